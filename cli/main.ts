@@ -1,0 +1,254 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { Command, CommanderError, Option } from 'commander';
+import { openApp, type App } from '../src/lib/app.ts';
+import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
+import { ConfigurationError, readEnvironment } from '../src/lib/config.ts';
+import { generateKey } from '../src/lib/crypto/encryption-key.ts';
+import { DatabaseError } from '../src/lib/db/client.ts';
+import { addVps, RefusedError, removeVps, setMaintenance, testVps } from '../src/lib/fleet-admin/fleet-admin.ts';
+import { findVps, listVps, type FleetRow } from '../src/lib/fleet-admin/fleet-read.ts';
+import { parseVps } from '../src/lib/fleet-admin/new-vps.ts';
+import { fingerprint } from '../src/lib/provisioning/host-key.ts';
+import { confirm, print, printJson, renderTable, renderVps } from './output.ts';
+import { sweepOnce } from './sweep.ts';
+
+/** Exit codes: 0 done, 1 the operation failed, 2 wrong usage. */
+const FAILED = 1;
+const WRONG_USAGE = 2;
+
+/** Files are named as seen from where the person is; the database and `.env` lie in the project folder. */
+const callerDir = process.cwd();
+process.chdir(resolve(import.meta.dirname, '..'));
+
+class UsageError extends Error {}
+
+async function withApp<T>(work: (app: App) => Promise<T> | T): Promise<T> {
+  const app = await openApp(readEnvironment());
+  if (app.createdKeyFile !== null)
+    console.error(
+      `Made a fresh encryption key in ${app.createdKeyFile}. Back it up: without it no stored SSH key can be read.`,
+    );
+  try {
+    return await work(app);
+  } finally {
+    app.close();
+  }
+}
+
+/** The one VPS that is meant. Throws `RefusedError` for none and for several. */
+function theVps(app: App, wanted: string): FleetRow {
+  const found = findVps(app, LOCAL_OPERATOR, wanted, new Date());
+  const [vps, ...others] = found;
+  if (!vps)
+    throw new RefusedError(`no VPS ${JSON.stringify(wanted)} in the fleet; "wardround vps list" shows them all`);
+  if (others.length > 0)
+    throw new RefusedError(
+      `${JSON.stringify(wanted)} stands for ${found.length} VPSs; name one: ${found.map((row) => `${row.host}:${row.port}`).join(', ')}`,
+    );
+  return vps;
+}
+
+function readKeyFile(file: string): string {
+  try {
+    return readFileSync(resolve(callerDir, file), 'utf8');
+  } catch (error) {
+    throw new UsageError(
+      `--key-file ${file} cannot be read (${(error as NodeJS.ErrnoException).code}); allowed: the path of a private key`,
+    );
+  }
+}
+
+type AddOptions = {
+  customer: string;
+  name?: string;
+  host: string;
+  port: string;
+  user: string;
+  keyFile: string;
+  service?: string;
+  hostKey?: string;
+  json?: true;
+};
+type JsonOption = { json?: true };
+
+const program = new Command('wardround')
+  .description('Watches a fleet of VPSs over SSH and restarts the service that has stopped.')
+  .version((JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }).version)
+  .configureHelp({ showGlobalOptions: true })
+  .showHelpAfterError('(--help shows what there is)')
+  .addHelpText(
+    'after',
+    '\nReads the same environment and .env as the server, and works while it runs.\nExit codes: 0 done, 1 the operation failed, 2 wrong usage.',
+  );
+const jsonOption = () => new Option('--json', 'print one JSON document on stdout, and nothing else');
+
+const vps = program.command('vps').description('the VPSs of the fleet');
+
+vps
+  .command('add')
+  .description('add a VPS, and its customer if new; the next sweep checks it')
+  .requiredOption('--customer <email>', 'whose VPS it is')
+  .option('--name <name>', "the customer's name")
+  .requiredOption('--host <host>', 'IP address or host name')
+  .option('--port <port>', 'SSH port', '22')
+  .option('--user <login>', 'SSH login', 'root')
+  .requiredOption('--key-file <file>', 'private key for that login, without passphrase; stored encrypted')
+  .option('--service <unit>', 'systemd unit to watch (default: the setting MONITORED_SERVICE)')
+  .option('--host-key <key>', 'pin this host key, "ssh-ed25519 AAAA…" (default: the one of the first connection)')
+  .addOption(jsonOption())
+  .action(async ({ keyFile, json, ...given }: AddOptions) => {
+    const parsed = parseVps({ ...given, privateKey: readKeyFile(keyFile) });
+    if ('problems' in parsed) throw new UsageError(parsed.problems.join('\n'));
+    await withApp(async (app) => {
+      const { id, newCustomer } = await addVps(app, parsed.vps);
+      const row = theVps(app, id);
+      if (json) printJson(row);
+      else {
+        print(`Added ${row.host} for ${newCustomer ? 'the new customer' : 'the customer'} ${row.email} (${row.id}).`);
+        print(`Try the login now: wardround vps test ${row.id}`);
+      }
+    });
+  });
+
+vps
+  .command('list')
+  .description('every VPS and its state')
+  .addOption(jsonOption())
+  .action(({ json }: JsonOption) =>
+    withApp((app) => {
+      const rows = listVps(app, LOCAL_OPERATOR, new Date());
+      if (json) printJson(rows);
+      else if (rows.length === 0)
+        print('The fleet is empty. Add the first VPS: wardround vps add --customer EMAIL --host HOST --key-file FILE');
+      else print(renderTable(rows, new Date(), app.settings.breaker));
+    }),
+  );
+
+vps
+  .command('show')
+  .description('one VPS in full')
+  .argument('<host|id>', 'host, host:port, or id')
+  .addOption(jsonOption())
+  .action((wanted: string, { json }: JsonOption) =>
+    withApp((app) => {
+      const row = theVps(app, wanted);
+      if (json) printJson(row);
+      else print(renderVps(row, new Date(), app.settings.breaker));
+    }),
+  );
+
+vps
+  .command('test')
+  .description('log in now and look at the service; changes nothing')
+  .argument('<host|id>', 'host, host:port, or id')
+  .addOption(jsonOption())
+  .action((wanted: string, { json }: JsonOption) =>
+    withApp(async (app) => {
+      const row = theVps(app, wanted);
+      const { verdict, durationMs, hostKey } = await testVps(app, row.id);
+      const healthy = verdict.kind === 'healthy';
+      const shown = hostKey === null ? null : fingerprint(hostKey);
+      if (json)
+        printJson({
+          id: row.id,
+          host: row.host,
+          healthy,
+          verdict: verdict.kind,
+          cause: healthy ? null : verdict.cause,
+          message: healthy ? null : verdict.message,
+          durationMs,
+          hostKeyFingerprint: shown,
+        });
+      else {
+        print(
+          `${row.host}: ${healthy ? `${row.service} is active` : verdict.message}${durationMs === null ? '' : ` (${durationMs} ms)`}`,
+        );
+        if (shown !== null)
+          print(
+            `Host key ${shown}${row.hostKeyFingerprint === null ? ', to be pinned at the next sweep' : ', as pinned'}.`,
+          );
+      }
+      if (!healthy) process.exitCode = FAILED;
+    }),
+  );
+
+vps
+  .command('remove')
+  .description('take a VPS out of the fleet and forget its state; the customer and the machine itself stay')
+  .argument('<host|id>', 'host, host:port, or id')
+  .option('--yes', 'do not ask')
+  .addOption(jsonOption())
+  .action((wanted: string, { yes, json }: JsonOption & { yes?: true }) =>
+    withApp(async (app) => {
+      const row = theVps(app, wanted);
+      const asks = !yes && !json && process.stdin.isTTY;
+      if (
+        asks &&
+        !(await confirm(`Remove ${row.host} of ${row.email}, with its history of ${row.totalChecks} checks?`))
+      )
+        throw new RefusedError('nothing was removed');
+      await removeVps(app, row);
+      if (json) printJson({ removed: row.id, host: row.host });
+      else print(`Removed ${row.host} (${row.id}).`);
+    }),
+  );
+
+vps
+  .command('maintenance')
+  .description('while on, a VPS is looked at, but neither restarted nor counted')
+  .argument('<host|id>', 'host, host:port, or id')
+  .addArgument(program.createArgument('<state>', 'begin or end it').choices(['on', 'off']))
+  .addOption(jsonOption())
+  .action((wanted: string, state: string, { json }: JsonOption) =>
+    withApp(async (app) => {
+      await setMaintenance(app, theVps(app, wanted).id, state === 'on', new Date());
+      const row = theVps(app, wanted);
+      if (json) printJson(row);
+      else
+        print(
+          row.maintenanceSince === null
+            ? `Maintenance of ${row.host} has ended.`
+            : `${row.host} is under maintenance: no restarts until "wardround vps maintenance ${row.host} off".`,
+        );
+    }),
+  );
+
+program
+  .command('sweep')
+  .description('check every active VPS once, now, as the server does; exit code 1 unless all are healthy')
+  .addOption(jsonOption())
+  .action(({ json }: JsonOption) =>
+    withApp(async (app) => {
+      if (!(await sweepOnce(app, json === true))) process.exitCode = FAILED;
+    }),
+  );
+
+program
+  .command('keygen')
+  .description('print a fresh ENCRYPTION_KEY')
+  .addOption(jsonOption())
+  .action(({ json }: JsonOption) => {
+    if (json) printJson({ encryptionKey: generateKey() });
+    else print(generateKey());
+  });
+
+function exitCodeOf(error: unknown): number {
+  // Commander has already said what is wrong; help and version are no errors.
+  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : WRONG_USAGE;
+  if (error instanceof UsageError) {
+    console.error(error.message.replaceAll(/^/gm, 'error: '));
+    return WRONG_USAGE;
+  }
+  const expected =
+    error instanceof RefusedError || error instanceof ConfigurationError || error instanceof DatabaseError;
+  console.error(expected ? `error: ${error.message}` : error);
+  return FAILED;
+}
+
+for (const command of [program, vps, ...program.commands, ...vps.commands]) command.exitOverride();
+try {
+  await program.parseAsync();
+} catch (error) {
+  process.exitCode = exitCodeOf(error);
+}

@@ -1,0 +1,86 @@
+import { createInterface } from 'node:readline/promises';
+import { styleText, stripVTControlCharacters } from 'node:util';
+import type { FleetRow } from '../src/lib/fleet-admin/fleet-read.ts';
+import type { BreakerSettings } from '../src/lib/monitoring/circuit-breaker.ts';
+import {
+  circuitInWords,
+  conditionOf,
+  CONDITION_WORDS,
+  relativeTime,
+  whatWeSaw,
+  type Condition,
+} from '../src/lib/fleet-admin/words.ts';
+
+export const print = (text: string): void => {
+  process.stdout.write(`${text}\n`);
+};
+export const printJson = (value: unknown): void => print(JSON.stringify(value, null, 2));
+
+const STYLE: Record<Condition, { readonly sign: string; readonly colour: Parameters<typeof styleText>[0] }> = {
+  healthy: { sign: '●', colour: 'green' },
+  unhealthy: { sign: '▲', colour: 'yellow' },
+  down: { sign: '■', colour: 'red' },
+  circuit_open: { sign: '◌', colour: 'magenta' },
+  maintenance: { sign: '◐', colour: 'gray' },
+  unchecked: { sign: '○', colour: 'gray' },
+  not_watched: { sign: '–', colour: 'gray' },
+};
+
+/** Sign and word; the colour only where the terminal has one. */
+const renderCondition = (condition: Condition): string => {
+  const { sign, colour } = STYLE[condition];
+  return styleText(colour, `${sign} ${CONDITION_WORDS[condition]}`, { stream: process.stdout });
+};
+
+/** A table for people: columns as wide as their widest cell. */
+export function renderTable(rows: readonly FleetRow[], now: Date, breaker: BreakerSettings): string {
+  const cells = rows.map((row) => [
+    renderCondition(conditionOf(row)),
+    row.port === 22 ? row.host : `${row.host}:${row.port}`,
+    row.email,
+    circuitInWords(row, now, breaker),
+    row.lastCheckAt === null ? 'never' : relativeTime(row.lastCheckAt, now),
+    whatWeSaw(row, now),
+  ]);
+  const lines = [['STATUS', 'HOST', 'CUSTOMER', 'CIRCUIT', 'CHECKED', 'WHAT WE SAW'], ...cells];
+  const length = (cell: string): number => stripVTControlCharacters(cell).length;
+  const widths = lines[0]?.map((_, column) => Math.max(...lines.map((line) => length(line[column] ?? '')))) ?? [];
+  return lines
+    .map((line) =>
+      line
+        .map((cell, column) => cell + ' '.repeat((widths[column] ?? 0) - length(cell)))
+        .join('  ')
+        .trimEnd(),
+    )
+    .join('\n');
+}
+
+export function renderVps(row: FleetRow, now: Date, breaker: BreakerSettings): string {
+  const time = (at: Date | null): string => (at === null ? 'never' : `${at.toISOString()} (${relativeTime(at, now)})`);
+  const facts: [string, string][] = [
+    ['status', renderCondition(conditionOf(row))],
+    ['what we saw', whatWeSaw(row, now) || '–'],
+    ['circuit', circuitInWords(row, now, breaker)],
+    ['last check', time(row.lastCheckAt)],
+    ['last healthy', time(row.lastHealthyAt)],
+    ['last failure', time(row.lastFailureAt)],
+    ['last restart', time(row.lastRestartAttemptAt)],
+    ['counted', `${row.totalChecks} checks, ${row.totalFailures} failures, ${row.totalRecoveries} recoveries`],
+    ['customer', `${row.customer === row.email ? '' : `${row.customer} `}<${row.email}>`],
+    ['login', `${row.user}@${row.host} port ${row.port}`],
+    ['service', row.service],
+    ['host key', row.hostKeyFingerprint ?? 'not pinned yet'],
+    ['subscription', `${row.subscriptionStatus}${row.active ? '' : ' (not swept)'}`],
+    ['id', row.id],
+  ];
+  return facts.map(([name, value]) => `${`${name}:`.padEnd(14)} ${value}`).join('\n');
+}
+
+export async function confirm(question: string): Promise<boolean> {
+  const terminal = createInterface({ input: process.stdin, output: process.stderr });
+  try {
+    return /^y(es)?$/i.test((await terminal.question(`${question} [y/N] `)).trim());
+  } finally {
+    terminal.close();
+  }
+}

@@ -1,0 +1,60 @@
+import { ConfigurationError } from './config.ts';
+import { DatabaseError } from './db/client.ts';
+import { startGracePeriodEnforcer, stopGracePeriodEnforcer } from './jobs/grace-period-enforcer.ts';
+import { createLog, messageOf } from './jobs/log.ts';
+import { defaultApp, startHealthMonitor, stopHealthMonitor } from './monitoring/health-checker.ts';
+
+const log = createLog('wardround');
+const BOOTED = Symbol.for('wardround.booted');
+const shared = globalThis as { [BOOTED]?: true };
+
+/**
+ * Opens the database, starts the jobs and sees to their end at SIGTERM and SIGINT. Further calls (hot reload) change
+ * nothing. A problem that a person can mend ends the process with its message; anything else is thrown.
+ */
+export async function bootServer({ exitAfterStop }: { readonly exitAfterStop: boolean }): Promise<void> {
+  if (shared[BOOTED]) return;
+  try {
+    const app = await defaultApp();
+    shared[BOOTED] = true;
+    if (app.createdKeyFile !== null)
+      log.info(
+        `made a fresh encryption key in ${app.createdKeyFile}: back it up, without it no stored SSH key can be read`,
+      );
+    if (app.settings.monitorEnabled) await startHealthMonitor(app);
+    else log.info('health monitor is off (ENABLE_HEALTH_MONITOR=true starts it)');
+    startGracePeriodEnforcer(app);
+    stopOnSignals(exitAfterStop);
+    // Not before: a page may still be on its way when the jobs have ended.
+    process.once('exit', () => app.close());
+  } catch (error) {
+    if (!(error instanceof ConfigurationError || error instanceof DatabaseError)) throw error;
+    console.error(error.message);
+    process.exit(1);
+  }
+}
+
+/** Ctrl-C under npm arrives twice at once: from the terminal and from npm. */
+const SAME_SIGNAL_MS = 1_000;
+
+function stopOnSignals(exitAfterStop: boolean): void {
+  let stoppingSinceMs: number | null = null;
+  const onSignal = (signal: NodeJS.Signals): void => {
+    if (stoppingSinceMs !== null) {
+      // Whoever asks again means now.
+      if (performance.now() - stoppingSinceMs > SAME_SIGNAL_MS) process.exit(1);
+      return;
+    }
+    stoppingSinceMs = performance.now();
+    log.info(`${signal}: stopping; a restart under way may end first`);
+    Promise.all([stopHealthMonitor(), stopGracePeriodEnforcer()])
+      .catch((error: unknown) => {
+        log.error(`stopping failed: ${messageOf(error)}`);
+        process.exitCode = 1;
+      })
+      // A built server ends by itself once its last connection has closed; Vite's dev server waits for its signal.
+      .finally(() => exitAfterStop && process.exit());
+  };
+  process.on('SIGTERM', onSignal);
+  process.on('SIGINT', onSignal);
+}

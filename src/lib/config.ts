@@ -1,0 +1,143 @@
+import { existsSync, readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { parseEnv } from 'node:util';
+import cronParser from 'cron-parser';
+
+export type Environment = Readonly<Record<string, string | undefined>>;
+
+/** Everything the environment decides, parsed once. Times end in their unit. */
+export type Settings = {
+  readonly databasePath: string;
+  readonly migrationsDir: string;
+  /** The key itself, from `ENCRYPTION_KEY`; null means: read `encryptionKeyFile`. */
+  readonly encryptionKey: string | null;
+  readonly encryptionKeyFile: string;
+  readonly monitorEnabled: boolean;
+  readonly healthCheckCron: string;
+  readonly batchSize: number;
+  readonly monitoredService: string;
+  readonly connectTimeoutMs: number;
+  readonly commandTimeoutMs: number;
+  readonly restartTimeoutMs: number;
+  readonly restartSettleMs: number;
+  readonly breaker: { readonly maxConsecutiveFailures: number; readonly cooldownMs: number };
+  readonly restartBudget: { readonly maxRestarts: number; readonly windowMs: number };
+  readonly gracePeriodCron: string;
+  readonly gracePeriodMs: number;
+};
+
+/** What a person has to mend, all of it at once. */
+export class ConfigurationError extends Error {
+  override readonly name = 'ConfigurationError';
+  readonly problems: readonly string[];
+  constructor(problems: readonly string[]) {
+    super(
+      `The configuration has ${problems.length === 1 ? 'a problem' : `${problems.length} problems`}:\n${problems.map((line) => `  - ${line}`).join('\n')}`,
+    );
+    this.problems = problems;
+  }
+}
+
+const DAY_MS = 24 * 60 * 60_000;
+
+/** A systemd unit name that is safe as one word of a remote command line. Source: systemd.unit(5). */
+export const UNIT_NAME = /^[A-Za-z0-9_@][A-Za-z0-9:_.@-]{0,254}$/;
+
+/** The variables of `.env.example` and their defaults; `config.test.ts` holds the two together. */
+export const DEFAULTS = {
+  DATABASE_URL: 'data/wardround.db',
+  ENCRYPTION_KEY: '',
+  ENCRYPTION_KEY_FILE: 'data/encryption.key',
+  ENABLE_HEALTH_MONITOR: '',
+  HEALTH_CHECK_CRON: '*/1 * * * *',
+  HEALTH_CHECK_BATCH_SIZE: '5',
+  MONITORED_SERVICE: 'rachel8',
+  SSH_CONNECT_TIMEOUT_MS: '10000',
+  SSH_COMMAND_TIMEOUT_MS: '10000',
+  RESTART_TIMEOUT_MS: '30000',
+  RESTART_SETTLE_MS: '3000',
+  CIRCUIT_MAX_CONSECUTIVE_FAILURES: '3',
+  CIRCUIT_COOLDOWN_MS: '1800000',
+  RESTART_BUDGET: '5',
+  RESTART_BUDGET_WINDOW_MS: '1800000',
+  GRACE_PERIOD_CRON: '0 * * * *',
+  GRACE_PERIOD_DAYS: '7',
+  MIGRATIONS_DIR: 'drizzle',
+  HOST: '127.0.0.1',
+  PORT: '3000',
+  ORIGIN: '',
+} as const;
+
+type Name = keyof typeof DEFAULTS;
+
+/** The process environment over the `.env` file of the project folder, if there is one. */
+export function readEnvironment(projectDir = process.cwd()): Environment {
+  const file = resolve(projectDir, '.env');
+  const fromFile = existsSync(file) ? parseEnv(readFileSync(file, 'utf8')) : {};
+  return { ...fromFile, ...process.env };
+}
+
+/** A path on disk; `file:` in front is allowed, as other tools write it. */
+export const databasePath = (environment: Environment): string =>
+  resolve((environment.DATABASE_URL || DEFAULTS.DATABASE_URL).replace(/^file:(\/\/)?/, ''));
+
+/** Throws `ConfigurationError`, which names every variable that is wrong, what was given and what is allowed. */
+export function parseSettings(environment: Environment): Settings {
+  const problems: string[] = [];
+  const given = (name: Name): string => environment[name]?.trim() || DEFAULTS[name];
+  const refuse = (name: Name, allowed: string): void => {
+    problems.push(`${name} is ${JSON.stringify(environment[name])}; allowed: ${allowed}`);
+  };
+  const integer = (name: Name, min: number, max: number, unit = ''): number => {
+    const value = Number(given(name));
+    if (!/^\d+$/.test(given(name)) || value < min || value > max)
+      refuse(name, `a whole number${unit && ` of ${unit}`} from ${min} to ${max}`);
+    return value;
+  };
+  const cron = (name: Name): string => {
+    const fields = given(name).split(/\s+/);
+    let valid = fields.length === 5 || fields.length === 6;
+    try {
+      cronParser.parseExpression(given(name));
+    } catch {
+      valid = false;
+    }
+    if (!valid) refuse(name, 'a cron expression of five fields, or six with seconds first, such as */1 * * * *');
+    return fields.join(' ');
+  };
+
+  const enable = given('ENABLE_HEALTH_MONITOR').toLowerCase();
+  if (!['', 'true', 'false'].includes(enable)) refuse('ENABLE_HEALTH_MONITOR', 'true, false, or nothing');
+  const service = given('MONITORED_SERVICE');
+  if (!UNIT_NAME.test(service)) refuse('MONITORED_SERVICE', 'a systemd unit name such as rachel8 or app@1.service');
+  if (/^[a-z]+:\/\//i.test(given('DATABASE_URL')) && !given('DATABASE_URL').startsWith('file:'))
+    refuse('DATABASE_URL', 'the path of a SQLite file, such as data/wardround.db');
+
+  const settings: Settings = {
+    databasePath: databasePath(environment),
+    migrationsDir: resolve(given('MIGRATIONS_DIR')),
+    encryptionKey: environment.ENCRYPTION_KEY?.trim() || null,
+    encryptionKeyFile: resolve(given('ENCRYPTION_KEY_FILE')),
+    monitorEnabled: enable === '' ? environment.NODE_ENV === 'production' : enable === 'true',
+    healthCheckCron: cron('HEALTH_CHECK_CRON'),
+    batchSize: integer('HEALTH_CHECK_BATCH_SIZE', 1, 100, 'VPSs'),
+    monitoredService: service,
+    connectTimeoutMs: integer('SSH_CONNECT_TIMEOUT_MS', 100, 120_000, 'milliseconds'),
+    commandTimeoutMs: integer('SSH_COMMAND_TIMEOUT_MS', 100, 120_000, 'milliseconds'),
+    restartTimeoutMs: integer('RESTART_TIMEOUT_MS', 100, 600_000, 'milliseconds'),
+    restartSettleMs: integer('RESTART_SETTLE_MS', 0, 60_000, 'milliseconds'),
+    breaker: {
+      maxConsecutiveFailures: integer('CIRCUIT_MAX_CONSECUTIVE_FAILURES', 1, 100, 'failures'),
+      cooldownMs: integer('CIRCUIT_COOLDOWN_MS', 1_000, 7 * DAY_MS, 'milliseconds'),
+    },
+    restartBudget: {
+      maxRestarts: integer('RESTART_BUDGET', 1, 1_000, 'restarts'),
+      windowMs: integer('RESTART_BUDGET_WINDOW_MS', 1_000, 7 * DAY_MS, 'milliseconds'),
+    },
+    gracePeriodCron: cron('GRACE_PERIOD_CRON'),
+    gracePeriodMs: integer('GRACE_PERIOD_DAYS', 0, 3_650, 'days') * DAY_MS,
+  };
+  integer('PORT', 0, 65_535);
+  if (problems.length > 0) throw new ConfigurationError(problems);
+  return settings;
+}

@@ -1,0 +1,62 @@
+import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { randomBytes } from 'node:crypto';
+import { dirname } from 'node:path';
+import { ConfigurationError, parseSettings, readEnvironment, type Settings } from '../config.ts';
+
+const KEY_BYTES = 32;
+const ALLOWED = '32 bytes as 44 characters of base64 or 64 of hex; `wardround keygen` prints a fresh one';
+
+/** A fresh key in the form `ENCRYPTION_KEY` wants. */
+export const generateKey = (): string => randomBytes(KEY_BYTES).toString('base64');
+
+function parseKey(text: string, source: string): Buffer {
+  const trimmed = text.trim();
+  const key = /^[0-9a-f]{64}$/i.test(trimmed)
+    ? Buffer.from(trimmed, 'hex')
+    : /^[A-Za-z0-9+/_-]{43}=?$/.test(trimmed)
+      ? Buffer.from(trimmed, 'base64')
+      : Buffer.alloc(0);
+  // The value itself is a secret, also when it is wrong: only its length is told.
+  if (key.length !== KEY_BYTES)
+    throw new ConfigurationError([
+      `${source} holds ${trimmed.length} characters that are not a key; allowed: ${ALLOWED}`,
+    ]);
+  return key;
+}
+
+/** The key of the settings. Throws `ConfigurationError` when there is none or it is malformed. */
+export function readKey(settings: Pick<Settings, 'encryptionKey' | 'encryptionKeyFile'>): Buffer {
+  if (settings.encryptionKey !== null) return parseKey(settings.encryptionKey, 'ENCRYPTION_KEY');
+  let text: string;
+  try {
+    text = readFileSync(settings.encryptionKeyFile, 'utf8');
+  } catch (error) {
+    throw new ConfigurationError([
+      `ENCRYPTION_KEY is not set and its file ${settings.encryptionKeyFile} cannot be read (${(error as NodeJS.ErrnoException).code}); allowed: ${ALLOWED}`,
+    ]);
+  }
+  return parseKey(text, `ENCRYPTION_KEY_FILE ${settings.encryptionKeyFile}`);
+}
+
+/**
+ * Writes a fresh key to the key file, readable by this user only, unless a key is there already.
+ * Returns whether it did. For a database without secrets only: the caller has to know.
+ */
+export function createKeyFile(settings: Pick<Settings, 'encryptionKey' | 'encryptionKeyFile'>): boolean {
+  if (settings.encryptionKey !== null || existsSync(settings.encryptionKeyFile)) return false;
+  mkdirSync(dirname(settings.encryptionKeyFile), { recursive: true, mode: 0o700 });
+  // Written aside and linked into place: another process sees no key or a whole one, and the first one wins.
+  const draft = `${settings.encryptionKeyFile}.${process.pid}`;
+  writeFileSync(draft, `${generateKey()}\n`, { mode: 0o600 });
+  try {
+    linkSync(draft, settings.encryptionKeyFile);
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
+    throw error;
+  } finally {
+    rmSync(draft);
+  }
+}
+
+export const keyFromEnvironment = (): Buffer => readKey(parseSettings(readEnvironment()));

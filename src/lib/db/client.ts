@@ -1,0 +1,109 @@
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import Sqlite from 'better-sqlite3';
+import { drizzle, type BetterSQLite3Database } from 'drizzle-orm/better-sqlite3';
+import { migrate } from 'drizzle-orm/better-sqlite3/migrator';
+import * as schema from './schema.ts';
+
+export type Database = BetterSQLite3Database<typeof schema> & { readonly $client: Sqlite.Database };
+/** What `write` hands to its work. */
+export type Transaction = Parameters<Parameters<Database['transaction']>[0]>[0];
+
+/** The file is there but must not be used: says which file, what is wrong and what to do. */
+export class DatabaseError extends Error {
+  override readonly name = 'DatabaseError';
+}
+
+/** better-sqlite3 is synchronous: while it waits for a lock, the whole process waits. So it waits this long only. */
+const BUSY_TIMEOUT_MS = 100;
+/** `write` then goes on trying for this long without blocking. */
+const BUSY_PATIENCE_MS = 10_000;
+
+/** SQLite's extended result code, also of an error that drizzle has wrapped; empty for any other error. */
+function sqliteCode(error: unknown): string {
+  if (!(error instanceof Error)) return '';
+  return 'code' in error && typeof error.code === 'string' ? error.code : sqliteCode(error.cause);
+}
+const isBusy = (error: unknown): boolean => sqliteCode(error).startsWith('SQLITE_BUSY');
+
+/** Repeats `attempt` while another process holds the write lock; anything else it throws goes through. */
+async function whileBusy<T>(attempt: () => T): Promise<T> {
+  const giveUpAt = performance.now() + BUSY_PATIENCE_MS;
+  for (let pauseMs = 20; ; pauseMs = Math.min(pauseMs * 2, 500)) {
+    try {
+      return attempt();
+    } catch (error) {
+      if (!isBusy(error) || performance.now() > giveUpAt) throw error;
+      await sleep(pauseMs);
+    }
+  }
+}
+
+/**
+ * Runs `work` in one IMMEDIATE transaction: a deferred one that reads first fails with SQLITE_BUSY_SNAPSHOT as soon
+ * as another process has written. `work` must be synchronous, and may run again after a busy database.
+ */
+export const write = <T>(db: Database, work: (tx: Transaction) => T): Promise<T> =>
+  whileBusy(() => db.transaction(work, { behavior: 'immediate' }));
+
+/**
+ * Opens (and makes, if missing) the database, checks it and brings it to the newest schema.
+ * Throws `DatabaseError` for a file that is damaged or not ours, and never recreates or repairs one by itself.
+ */
+export async function openDatabase(path: string, migrationsDir: string): Promise<Database> {
+  let client: Sqlite.Database | undefined;
+  try {
+    mkdirSync(dirname(path), { recursive: true, mode: 0o700 });
+    client = new Sqlite(path, { timeout: BUSY_TIMEOUT_MS });
+    const opened = client;
+    await whileBusy(() => opened.pragma('journal_mode = WAL'));
+    // A sweep a minute is a small price for state that survives a power cut.
+    opened.pragma('synchronous = FULL');
+    const report = opened.pragma('quick_check(1)', { simple: true });
+    if (report !== 'ok') throw new DatabaseError(damaged(path, String(report)));
+    const db = drizzle(opened, { schema });
+    await bringUpToDate(db, path, migrationsDir);
+    return db;
+  } catch (error) {
+    client?.close();
+    if (['SQLITE_NOTADB', 'SQLITE_CORRUPT'].includes(sqliteCode(error)))
+      throw new DatabaseError(damaged(path, (error as Error).message));
+    if (
+      sqliteCode(error).startsWith('SQLITE_CANTOPEN') ||
+      ['EACCES', 'ENOTDIR', 'EEXIST', 'EROFS'].includes(sqliteCode(error))
+    )
+      throw new DatabaseError(
+        `The database ${path} cannot be opened (${(error as Error).message}). DATABASE_URL must name a file in a folder that this user may write to.`,
+      );
+    throw error;
+  }
+}
+
+const damaged = (path: string, report: string): string =>
+  `The database ${path} is damaged (${report.replaceAll(/\s+/g, ' ')}). Wardround does not run on it and has not touched it. ` +
+  `Put a backup in its place, or save what can be saved with: sqlite3 ${path} ".recover" | sqlite3 repaired.db`;
+
+/**
+ * Foreign keys are off meanwhile: a migration that rebuilds a table drops the old one, and that would delete the rows
+ * of its children.
+ */
+async function bringUpToDate(db: Database, path: string, migrationsDir: string): Promise<void> {
+  db.$client.pragma('foreign_keys = OFF');
+  for (let attempt = 1; ; attempt++) {
+    try {
+      migrate(db, { migrationsFolder: migrationsDir });
+      break;
+    } catch (error) {
+      // A second process that opens a new database at the same moment loses the race once, then finds the work done.
+      if (attempt >= 20) throw error;
+      await sleep(100);
+    }
+  }
+  const orphans = db.$client.pragma('foreign_key_check') as { table: string }[];
+  if (orphans.length > 0)
+    throw new DatabaseError(
+      `The database ${path} has ${orphans.length} rows without their parent, the first in table ${orphans[0]?.table}. Put a backup in its place.`,
+    );
+  db.$client.pragma('foreign_keys = ON');
+}

@@ -1,0 +1,98 @@
+import { eq } from 'drizzle-orm';
+import type { App } from '../app.ts';
+import { encryptToken, privateKeyPlace } from '../crypto/encryption.ts';
+import { write } from '../db/client.ts';
+import { newId, subscriptions, users } from '../db/schema.ts';
+import { openTarget } from '../monitoring/check-vps.ts';
+import { clearLoginBackoff, forgetHealth } from '../monitoring/health-store.ts';
+import { judge, type Verdict } from '../monitoring/verdict.ts';
+import { probeService } from '../provisioning/vps-status.ts';
+import type { FleetRow } from './fleet-read.ts';
+import type { NewVps } from './new-vps.ts';
+
+/** An operation that cannot be done as things are; the message says why and what to do. */
+export class RefusedError extends Error {
+  override readonly name = 'RefusedError';
+}
+
+/** Adds the VPS, active and ready, and its customer if new. Throws `RefusedError` where either has one already. */
+export const addVps = (
+  { db, encryptionKey }: App,
+  vps: NewVps,
+): Promise<{ id: string; userId: string; newCustomer: boolean }> =>
+  write(db, (tx) => {
+    const taken = tx
+      .select({ id: subscriptions.id, port: subscriptions.sshPort })
+      .from(subscriptions)
+      .where(eq(subscriptions.vpsIpAddress, vps.host))
+      .all()
+      .find(({ port }) => port === vps.port);
+    if (taken)
+      throw new RefusedError(
+        `${vps.host} port ${vps.port} is in the fleet already, as ${taken.id}; remove that first, or give another host`,
+      );
+
+    const customer = tx.select().from(users).where(eq(users.email, vps.email)).get();
+    const userId = customer?.id ?? newId('user');
+    if (!customer) tx.insert(users).values({ id: userId, email: vps.email, name: vps.name }).run();
+    else {
+      const owned = tx.select().from(subscriptions).where(eq(subscriptions.userId, userId)).get();
+      if (owned && owned.status !== 'canceled')
+        throw new RefusedError(
+          `${vps.email} has a VPS already (${owned.vpsIpAddress}, ${owned.id}), and each customer has one; remove that first, or give another customer`,
+        );
+      // The machine of a cancelled subscription is another machine: its state and its restarts are of no meaning here.
+      if (owned) {
+        tx.delete(subscriptions).where(eq(subscriptions.id, owned.id)).run();
+        forgetHealth(tx, userId);
+      }
+      if (vps.name !== null) tx.update(users).set({ name: vps.name }).where(eq(users.id, userId)).run();
+    }
+    const id = newId('vps');
+    tx.insert(subscriptions)
+      .values({
+        id,
+        userId,
+        status: 'active',
+        vpsProvisioned: true,
+        provisioningStatus: 'ready',
+        vpsIpAddress: vps.host,
+        sshPort: vps.port,
+        sshUser: vps.user,
+        sshPrivateKey: encryptToken(vps.privateKey, privateKeyPlace(id), encryptionKey),
+        sshHostKey: vps.hostKey,
+        serviceName: vps.service,
+      })
+      .run();
+    return { id, userId, newCustomer: !customer };
+  });
+
+/** Takes the VPS out of the fleet and forgets its state; the customer stays. */
+export const removeVps = ({ db }: App, { id, userId }: Pick<FleetRow, 'id' | 'userId'>): Promise<void> =>
+  write(db, (tx) => {
+    tx.delete(subscriptions).where(eq(subscriptions.id, id)).run();
+    forgetHealth(tx, userId);
+  });
+
+/** Begins or ends maintenance: the VPS is looked at, but neither healed nor counted. */
+export const setMaintenance = async ({ db }: App, id: string, on: boolean, now: Date): Promise<void> => {
+  const maintenanceSince = on ? now : null;
+  await write(db, (tx) => tx.update(subscriptions).set({ maintenanceSince }).where(eq(subscriptions.id, id)).run());
+};
+
+export type VpsTest = {
+  readonly verdict: Verdict;
+  readonly durationMs: number | null;
+  readonly hostKey: string | null;
+};
+
+/** Logs in and looks, now. Changes nothing, but a login that works ends the wait after refused ones. */
+export async function testVps(app: App, id: string): Promise<VpsTest> {
+  const subscription = app.db.select().from(subscriptions).where(eq(subscriptions.id, id)).get();
+  if (!subscription) throw new RefusedError(`there is no VPS with the id ${id}`);
+  const target = openTarget(app, subscription);
+  if ('kind' in target) return { verdict: target, durationMs: null, hostKey: null };
+  const { result, durationMs, hostKey } = await probeService(target, app.settings);
+  if (hostKey !== null) await clearLoginBackoff(app.db, subscription.userId);
+  return { verdict: judge(result, { graceUsed: true }), durationMs, hostKey };
+}

@@ -1,0 +1,50 @@
+import { and, asc, eq, gte, isNull, ne, or, type SQL } from 'drizzle-orm';
+import type { Database, Transaction } from '../db/client.ts';
+import { healthChecks, restartAttempts, subscriptions, users, type Subscription } from '../db/schema.ts';
+import { UNCHECKED, type HealthState } from './transition.ts';
+
+/** A VPS that is due, with what is known of it. */
+export type DueVps = { readonly subscription: Subscription; readonly state: HealthState };
+
+/** A VPS is active, and so is swept, when its subscription is active and its machine was provisioned and is ready. */
+const isActive = (): SQL | undefined =>
+  and(
+    eq(subscriptions.status, 'active'),
+    eq(subscriptions.vpsProvisioned, true),
+    eq(subscriptions.provisioningStatus, 'ready'),
+  );
+
+/** The active VPSs in a fixed order, oldest subscription first. */
+export const listActive = (db: Database): DueVps[] =>
+  db
+    .select({ subscription: subscriptions, health: healthChecks })
+    .from(subscriptions)
+    .innerJoin(users, eq(users.id, subscriptions.userId))
+    .leftJoin(healthChecks, eq(healthChecks.userId, subscriptions.userId))
+    .where(isActive())
+    .orderBy(asc(subscriptions.createdAt), asc(subscriptions.id))
+    .all()
+    .map(({ subscription, health }) => ({ subscription, state: health ?? UNCHECKED }));
+
+/** The subscription as it is now, if its VPS is still active: it may have been removed while it was looked at. */
+export const findActive = (tx: Transaction, subscriptionId: string): Subscription | undefined =>
+  tx
+    .select()
+    .from(subscriptions)
+    .where(and(eq(subscriptions.id, subscriptionId), isActive()))
+    .get();
+
+/** When restarts were sent to this user's VPS, from `since` on. One that never reached its host is none. */
+export const listRestarts = (db: Database, userId: string, since: Date): Date[] =>
+  db
+    .select({ at: restartAttempts.intendedAt })
+    .from(restartAttempts)
+    .where(
+      and(
+        eq(restartAttempts.userId, userId),
+        gte(restartAttempts.intendedAt, since),
+        or(isNull(restartAttempts.outcome), ne(restartAttempts.outcome, 'not_sent')),
+      ),
+    )
+    .all()
+    .map((row) => row.at);

@@ -1,0 +1,54 @@
+import { getEffectiveCircuitState, type BreakerSettings, type CircuitBreakerState } from './circuit-breaker.ts';
+import { isBudgetSpent, type RestartBudget } from './restart-budget.ts';
+import type { RestartOutcome } from '../provisioning/vps-status.ts';
+import type { Verdict } from './verdict.ts';
+
+export type NoHealing =
+  /** Healthy, or nothing that a restart could help. */
+  | 'not_called_for'
+  | 'maintenance'
+  | 'circuit_open'
+  /** The restarts of late have all been for nothing: a crash loop. */
+  | 'budget_spent'
+  /** The one trial of this half-open circuit was sent already, and its end was never recorded. */
+  | 'trial_spent';
+
+export type HealingDecision =
+  | { readonly action: 'none'; readonly reason: NoHealing }
+  /** `trial`: the one restart that a half-open circuit may have. */
+  | { readonly action: 'restart'; readonly trial: boolean };
+
+/** A decision together with what became of it. */
+export type Healing =
+  | Extract<HealingDecision, { action: 'none' }>
+  | { readonly action: 'restart'; readonly trial: boolean; readonly outcome: RestartOutcome };
+
+export type HealingRules = { readonly breaker: BreakerSettings; readonly restartBudget: RestartBudget };
+
+/**
+ * Whether to restart. `restarts` are the times at which the ledger has restarts sent, back to the budget's window and to
+ * the opening of the circuit.
+ */
+export function decideHealing(
+  verdict: Verdict,
+  circuit: CircuitBreakerState,
+  facts: { readonly now: Date; readonly restarts: readonly Date[]; readonly maintenance: boolean },
+  rules: HealingRules,
+): HealingDecision {
+  if (verdict.kind !== 'not_active') return { action: 'none', reason: 'not_called_for' };
+  if (facts.maintenance) return { action: 'none', reason: 'maintenance' };
+  switch (getEffectiveCircuitState(circuit, facts.now, rules.breaker)) {
+    case 'open':
+      return { action: 'none', reason: 'circuit_open' };
+    case 'half_open': {
+      const halfOpenAt = (circuit.circuitOpenedAt?.getTime() ?? 0) + rules.breaker.cooldownMs;
+      // A recorded trial has closed the circuit or opened it anew; one that is only in the ledger died with the app.
+      const spent = facts.restarts.some((at) => at.getTime() >= halfOpenAt);
+      return spent ? { action: 'none', reason: 'trial_spent' } : { action: 'restart', trial: true };
+    }
+    case 'closed':
+      return isBudgetSpent(facts.restarts, facts.now, rules.restartBudget)
+        ? { action: 'none', reason: 'budget_spent' }
+        : { action: 'restart', trial: false };
+  }
+}

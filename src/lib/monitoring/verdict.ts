@@ -1,0 +1,86 @@
+import type { SSHFailureCode } from '../provisioning/ssh-exec.ts';
+import { describeState, isUp } from '../provisioning/unit-state.ts';
+import type { ProbeResult } from '../provisioning/vps-status.ts';
+
+/** What is wrong, for machines; stored as `health_checks.last_error_code`. */
+export type Cause =
+  | SSHFailureCode
+  | 'service_not_active'
+  | 'service_in_transition'
+  | 'unit_missing'
+  | 'unit_masked'
+  | 'unit_broken'
+  | 'sudo_refused'
+  | 'odd_answer'
+  | 'restart_failed'
+  | 'start_limit'
+  | 'crash_loop'
+  | 'key_unreadable';
+
+/** What a probe means. Only `not_active` permits a restart. */
+export type Verdict =
+  | { readonly kind: 'healthy' }
+  | { readonly kind: 'not_active'; readonly cause: 'service_not_active'; readonly message: string }
+  /** On its way up or down, for the first time: looked at again in the next sweep before anything is done. */
+  | { readonly kind: 'in_transition'; readonly cause: 'service_in_transition'; readonly message: string }
+  /** SSH works, but a restart cannot help or is not ours to send. */
+  | { readonly kind: 'misconfigured'; readonly cause: Cause; readonly message: string }
+  | { readonly kind: 'unreachable'; readonly cause: SSHFailureCode; readonly message: string }
+  /** Our own fault: says nothing about the VPS. */
+  | { readonly kind: 'inconclusive'; readonly cause: Cause; readonly message: string };
+
+const OWN_FAULTS: readonly SSHFailureCode[] = ['key_invalid', 'target_invalid', 'stalled', 'aborted'];
+
+/** Whether a failed SSH command tells about us rather than about the VPS. */
+export const isOwnFault = (code: SSHFailureCode): boolean => OWN_FAULTS.includes(code);
+
+/** `graceUsed`: the previous sweep found the unit between two states already. */
+export function judge(result: ProbeResult, { graceUsed }: { readonly graceUsed: boolean }): Verdict {
+  switch (result.kind) {
+    case 'no_answer':
+      return isOwnFault(result.code)
+        ? { kind: 'inconclusive', cause: result.code, message: result.message }
+        : { kind: 'unreachable', cause: result.code, message: result.message };
+    case 'sudo_refused':
+    case 'odd_answer':
+      return { kind: 'misconfigured', cause: result.kind, message: result.message };
+    case 'state':
+      return judgeState(result, graceUsed);
+  }
+}
+
+function judgeState(
+  { activeState, exitCode, unit }: Extract<ProbeResult, { kind: 'state' }>,
+  graceUsed: boolean,
+): Verdict {
+  if (isUp(activeState, exitCode)) return { kind: 'healthy' };
+  switch (unit?.loadState) {
+    case 'not-found':
+      return {
+        kind: 'misconfigured',
+        cause: 'unit_missing',
+        message: 'the service is not installed on the VPS (unit not found)',
+      };
+    case 'masked':
+      return {
+        kind: 'misconfigured',
+        cause: 'unit_masked',
+        message: 'the service is masked on the VPS, so it cannot be started',
+      };
+    case 'bad-setting':
+    case 'error':
+      return {
+        kind: 'misconfigured',
+        cause: 'unit_broken',
+        message: `systemd cannot load the service (${unit.loadState})`,
+      };
+  }
+  const message = `service not active: ${describeState(activeState, unit)}`;
+  if (!graceUsed && (activeState === 'activating' || activeState === 'deactivating'))
+    return {
+      kind: 'in_transition',
+      cause: 'service_in_transition',
+      message: `service is ${describeState(activeState, unit)}`,
+    };
+  return { kind: 'not_active', cause: 'service_not_active', message };
+}

@@ -1,0 +1,47 @@
+import { createHash } from 'node:crypto';
+import type { ServerHostKeyAlgorithm } from 'ssh2';
+
+/** The name of a host key's type is its first field. Source: RFC 4253, 6.6. */
+function typeOf(blob: Buffer): string {
+  const length = blob.length >= 4 ? blob.readUInt32BE(0) : 0;
+  return length > 0 && length <= 64 && blob.length >= 4 + length ? blob.toString('latin1', 4, 4 + length) : '';
+}
+
+const KEY_TYPE = /^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521))$/;
+
+/** A host key as it stands in known_hosts and is pinned: `ssh-ed25519 AAAA…`. */
+export const formatHostKey = (blob: Buffer): string => `${typeOf(blob)} ${blob.toString('base64')}`;
+
+/** The fingerprint that `ssh-keygen -l` prints: `SHA256:…`. */
+export const fingerprint = (hostKey: string): string =>
+  `SHA256:${createHash('sha256')
+    .update(Buffer.from(hostKey.split(' ')[1] ?? '', 'base64'))
+    .digest('base64')
+    .replace(/=+$/, '')}`;
+
+/**
+ * The pin for what a person gave: a line of known_hosts or of a `.pub` file, with or without host name and comment.
+ * Null when there is no host key in it.
+ */
+export function parseHostKey(text: string): string | null {
+  const words = text.trim().split(/\s+/);
+  const at = words.findIndex((word) => KEY_TYPE.test(word));
+  const blob = Buffer.from(words[at + 1] ?? '', 'base64');
+  return at >= 0 && typeOf(blob) === words[at] ? formatHostKey(blob) : null;
+}
+
+/** The signature algorithms a host with this pinned key can use: no other key of the host may stand in for it. */
+export function algorithmsOf(pinned: string): ServerHostKeyAlgorithm[] {
+  const type = pinned.split(' ')[0] ?? '';
+  return type === 'ssh-rsa' ? ['rsa-sha2-512', 'rsa-sha2-256'] : [type as ServerHostKeyAlgorithm];
+}
+
+/** What is asked of a host that is not pinned yet, the strongest first. */
+export const PREFERRED_ALGORITHMS: ServerHostKeyAlgorithm[] = [
+  'ssh-ed25519',
+  'ecdsa-sha2-nistp256',
+  'ecdsa-sha2-nistp384',
+  'ecdsa-sha2-nistp521',
+  'rsa-sha2-512',
+  'rsa-sha2-256',
+];

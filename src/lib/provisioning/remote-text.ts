@@ -1,0 +1,24 @@
+const LONGEST = 200;
+
+// C0, DEL and C1 controls, then what reorders or hides text: zero-width, bidirectional marks, overrides and isolates.
+/* eslint-disable no-control-regex -- control characters are what this is about */
+const UNPRINTABLE =
+  /[\u0000-\u001f\u007f-\u009f\u00ad\u061c\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff\ufff9-\ufffb]+/gu;
+// Escape sequences go as a whole, or their letters stay behind.
+const ESCAPE_SEQUENCE = /\u001b(?:\[[0-?]*[ -/]*[@-~]|\][^\u0007\u001b]*(?:\u0007|\u001b\\)?|[@-Z\\-_])/gu;
+/* eslint-enable no-control-regex */
+
+/**
+ * What a remote host said, as one line that is safe to log, store and show: without escape sequences and control or
+ * direction characters, and at most `longest` characters long. Every byte of it may come from an attacker.
+ */
+export function cleanRemoteText(text: string, longest = LONGEST): string {
+  const line = text
+    // Far more than is kept, so that megabytes are not searched for a line.
+    .slice(0, longest * 50)
+    .replaceAll(ESCAPE_SEQUENCE, '')
+    .replaceAll(UNPRINTABLE, ' ')
+    .replaceAll(/\s+/g, ' ')
+    .trim();
+  return line.length <= longest ? line : `${line.slice(0, longest - 1).trimEnd()}…`;
+}

@@ -1,0 +1,18 @@
+/** What systemd knows of a unit that is not active; empty strings where it said nothing. Source: systemctl(1), `show`. */
+export type UnitFacts = { readonly loadState: string; readonly subState: string; readonly result: string };
+
+/** Words of `is-active` for a unit that is up. Source: systemctl(1); `refreshing` since systemd 257. */
+const UP = ['active', 'reloading', 'refreshing'];
+const KNOWN = [...UP, 'inactive', 'failed', 'activating', 'deactivating', 'unknown'];
+
+/** Whether `is-active` can print this word: anything else came from sudo, a shell or a stranger. */
+export const isKnownState = (activeState: string): boolean => KNOWN.includes(activeState);
+
+/** Up is what says so twice: `activating` is a hopeful word with exit code 3, and exit code 0 alone says little. */
+export const isUp = (activeState: string, exitCode: number): boolean => exitCode === 0 && UP.includes(activeState);
+
+/** `failed (exit-code)`, `activating (auto-restart)`, or just `inactive`. */
+export function describeState(activeState: string, unit: UnitFacts | null): string {
+  const detail = activeState === 'failed' ? unit?.result : activeState === 'activating' ? unit?.subState : '';
+  return detail && detail !== activeState ? `${activeState} (${detail})` : activeState;
+}

@@ -1,0 +1,175 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { cleanRemoteText } from './remote-text.ts';
+import { describeState, isKnownState, isUp, type UnitFacts } from './unit-state.ts';
+import { execSSHCommand, SSHCommandError, type SSHCommandOptions, type SSHFailureCode } from './ssh-exec.ts';
+
+/** Where and as whom to log in, and which unit to look at. */
+export type VpsTarget = Pick<SSHCommandOptions, 'host' | 'port' | 'username' | 'privateKey' | 'hostKey'> & {
+  /** A unit name that matches `UNIT_NAME`: it becomes part of a command line. */
+  readonly service: string;
+};
+
+export type SSHLimits = {
+  readonly connectTimeoutMs: number;
+  readonly commandTimeoutMs: number;
+  readonly restartTimeoutMs: number;
+  readonly restartSettleMs: number;
+};
+
+/** What one look at a VPS brought, in the terms of this program; no text of the remote host decides after this. */
+export type ProbeResult =
+  | { readonly kind: 'state'; readonly activeState: string; readonly exitCode: number; readonly unit: UnitFacts | null }
+  | { readonly kind: 'sudo_refused'; readonly message: string }
+  | { readonly kind: 'no_answer'; readonly code: SSHFailureCode; readonly message: string }
+  | { readonly kind: 'odd_answer'; readonly message: string };
+
+export type Probe = {
+  readonly result: ProbeResult;
+  /** From dial to answer, in milliseconds. */
+  readonly durationMs: number;
+  /** The key the host showed; null when it came to no login. */
+  readonly hostKey: string | null;
+};
+
+export type RestartOutcome =
+  | { readonly outcome: 'succeeded' }
+  | {
+      readonly outcome: 'failed';
+      readonly code: 'restart_failed' | 'start_limit' | 'sudo_refused';
+      readonly message: string;
+    }
+  /** The connection failed before the command was on its way: nothing was tried. */
+  | { readonly outcome: 'not_sent'; readonly code: SSHFailureCode; readonly message: string }
+  /** The command was sent, then the host fell silent. */
+  | { readonly outcome: 'unknown'; readonly code: SSHFailureCode | 'odd_answer'; readonly message: string }
+  /** The command was cut off while the service was on its way up. */
+  | { readonly outcome: 'still_starting'; readonly message: string }
+  /** The monitor was stopped meanwhile. */
+  | { readonly outcome: 'interrupted'; readonly message: string };
+
+const SUDO_REFUSAL =
+  /^sudo: .*(?:password|terminal|tty|no new privileges)|not allowed to execute|not in the sudoers|may not run sudo|sudo: (?:command )?not found/im;
+const START_LIMIT = /attempted too often|repeated too quickly|start[- ]limit/i;
+
+type Answer =
+  | {
+      readonly ok: true;
+      readonly exitCode: number;
+      readonly stdout: string;
+      readonly stderr: string;
+      readonly hostKey: string;
+    }
+  | { readonly ok: false; readonly code: SSHFailureCode; readonly message: string; readonly sent: boolean };
+
+async function run(
+  target: VpsTarget,
+  command: string,
+  limits: SSHLimits,
+  signal?: AbortSignal,
+  commandTimeoutMs = limits.commandTimeoutMs,
+): Promise<Answer> {
+  const { host, port, username, privateKey, hostKey } = target;
+  const { connectTimeoutMs } = limits;
+  try {
+    const options = { host, port, username, privateKey, hostKey, command, connectTimeoutMs, commandTimeoutMs, signal };
+    return { ok: true, ...(await execSSHCommand(options)) };
+  } catch (error) {
+    if (!(error instanceof SSHCommandError)) throw error;
+    const { code, message, phase } = error;
+    return { ok: false, code, message, sent: phase === 'channel' || phase === 'command' };
+  }
+}
+
+/** Asks the VPS how its service is; where it is not active, also why. Never changes anything there. */
+export async function probeService(target: VpsTarget, limits: SSHLimits, signal?: AbortSignal): Promise<Probe> {
+  const startedAt = performance.now();
+  const answer = await run(target, `sudo systemctl is-active ${target.service}`, limits, signal);
+  const durationMs = Math.round(performance.now() - startedAt);
+  if (!answer.ok)
+    return { result: { kind: 'no_answer', code: answer.code, message: answer.message }, durationMs, hostKey: null };
+  const { hostKey } = answer;
+  const activeState = answer.stdout.trim();
+  if (!isKnownState(activeState)) {
+    const said = cleanRemoteText(answer.stderr || answer.stdout) || 'nothing';
+    const result: ProbeResult = SUDO_REFUSAL.test(answer.stderr)
+      ? { kind: 'sudo_refused', message: `sudo refused: ${said}` }
+      : { kind: 'odd_answer', message: `systemctl answered with exit code ${answer.exitCode}: ${said}` };
+    return { result, durationMs, hostKey };
+  }
+  // With the key of the probe: this host, and no other, is the one that is asked on.
+  const unit = isUp(activeState, answer.exitCode) ? null : await readUnitFacts({ ...target, hostKey }, limits, signal);
+  return { result: { kind: 'state', activeState, exitCode: answer.exitCode, unit }, durationMs, hostKey };
+}
+
+/** Reading needs no sudo. Null when the account may not, or the host has gone away meanwhile. */
+async function readUnitFacts(target: VpsTarget, limits: SSHLimits, signal?: AbortSignal): Promise<UnitFacts | null> {
+  const answer = await run(
+    target,
+    `systemctl show ${target.service} --property=LoadState,SubState,Result`,
+    limits,
+    signal,
+  );
+  if (!answer.ok || answer.exitCode !== 0) return null;
+  const read = (name: string): string =>
+    cleanRemoteText(new RegExp(`^${name}=(.*)$`, 'm').exec(answer.stdout)?.[1] ?? '', 40);
+  return { loadState: read('LoadState'), subState: read('SubState'), result: read('Result') };
+}
+
+/**
+ * Restarts the service and says whether it is active a settle time afterwards: a unit of `Type=simple` counts as
+ * started even when it dies at once. `resetFailed` first forgives systemd's own start limit. When the connection breaks
+ * after the command was sent, the look afterwards decides. `signal` ends the waiting, not the command on the host.
+ */
+export async function restartRachelService(
+  target: VpsTarget,
+  limits: SSHLimits,
+  { resetFailed = false, signal }: { readonly resetFailed?: boolean; readonly signal?: AbortSignal } = {},
+): Promise<RestartOutcome> {
+  // Its failure is no reason not to try: most units have nothing to forgive.
+  if (resetFailed) await run(target, `sudo systemctl reset-failed ${target.service}`, limits, signal);
+  const answer = await run(target, `sudo systemctl restart ${target.service}`, limits, signal, limits.restartTimeoutMs);
+  if (answer.ok && answer.exitCode !== 0)
+    return describeFailedRestart(answer.exitCode, answer.stderr || answer.stdout, target.service);
+  if (!answer.ok && !answer.sent)
+    return { outcome: 'not_sent', code: answer.code, message: `the restart could not be sent: ${answer.message}` };
+  const sent = answer.ok ? 'restarted' : `restart sent, then ${answer.message}`;
+  try {
+    await sleep(limits.restartSettleMs, undefined, { signal });
+  } catch {
+    return { outcome: 'interrupted', message: `${sent}; the monitor was stopped before it could look again` };
+  }
+  const { result } = await probeService(target, limits, signal);
+  switch (result.kind) {
+    case 'state': {
+      if (isUp(result.activeState, result.exitCode)) return { outcome: 'succeeded' };
+      const seen = `${limits.restartSettleMs / 1000} s later the service was ${describeState(result.activeState, result.unit)}`;
+      if (!answer.ok && result.activeState === 'activating')
+        return { outcome: 'still_starting', message: `${sent}; ${seen}` };
+      const code = result.unit?.result === 'start-limit-hit' ? 'start_limit' : 'restart_failed';
+      return { outcome: 'failed', code, message: `${sent}, but ${seen}` };
+    }
+    case 'no_answer':
+      if (result.code === 'aborted') return { outcome: 'interrupted', message: `${sent}; ${result.message}` };
+      return { outcome: 'unknown', code: result.code, message: `${sent}; afterwards: ${result.message}` };
+    case 'sudo_refused':
+    case 'odd_answer':
+      return { outcome: 'unknown', code: 'odd_answer', message: `${sent}; afterwards: ${result.message}` };
+  }
+}
+
+function describeFailedRestart(exitCode: number, said: string, service: string): RestartOutcome {
+  const text = cleanRemoteText(said);
+  if (SUDO_REFUSAL.test(said))
+    return { outcome: 'failed', code: 'sudo_refused', message: `restart not permitted: ${text}` };
+  if (START_LIMIT.test(said))
+    return {
+      outcome: 'failed',
+      code: 'start_limit',
+      message: `restart refused by systemd's start limit: ${service} was started too often in a short time`,
+    };
+  return {
+    outcome: 'failed',
+    code: 'restart_failed',
+    message: `restart failed with exit code ${exitCode}${text && `: ${text}`}`,
+  };
+}

@@ -1,0 +1,25 @@
+import adapter from '@sveltejs/adapter-node';
+import { vitePreprocess } from '@sveltejs/vite-plugin-svelte';
+
+/** @type {import('@sveltejs/kit').Config} */
+export default {
+  preprocess: vitePreprocess(),
+  compilerOptions: { runes: true },
+  kit: {
+    adapter: adapter(),
+    csp: {
+      directives: { 'default-src': ['self'], 'img-src': ['self', 'data:'], 'style-src': ['self', 'unsafe-inline'] },
+    },
+    typescript: {
+      // One type check for everything that is TypeScript, not only what lies under src.
+      config: (config) => ({
+        ...config,
+        include: [
+          ...config.include,
+          ...['cli', 'demo', 'scripts', 'bench', 'tests'].map((folder) => `../${folder}/**/*.ts`),
+          '../*.ts',
+        ],
+      }),
+    },
+  },
+};
