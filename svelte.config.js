@@ -8,7 +8,16 @@ export default {
   kit: {
     adapter: adapter(),
     csp: {
-      directives: { 'default-src': ['self'], 'img-src': ['self', 'data:'], 'style-src': ['self', 'unsafe-inline'] },
+      directives: {
+        'default-src': ['self'],
+        'img-src': ['self', 'data:'],
+        // SvelteKit's announcer of page changes hides itself with a style attribute.
+        'style-src': ['self', 'unsafe-inline'],
+        'object-src': ['none'],
+        'base-uri': ['none'],
+        'form-action': ['self'],
+        'frame-ancestors': ['none'],
+      },
     },
     typescript: {
       // One type check for everything that is TypeScript, not only what lies under src.

@@ -23,7 +23,7 @@ function describeEvent(event: HealthEvent, next: HealthState): string | null {
     case 'restarted':
       return 'restart successful, marking healthy';
     case 'restart_failed':
-      return `restart failed: ${event.message}`;
+      return event.message;
     case 'recovered':
       return `recovered (recovery #${next.totalRecoveries})`;
     case 'circuit_opened':

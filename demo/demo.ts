@@ -1,0 +1,109 @@
+// `npm run demo`: two dozen VPSs that are real SSH servers on loopback, a script of events, and the real app on top.
+import { fork, spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { createWriteStream, mkdirSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { createInterface } from 'node:readline';
+import ssh2 from 'ssh2';
+import { openApp } from '../src/lib/app.ts';
+import { DEFAULTS, readEnvironment } from '../src/lib/config.ts';
+import { addVps } from '../src/lib/fleet-admin/fleet-admin.ts';
+import { parseVps } from '../src/lib/fleet-admin/new-vps.ts';
+import { buildIfStale, PROJECT_DIR } from '../scripts/build.ts';
+import type { FleetMember, FromFleet, ToFleet } from './fleet.ts';
+
+process.chdir(PROJECT_DIR);
+const DATA_DIR = join('data', 'demo');
+const LOG_FILE = join(DATA_DIR, 'server.log');
+const PORT = process.env.PORT || DEFAULTS.PORT;
+
+/** Everything apart from real use: its own data, and times in which all can be seen within three minutes. */
+const DEMO_SETTINGS = {
+  DATABASE_URL: join(DATA_DIR, 'wardround.db'),
+  ENCRYPTION_KEY_FILE: join(DATA_DIR, 'encryption.key'),
+  ENCRYPTION_KEY: '',
+  ENABLE_HEALTH_MONITOR: 'true',
+  HEALTH_CHECK_CRON: '*/10 * * * * *',
+  MONITORED_SERVICE: 'rachel8',
+  SSH_CONNECT_TIMEOUT_MS: '2000',
+  SSH_COMMAND_TIMEOUT_MS: '2000',
+  RESTART_SETTLE_MS: '2000',
+  CIRCUIT_COOLDOWN_MS: '120000',
+  HOST: '127.0.0.1',
+  PORT,
+};
+const environment = { ...readEnvironment(PROJECT_DIR), ...DEMO_SETTINGS };
+
+/** The log knows users by their id; whoever watches knows them by name. */
+const names = new Map<string, string>();
+const nameCustomers = (line: string): string => line.replace(/user-[0-9a-f]{16}/, (id) => names.get(id) ?? id);
+
+async function fillDatabase(members: readonly FleetMember[], privateKey: string): Promise<void> {
+  const app = await openApp(environment);
+  for (const { customer, host, port } of members) {
+    const email = `${customer.toLowerCase().replaceAll(/[^a-z]+/g, '-')}@example.test`;
+    const parsed = parseVps({ customer: email, name: customer, host, port: String(port), user: 'demo', privateKey });
+    if ('problems' in parsed) throw new Error(parsed.problems.join('\n'));
+    const { userId } = await addVps(app, parsed.vps);
+    names.set(userId, customer);
+  }
+  app.close();
+}
+
+buildIfStale();
+rmSync(DATA_DIR, { recursive: true, force: true });
+mkdirSync(DATA_DIR, { recursive: true, mode: 0o700 });
+
+const login = ssh2.utils.generateKeyPairSync('ed25519');
+const fleet = fork(join(import.meta.dirname, 'fleet.ts'));
+const tellFleet = (message: ToFleet): boolean => fleet.send(message);
+tellFleet({ kind: 'build', publicKey: login.public });
+const [built] = (await once(fleet, 'message')) as [Extract<FromFleet, { kind: 'built' }>];
+await fillDatabase(built.members, login.private);
+
+const server = spawn(process.execPath, [join('scripts', 'start.ts')], {
+  env: environment,
+  stdio: ['ignore', 'pipe', 'inherit'],
+});
+const log = createWriteStream(LOG_FILE);
+const startedMs = performance.now();
+const elapsed = (): string => `${Math.round((performance.now() - startedMs) / 1000)} s`.padStart(5);
+
+createInterface({ input: server.stdout }).on('line', (line) => {
+  log.write(`${line}\n`);
+  if (line.startsWith('Listening on')) {
+    announce();
+    tellFleet({ kind: 'play' });
+  }
+  // Two dozen healthy machines each ten seconds are for the log; here is what is worth a look.
+  else if (!/: healthy \(check #|sweep (started|completed)/.test(line))
+    console.log(`${elapsed()}  ${nameCustomers(line)}`);
+});
+
+fleet.on('message', (message: FromFleet) => {
+  if (message.kind === 'scene') console.log(`${elapsed()}  » ${message.customer}: ${message.what}`);
+});
+
+function announce(): void {
+  const url = `http://localhost:${PORT}/`;
+  console.log(`
+  Wardround demo: ${built.members.length} VPSs, real SSH on loopback, a sweep each 10 s, a cooldown of 2 min.
+
+    Look here:     ${url}
+    In a terminal: DATABASE_URL=${DEMO_SETTINGS.DATABASE_URL} ENCRYPTION_KEY_FILE=${DEMO_SETTINGS.ENCRYPTION_KEY_FILE} npx wardround vps list
+    Whole log:     ${LOG_FILE}
+
+  Within three minutes: a restart that works (Kestrel Foods), a service that never comes back (Nordlys AS: circuit
+  opens, trial, opens again), a crash loop (Casa Verde), a host that refuses (Atelier Mirel), one that hangs
+  (Fjord Coffee), a changed host key (Hafen Logistik). Lines with » are what is done to the fleet, the others what
+  Wardround does. Ctrl-C ends it all; the next demo starts afresh.
+`);
+}
+
+// Ctrl-C reaches the server by itself; a SIGTERM comes here alone.
+process.on('SIGINT', () => undefined);
+process.on('SIGTERM', () => server.kill('SIGTERM'));
+const [code] = (await once(server, 'exit')) as [number | null];
+fleet.disconnect();
+log.end();
+process.exitCode = code ?? 1;

@@ -1,0 +1,80 @@
+import { once } from 'node:events';
+import net from 'node:net';
+import ssh2 from 'ssh2';
+import { runCommand, type Machine } from './machine.ts';
+
+export type SshHost = {
+  readonly port: number;
+  refuse(): Promise<void>;
+  /** Listens again after `refuse`. */
+  accept(): Promise<void>;
+  changeHostKey(): void;
+  close(): Promise<void>;
+};
+
+const newHostKey = (): string => ssh2.utils.generateKeyPairSync('ed25519').private;
+
+/** A real SSH server in front of a simulated machine, on loopback; lets in whoever has `publicKey`. */
+export async function startSshHost(
+  machine: Machine,
+  address: string,
+  publicKey: string,
+  latencyMs: () => number,
+): Promise<SshHost> {
+  const allowed = ssh2.utils.parseKey(publicKey);
+  if (allowed instanceof Error) throw allowed;
+  const sockets = new Set<net.Socket>();
+
+  const createSshServer = (): ssh2.Server =>
+    new ssh2.Server({ hostKeys: [newHostKey()] }, (client) => {
+      client.on('error', () => undefined);
+      client.on('authentication', (login) => {
+        const fits = login.method === 'publickey' && login.key.data.equals(allowed.getPublicSSH());
+        const signed =
+          fits && login.signature && login.blob
+            ? allowed.verify(login.blob, login.signature, login.hashAlgo) === true
+            : fits;
+        if (signed) login.accept();
+        else login.reject(['publickey']);
+      });
+      client.on('session', (accept) =>
+        accept().on('exec', (acceptExec, _reject, { command }) => {
+          const channel = acceptExec();
+          const { exitCode, stdout, stderr, diesAfterMs } = runCommand(machine, command);
+          if (diesAfterMs !== undefined) setTimeout(() => (machine.unit = 'failed'), diesAfterMs).unref();
+          setTimeout(() => {
+            channel.write(stdout);
+            channel.stderr.write(stderr);
+            channel.exit(exitCode);
+            channel.end();
+          }, latencyMs());
+        }),
+      );
+    });
+
+  let ssh = createSshServer();
+  const listener = net.createServer((socket) => {
+    sockets.add(socket);
+    socket.on('close', () => sockets.delete(socket)).on('error', () => undefined);
+    // A machine that hangs has taken the connection, and that is all it does.
+    if (machine.network === 'up') ssh.injectSocket(socket);
+  });
+  await once(listener.listen(0, address), 'listening');
+  const { port } = listener.address() as net.AddressInfo;
+
+  const refuse = async (): Promise<void> => {
+    for (const socket of sockets) socket.destroy();
+    await once(listener.close(), 'close');
+  };
+  return {
+    port,
+    refuse,
+    accept: async () => void (await once(listener.listen(port, address), 'listening')),
+    changeHostKey: () => {
+      ssh = createSshServer();
+    },
+    close: async () => {
+      if (listener.listening) await refuse();
+    },
+  };
+}

@@ -1,0 +1,23 @@
+import { listVps } from '$lib/fleet-admin/fleet-read';
+import { byTrouble, conditionOf, CONDITIONS, countConditions } from '$lib/fleet-admin/words';
+import { defaultApp, monitorStatus } from '$lib/monitoring/health-checker';
+import type { PageServerLoad } from './$types';
+
+/** Reads what the last sweep has written; no page ever waits for a check. */
+export const load: PageServerLoad = async ({ locals, url, depends }) => {
+  depends('wardround:fleet');
+  const app = await defaultApp();
+  const now = new Date();
+  const all = listVps(app, locals.actor, now);
+  const status = CONDITIONS.find((condition) => condition === url.searchParams.get('status')) ?? null;
+  const rows = byTrouble(status === null ? all : all.filter((row) => conditionOf(row) === status));
+  return {
+    rows,
+    status,
+    total: all.length,
+    counts: countConditions(all),
+    now,
+    monitor: monitorStatus(),
+    breaker: app.settings.breaker,
+  };
+};
