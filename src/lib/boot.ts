@@ -1,3 +1,4 @@
+import { once } from 'node:events';
 import { ConfigurationError } from './config.ts';
 import { DatabaseError } from './db/client.ts';
 import { startGracePeriodEnforcer, stopGracePeriodEnforcer } from './jobs/grace-period-enforcer.ts';
@@ -47,13 +48,14 @@ function stopOnSignals(exitAfterStop: boolean): void {
     }
     stoppingSinceMs = performance.now();
     log.info(`${signal}: stopping; a restart under way may end first`);
-    Promise.all([stopHealthMonitor(), stopGracePeriodEnforcer()])
-      .catch((error: unknown) => {
-        log.error(`stopping failed: ${messageOf(error)}`);
-        process.exitCode = 1;
-      })
-      // A built server ends by itself once its last connection has closed; Vite's dev server waits for its signal.
-      .finally(() => exitAfterStop && process.exit());
+    const drained = Promise.all([stopHealthMonitor(), stopGracePeriodEnforcer()]).catch((error: unknown) => {
+      log.error(`stopping failed: ${messageOf(error)}`);
+      process.exitCode = 1;
+    });
+    // Vite's dev server waits for a signal that is taken here. A built server first lets its requests end, and could
+    // end by itself, but for a timer that node-schedule loses sight of when the clock was set back.
+    const served = exitAfterStop ? Promise.resolve() : once(process, 'sveltekit:shutdown');
+    void Promise.all([drained, served]).then(() => process.exit());
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);

@@ -23,10 +23,10 @@ export function conditionOf(row: Pick<FleetRow, 'active' | 'maintenanceSince' | 
   return row.status ?? 'unchecked';
 }
 
-/** `12 s`, `4 min`, `3 h`, `5 days`: one unit, rounded down. */
+/** `90 s`, `4 min`, `3 h`, `5 days`: one unit, rounded down; seconds as long as each of them is awaited. */
 export function shortDuration(durationMs: number): string {
   const seconds = Math.max(0, Math.floor(durationMs / 1000));
-  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 120) return `${seconds} s`;
   if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
   if (seconds < 48 * 3600) return `${Math.floor(seconds / 3600)} h`;
   return `${Math.floor(seconds / 86_400)} days`;

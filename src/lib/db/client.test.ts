@@ -1,0 +1,111 @@
+import { mkdtempSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openDatabase, write, type Database } from './client.ts';
+import { healthChecks, subscriptions, users } from './schema.ts';
+
+let folder: string;
+let db: Database;
+beforeEach(async () => {
+  folder = mkdtempSync(join(tmpdir(), 'wardround-'));
+  db = await openDatabase(join(folder, 'w.db'), resolve('drizzle'));
+});
+afterEach(() => {
+  db.$client.close();
+  rmSync(folder, { recursive: true, force: true });
+});
+
+describe('the schema', () => {
+  it('has the columns of the contract, with their types and defaults', () => {
+    const columns = db.$client.pragma('table_info(health_checks)') as {
+      name: string;
+      type: string;
+      dflt_value: string | null;
+    }[];
+    const found = Object.fromEntries(columns.map(({ name, type, dflt_value }) => [name, [type, dflt_value]]));
+    expect(found).toMatchObject({
+      id: ['TEXT', null],
+      user_id: ['TEXT', null],
+      status: ['TEXT', "'healthy'"],
+      consecutive_failures: ['INTEGER', '0'],
+      circuit_state: ['TEXT', "'closed'"],
+      circuit_opened_at: ['INTEGER', null],
+      last_check_at: ['INTEGER', null],
+      last_healthy_at: ['INTEGER', null],
+      last_failure_at: ['INTEGER', null],
+      last_restart_attempt_at: ['INTEGER', null],
+      last_notified_down_at: ['INTEGER', null],
+      last_notified_up_at: ['INTEGER', null],
+      last_error: ['TEXT', null],
+      total_checks: ['INTEGER', '0'],
+      total_failures: ['INTEGER', '0'],
+      total_recoveries: ['INTEGER', '0'],
+    });
+    expect(Object.keys(found)).toEqual(expect.arrayContaining(['created_at', 'updated_at']));
+  });
+
+  it('has one health row a user, which goes with the user', () => {
+    db.insert(users).values({ id: 'user-1', email: 'a@example.test' }).run();
+    db.insert(healthChecks).values({ userId: 'user-1' }).run();
+    expect(() => db.insert(healthChecks).values({ userId: 'user-1' }).run()).toThrow(/UNIQUE/);
+    expect(() => db.insert(healthChecks).values({ userId: 'nobody' }).run()).toThrow(/FOREIGN KEY/);
+    db.delete(users).run();
+    expect(db.select().from(healthChecks).all()).toEqual([]);
+  });
+
+  it('stores times as whole milliseconds, also where SQL sets them', () => {
+    db.$client.exec("INSERT INTO users (id, email) VALUES ('user-1', 'a@example.test')");
+    expect(db.$client.prepare('SELECT typeof(created_at) AS type FROM users').get()).toEqual({ type: 'integer' });
+    expect(Math.abs((db.select().from(users).get()?.createdAt.getTime() ?? 0) - Date.now())).toBeLessThan(60_000);
+  });
+
+  it('answers the question of the sweep from an index', () => {
+    const query = db.select({ id: subscriptions.id }).from(subscriptions).toSQL().sql;
+    const plan = db.$client
+      .prepare(
+        `EXPLAIN QUERY PLAN ${query} WHERE status = 'active' AND vps_provisioned = 1 AND provisioning_status = 'ready'`,
+      )
+      .all() as { detail: string }[];
+    expect(plan[0]?.detail).toContain(
+      'subscriptions_active_idx (status=? AND vps_provisioned=? AND provisioning_status=?)',
+    );
+  });
+});
+
+describe('write', () => {
+  it('waits for another writer without blocking the process', async () => {
+    const other = await openDatabase(join(folder, 'w.db'), resolve('drizzle'));
+    other.$client.exec('BEGIN IMMEDIATE');
+    let turns = 0;
+    const release = setInterval(() => {
+      turns++;
+      if (turns === 3) other.$client.exec('COMMIT');
+    }, 150);
+    await write(db, (tx) => tx.insert(users).values({ email: 'a@example.test' }).run());
+    clearInterval(release);
+    other.$client.close();
+    // The interval could run while `write` was waiting, so the event loop was free.
+    expect(turns).toBeGreaterThanOrEqual(3);
+    expect(db.select().from(users).all()).toHaveLength(1);
+  });
+
+  it('takes the lock before it reads, so that a read-modify-write cannot fail half-way', async () => {
+    const other = await openDatabase(join(folder, 'w.db'), resolve('drizzle'));
+    await write(db, (tx) => {
+      expect(tx.select().from(users).all()).toEqual([]);
+      expect(() => other.insert(users).values({ email: 'b@example.test' }).run()).toThrow(/locked|busy/i);
+      tx.insert(users).values({ email: 'a@example.test' }).run();
+    });
+    other.$client.close();
+  });
+
+  it('writes all of it or nothing', async () => {
+    const half = write(db, (tx) => {
+      tx.insert(users).values({ email: 'a@example.test' }).run();
+      throw new Error('in the middle');
+    });
+    await expect(half).rejects.toThrow('in the middle');
+    expect(db.select().from(users).all()).toEqual([]);
+  });
+});

@@ -1,0 +1,85 @@
+import ssh2 from 'ssh2';
+import { describe, expect, it } from 'vitest';
+import { parseVps, type VpsDescription } from './new-vps.ts';
+
+const login = ssh2.utils.generateKeyPairSync('ed25519');
+const GOOD: VpsDescription = { customer: 'a@example.test', host: '10.4.1.7', privateKey: login.private };
+const problemsOf = (given: Partial<VpsDescription>): readonly string[] => {
+  const parsed = parseVps({ ...GOOD, ...given });
+  return 'problems' in parsed ? parsed.problems : [];
+};
+
+describe('the description of a VPS', () => {
+  it('needs no more than customer, host and key', () => {
+    expect(parseVps(GOOD)).toEqual({
+      vps: {
+        email: 'a@example.test',
+        name: null,
+        host: '10.4.1.7',
+        port: 22,
+        user: 'root',
+        privateKey: login.private,
+        service: null,
+        hostKey: null,
+      },
+    });
+  });
+
+  it.each(['10.4.1.7', 'vps-1.example.test', 'localhost', '2001:db8::7', '[2001:db8::7]', 'xn--bcher-kva.example'])(
+    'takes %s for a host',
+    (host) => {
+      expect(problemsOf({ host })).toEqual([]);
+    },
+  );
+
+  it.each([
+    '',
+    ' ',
+    '10.4.1.999',
+    '10.4.1',
+    'a b',
+    'root@host',
+    'host:22',
+    'http://host',
+    '-oProxyCommand=x',
+    'a..b',
+    'host\n'.repeat(2),
+  ])('refuses %o as a host', (host) => {
+    expect(problemsOf({ host })).toHaveLength(1);
+  });
+
+  it.each(['0', '65536', '99999', '-1', '22x', '', '1e3'])('refuses %o as a port', (port) => {
+    expect(problemsOf({ port })).toEqual([`port is ${JSON.stringify(port)}; allowed: a whole number from 1 to 65535`]);
+  });
+
+  it('names everything that is wrong at once, and never shows the key', () => {
+    const problems = problemsOf({
+      customer: 'nobody',
+      host: '?',
+      port: 'x',
+      user: 'a b',
+      service: 'x;y',
+      hostKey: 'no key',
+      name: 'a\nb',
+      privateKey: 'SECRET',
+    });
+    expect(problems).toHaveLength(8);
+    expect(problems.join('\n')).not.toContain('SECRET');
+  });
+
+  it.each([
+    ['a public key', login.public, 'it is a public key'],
+    [
+      'a key behind a passphrase',
+      ssh2.utils.generateKeyPairSync('ed25519', { passphrase: 'x', cipher: 'aes256-cbc' }).private,
+      'it is protected by a passphrase',
+    ],
+    [
+      'no key at all',
+      '-----BEGIN OPENSSH PRIVATE KEY-----\nAAAA\n-----END OPENSSH PRIVATE KEY-----\n',
+      'it is malformed',
+    ],
+  ])('refuses %s', (_, privateKey, reason) => {
+    expect(problemsOf({ privateKey })[0]).toContain(reason);
+  });
+});

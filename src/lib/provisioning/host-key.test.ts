@@ -1,0 +1,35 @@
+import ssh2 from 'ssh2';
+import { describe, expect, it } from 'vitest';
+import { algorithmsOf, fingerprint, parseHostKey } from './host-key.ts';
+
+// ssh-keygen -l says of it: 256 SHA256:+DiY3wvvV6TuJJhbpZisF/zLDA0zPMSvHdkr4UvCOqU (ED25519). Source: GitHub's published keys.
+const ED25519 = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnkVzrm0SdG6UOoqKLsabgH5C9okWi0dh2l9GKJl';
+
+describe('host keys', () => {
+  it('have the fingerprint that ssh-keygen shows', () => {
+    expect(fingerprint(ED25519)).toBe('SHA256:+DiY3wvvV6TuJJhbpZisF/zLDA0zPMSvHdkr4UvCOqU');
+  });
+
+  it.each([ED25519, `${ED25519} a comment`, `github.com,1.2.3.4 ${ED25519}`, `  [10.0.0.1]:2222 ${ED25519}\n`])(
+    'are read from %o',
+    (line) => {
+      expect(parseHostKey(line)).toBe(ED25519);
+    },
+  );
+
+  it.each([
+    '',
+    'ssh-ed25519',
+    'ssh-ed25519 AAAA',
+    'AAAAC3NzaC1lZDI1NTE5AAAAIOMqqnk',
+    ED25519.replace('ssh-ed25519', 'ssh-rsa'),
+  ])('are not read from %o', (line) => {
+    expect(parseHostKey(line)).toBeNull();
+  });
+
+  it('of type RSA sign with SHA-2 only', () => {
+    const key = parseHostKey(ssh2.utils.generateKeyPairSync('rsa', { bits: 2048 }).public);
+    expect(algorithmsOf(key ?? '')).toEqual(['rsa-sha2-512', 'rsa-sha2-256']);
+    expect(algorithmsOf(ED25519)).toEqual(['ssh-ed25519']);
+  });
+});
