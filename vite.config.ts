@@ -5,6 +5,7 @@ import { defineConfig } from 'vitest/config';
 export default defineConfig({
   plugins: [tailwindcss(), sveltekit()],
   test: {
+    silent: 'passed-only',
     projects: [
       {
         extends: true,

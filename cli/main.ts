@@ -6,10 +6,17 @@ import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { ConfigurationError, readEnvironment } from '../src/lib/config.ts';
 import { generateKey } from '../src/lib/crypto/encryption-key.ts';
 import { DatabaseError } from '../src/lib/db/client.ts';
-import { addVps, RefusedError, removeVps, setMaintenance, testVps } from '../src/lib/fleet-admin/fleet-admin.ts';
+import {
+  addVps,
+  RefusedError,
+  removeVps,
+  repinHostKey,
+  setMaintenance,
+  testVps,
+} from '../src/lib/fleet-admin/fleet-admin.ts';
 import { findVps, listVps, type FleetRow } from '../src/lib/fleet-admin/fleet-read.ts';
 import { parseVps } from '../src/lib/fleet-admin/new-vps.ts';
-import { fingerprint } from '../src/lib/provisioning/host-key.ts';
+import { fingerprint, parseHostKey } from '../src/lib/provisioning/host-key.ts';
 import { confirm, print, printJson, renderTable, renderVps } from './output.ts';
 import { sweepOnce } from './sweep.ts';
 
@@ -47,6 +54,11 @@ function theVps(app: App, wanted: string): FleetRow {
       `${JSON.stringify(wanted)} stands for ${found.length} VPSs; name one: ${found.map((row) => `${row.host}:${row.port}`).join(', ')}`,
     );
   return vps;
+}
+
+/** Asks a person at a terminal; a script has said what it wants. Throws `RefusedError` after a no. */
+async function confirmUnless(certain: boolean, question: string): Promise<void> {
+  if (!certain && process.stdin.isTTY && !(await confirm(question))) throw new RefusedError('nothing was changed');
 }
 
 function readKeyFile(file: string): string {
@@ -182,17 +194,39 @@ vps
   .action((wanted: string, { yes, json }: JsonOption & { yes?: true }) =>
     withApp(async (app) => {
       const row = theVps(app, wanted);
-      const asks = !yes && !json && process.stdin.isTTY;
-      if (
-        asks &&
-        !(await confirm(`Remove ${row.host} of ${row.email}, with its history of ${row.totalChecks} checks?`))
-      )
-        throw new RefusedError('nothing was removed');
+      await confirmUnless(
+        yes === true || json === true,
+        `Remove ${row.host} of ${row.email}, with its ${row.totalChecks} checks?`,
+      );
       await removeVps(app, row);
       if (json) printJson({ removed: row.id, host: row.host });
       else print(`Removed ${row.host} (${row.id}).`);
     }),
   );
+
+vps
+  .command('repin')
+  .description('trust another host key from now on, after a machine was reinstalled')
+  .argument('<host|id>', 'host, host:port, or id')
+  .option('--host-key <key>', 'the new key, "ssh-ed25519 AAAA…" (default: the one of the next connection)')
+  .option('--yes', 'do not ask')
+  .addOption(jsonOption())
+  .action((wanted: string, { hostKey, yes, json }: JsonOption & { hostKey?: string; yes?: true }) => {
+    const pin = hostKey === undefined ? null : parseHostKey(hostKey);
+    if (hostKey !== undefined && pin === null)
+      throw new UsageError(
+        `--host-key is ${JSON.stringify(hostKey)}; allowed: a line such as "ssh-ed25519 AAAA…", as ssh-keyscan prints it`,
+      );
+    return withApp(async (app) => {
+      const row = theVps(app, wanted);
+      const question = `Forget the host key ${row.hostKeyFingerprint} of ${row.host}? Whoever answers there next is trusted.`;
+      await confirmUnless(yes === true || json === true || row.hostKeyFingerprint === null || pin !== null, question);
+      await repinHostKey(app, row.id, pin);
+      const now = theVps(app, row.id);
+      if (json) printJson(now);
+      else print(`${now.host}: host key ${now.hostKeyFingerprint ?? 'to be pinned at the next connection'}.`);
+    });
+  });
 
 vps
   .command('maintenance')

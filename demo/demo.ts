@@ -4,12 +4,12 @@ import { once } from 'node:events';
 import { createWriteStream, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
-import ssh2 from 'ssh2';
 import { openApp } from '../src/lib/app.ts';
 import { DEFAULTS, readEnvironment } from '../src/lib/config.ts';
 import { addVps } from '../src/lib/fleet-admin/fleet-admin.ts';
 import { parseVps } from '../src/lib/fleet-admin/new-vps.ts';
 import { buildIfStale, PROJECT_DIR } from '../scripts/build.ts';
+import { newKeyPair } from './key-pair.ts';
 import type { FleetMember, FromFleet, ToFleet } from './fleet.ts';
 
 process.chdir(PROJECT_DIR);
@@ -54,7 +54,7 @@ buildIfStale();
 rmSync(DATA_DIR, { recursive: true, force: true });
 mkdirSync(DATA_DIR, { recursive: true, mode: 0o700 });
 
-const login = ssh2.utils.generateKeyPairSync('ed25519');
+const login = newKeyPair();
 const fleet = fork(join(import.meta.dirname, 'fleet.ts'));
 const tellFleet = (message: ToFleet): boolean => fleet.send(message);
 tellFleet({ kind: 'build', publicKey: login.public });

@@ -1,6 +1,7 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import ssh2 from 'ssh2';
+import { newKeyPair } from './key-pair.ts';
 import { runCommand, type Machine } from './machine.ts';
 
 export type SshHost = {
@@ -12,21 +13,19 @@ export type SshHost = {
   close(): Promise<void>;
 };
 
-const newHostKey = (): string => ssh2.utils.generateKeyPairSync('ed25519').private;
-
 /** A real SSH server in front of a simulated machine, on loopback; lets in whoever has `publicKey`. */
 export async function startSshHost(
   machine: Machine,
   address: string,
   publicKey: string,
-  latencyMs: () => number,
+  { latencyMs, onCommand }: { readonly latencyMs: () => number; readonly onCommand?: (command: string) => void },
 ): Promise<SshHost> {
   const allowed = ssh2.utils.parseKey(publicKey);
   if (allowed instanceof Error) throw allowed;
   const sockets = new Set<net.Socket>();
 
   const createSshServer = (): ssh2.Server =>
-    new ssh2.Server({ hostKeys: [newHostKey()] }, (client) => {
+    new ssh2.Server({ hostKeys: [newKeyPair().private] }, (client) => {
       client.on('error', () => undefined);
       client.on('authentication', (login) => {
         const fits = login.method === 'publickey' && login.key.data.equals(allowed.getPublicSSH());
@@ -39,6 +38,7 @@ export async function startSshHost(
       });
       client.on('session', (accept) =>
         accept().on('exec', (acceptExec, _reject, { command }) => {
+          onCommand?.(command);
           const channel = acceptExec();
           const { exitCode, stdout, stderr, diesAfterMs } = runCommand(machine, command);
           if (diesAfterMs !== undefined) setTimeout(() => (machine.unit = 'failed'), diesAfterMs).unref();

@@ -80,6 +80,11 @@ export const setMaintenance = async ({ db }: App, id: string, on: boolean, now: 
   await write(db, (tx) => tx.update(subscriptions).set({ maintenanceSince }).where(eq(subscriptions.id, id)).run());
 };
 
+/** Pins another host key; null: the one of the next connection. For a machine that was reinstalled. */
+export const repinHostKey = async ({ db }: App, id: string, hostKey: string | null): Promise<void> => {
+  await write(db, (tx) => tx.update(subscriptions).set({ sshHostKey: hostKey }).where(eq(subscriptions.id, id)).run());
+};
+
 export type VpsTest = {
   readonly verdict: Verdict;
   readonly durationMs: number | null;

@@ -1,8 +1,9 @@
 import ssh2 from 'ssh2';
 import { describe, expect, it } from 'vitest';
+import { newKeyPair } from '../../../demo/key-pair.ts';
 import { parseVps, type VpsDescription } from './new-vps.ts';
 
-const login = ssh2.utils.generateKeyPairSync('ed25519');
+const login = newKeyPair();
 const GOOD: VpsDescription = { customer: 'a@example.test', host: '10.4.1.7', privateKey: login.private };
 const problemsOf = (given: Partial<VpsDescription>): readonly string[] => {
   const parsed = parseVps({ ...GOOD, ...given });

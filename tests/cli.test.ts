@@ -1,0 +1,246 @@
+import { readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { addAll, makeLogin, startVps, type SimulatedVps } from './support/fleet.ts';
+import { runCli, scratchEnvironment, type CliResult } from './support/project.ts';
+
+let scratch: ReturnType<typeof scratchEnvironment>;
+let login: ReturnType<typeof makeLogin>;
+const running: SimulatedVps[] = [];
+
+beforeEach(() => {
+  scratch = scratchEnvironment({ RESTART_SETTLE_MS: '50', SSH_CONNECT_TIMEOUT_MS: '1000' });
+  login = makeLogin(scratch.folder);
+});
+afterEach(async () => {
+  for (const { host } of running.splice(0)) await host.close();
+  scratch.remove();
+});
+
+const wardround = (...args: string[]): Promise<CliResult> => runCli(scratch.environment, ...args);
+async function json<T>(...args: string[]): Promise<T> {
+  const { stdout } = await wardround(...args, '--json');
+  return JSON.parse(stdout) as T;
+}
+async function startFleet(...behaviours: Parameters<typeof startVps>[1][]): Promise<string[]> {
+  for (const behaviour of behaviours) running.push(await startVps(login.publicKey, behaviour));
+  return addAll(scratch.environment, login.keyFile, running);
+}
+type Row = { host: string; status: string | null; circuitState: string; totalChecks: number; [name: string]: unknown };
+
+describe('wardround vps', () => {
+  it('adds a VPS whose key is nowhere to be read afterwards', async () => {
+    const [id] = await startFleet({});
+    const rows = await json<Row[]>('vps', 'list');
+    expect(rows).toHaveLength(1);
+    expect(rows[0]).toMatchObject({
+      id,
+      host: '127.0.0.1',
+      status: null,
+      circuitState: 'closed',
+      consecutiveFailures: 0,
+      circuitOpenedAt: null,
+      lastCheckAt: null,
+      lastError: null,
+      totalChecks: 0,
+      totalFailures: 0,
+      totalRecoveries: 0,
+      service: 'rachel8',
+      active: true,
+    });
+    const secret = login.privateKey.split('\n')[2] ?? '';
+    expect(secret.length).toBeGreaterThan(40);
+    for (const suffix of ['', '-wal'])
+      expect(readFileSync(`${scratch.environment.DATABASE_URL}${suffix}`, { flag: 'a+' }).includes(secret)).toBe(false);
+    expect(JSON.stringify(rows)).not.toContain(secret);
+  });
+
+  it('refuses a second VPS for a customer, and the same host twice, and says what to do', async () => {
+    await startFleet({});
+    const more = ['vps', 'add', '--user', 'test', '--key-file', login.keyFile];
+    const second = await wardround(...more, '--customer', 'C0@Example.test', '--host', 'other.example');
+    expect(second).toMatchObject({ exitCode: 1, stdout: '' });
+    expect(second.stderr).toMatch(/c0@example\.test has a VPS already .*remove that first/);
+    const again = await wardround(
+      ...more,
+      '--customer',
+      'x@example.test',
+      '--host',
+      '127.0.0.1',
+      '--port',
+      String(running[0]?.host.port),
+    );
+    expect(again.exitCode).toBe(1);
+    expect(again.stderr).toMatch(/is in the fleet already/);
+  });
+
+  it.each([
+    [
+      'no customer',
+      ['vps', 'add', '--host', 'h', '--key-file', 'k'],
+      "required option '--customer <email>' not specified",
+    ],
+    [
+      'a key file that is not there',
+      ['vps', 'add', '--customer', 'a@b.c', '--host', 'h', '--key-file', '/nowhere'],
+      '--key-file /nowhere cannot be read (ENOENT)',
+    ],
+    ['an unknown command', ['vps', 'ad'], "unknown command 'ad'"],
+    ['an unknown option', ['sweep', '--fast'], "unknown option '--fast'"],
+    ['a missing argument', ['vps', 'show'], "missing required argument 'host|id'"],
+    ['a word that is no state', ['vps', 'maintenance', 'h', 'maybe'], 'Allowed choices are on, off'],
+  ])('takes %s for wrong usage: exit code 2, told on stderr', async (_, args, message) => {
+    const { exitCode, stdout, stderr } = await wardround(...args);
+    expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
+    expect(stderr).toContain(message);
+  });
+
+  it('names every wrong value at once, and not the key', async () => {
+    writeFileSync(join(scratch.folder, 'bad.key'), 'HUNTER2');
+    const values = [
+      '--customer',
+      'nobody',
+      '--host',
+      'a b',
+      '--port',
+      '99999',
+      '--key-file',
+      join(scratch.folder, 'bad.key'),
+    ];
+    const { exitCode, stderr } = await wardround('vps', 'add', ...values);
+    expect(exitCode).toBe(2);
+    for (const what of ['customer is "nobody"', 'host is "a b"', 'port is "99999"', 'private key cannot be used'])
+      expect(stderr).toContain(what);
+    expect(stderr).not.toContain('HUNTER2');
+  });
+
+  it('finds a VPS by id, by host and port, and asks which one where a host stands for several', async () => {
+    const [id] = await startFleet({}, {});
+    expect((await json<Row>('vps', 'show', id ?? '')).id).toBe(id);
+    expect((await json<Row>('vps', 'show', `127.0.0.1:${running[0]?.host.port}`)).id).toBe(id);
+    expect((await wardround('vps', 'show', '127.0.0.1')).stderr).toContain('stands for 2 VPSs; name one: 127.0.0.1:');
+    expect(await wardround('vps', 'show', 'nowhere')).toMatchObject({ exitCode: 1, stdout: '' });
+  });
+
+  it('tests a login without changing anything, and exits with 1 where the service is not active', async () => {
+    const [up, stopped] = await startFleet({}, { unit: 'inactive' });
+    expect(await json('vps', 'test', up ?? '')).toMatchObject({
+      healthy: true,
+      hostKeyFingerprint: expect.stringMatching(/^SHA256:/),
+    });
+    const { exitCode, stdout } = await wardround('vps', 'test', stopped ?? '');
+    expect(exitCode).toBe(1);
+    expect(stdout).toContain('service not active: inactive');
+    expect(running[1]?.commands.some((command) => command.includes('restart'))).toBe(false);
+    expect((await json<Row>('vps', 'show', stopped ?? '')).totalChecks).toBe(0);
+  });
+
+  it('removes a VPS with its state, and lets the customer have another', async () => {
+    const [id] = await startFleet({});
+    await wardround('sweep');
+    expect(await json('vps', 'remove', id ?? '')).toEqual({ removed: id, host: '127.0.0.1' });
+    expect(await json('vps', 'list')).toEqual([]);
+    await addAll(scratch.environment, login.keyFile, running);
+    expect((await json<Row[]>('vps', 'list'))[0]).toMatchObject({ totalChecks: 0, status: null });
+  });
+
+  it('begins and ends maintenance, in which nothing is restarted', async () => {
+    const [id = ''] = await startFleet({ unit: 'inactive' });
+    await wardround('vps', 'maintenance', id, 'on');
+    await wardround('sweep');
+    expect(running[0]?.commands.some((command) => command.includes('restart'))).toBe(false);
+    expect(await json('vps', 'show', id)).toMatchObject({ consecutiveFailures: 0, totalFailures: 0, totalChecks: 1 });
+    await wardround('vps', 'maintenance', id, 'off');
+    await wardround('sweep');
+    expect(await json('vps', 'show', id)).toMatchObject({ status: 'healthy', totalRecoveries: 1 });
+  });
+
+  it('trusts a new host key after repin, and not before', async () => {
+    const [id = ''] = await startFleet({});
+    await wardround('sweep');
+    running[0]?.host.changeHostKey();
+    await wardround('sweep');
+    expect(await json('vps', 'show', id)).toMatchObject({ status: 'down', lastErrorCode: 'host_key_changed' });
+    await wardround('vps', 'repin', id, '--yes');
+    await wardround('sweep');
+    expect(await json('vps', 'show', id)).toMatchObject({ status: 'healthy' });
+  });
+});
+
+describe('wardround sweep', () => {
+  it('heals, tells in plain lines, and exits with 0 only when all are healthy', async () => {
+    await startFleet({}, { unit: 'failed' });
+    const { exitCode, stdout } = await wardround('sweep');
+    expect(exitCode).toBe(0);
+    const lines = stdout.trim().split('\n');
+    expect(lines.every((line) => line.startsWith('[health-checker] '))).toBe(true);
+    expect(lines[0]).toBe('[health-checker] sweep started: 2 active VPSs');
+    expect(stdout).toMatch(/user-\w+: unhealthy \(consecutive: 1, attempting restart\)/);
+    expect(stdout).toMatch(/user-\w+: restart successful, marking healthy/);
+    expect(stdout).toMatch(/user-\w+: healthy \(check #1\)/);
+    expect(lines.at(-1)).toMatch(/sweep completed in \d+\.\ds \(2 checked, 2 healthy, 0 unhealthy\)$/);
+  });
+
+  it('exits with 1 while something is wrong, with one JSON document on stdout', async () => {
+    await startFleet({ restart: 'fails', unit: 'failed' });
+    const { exitCode, stdout } = await wardround('sweep', '--json');
+    expect(exitCode).toBe(1);
+    expect(JSON.parse(stdout)).toMatchObject({ kind: 'completed', checked: 1, healthy: 0, unhealthy: 1 });
+  });
+
+  it('has the shape of the contract after three failures: one opening, one time', async () => {
+    const [id = ''] = await startFleet({ restart: 'fails', unit: 'failed' });
+    for (let sweep = 0; sweep < 3; sweep++) await wardround('sweep');
+    const third = await json<Row>('vps', 'show', id);
+    expect(third).toMatchObject({
+      status: 'circuit_open',
+      circuitState: 'open',
+      consecutiveFailures: 3,
+      lastError: expect.stringContaining('restart failed'),
+    });
+    await wardround('sweep');
+    expect(await json<Row>('vps', 'show', id)).toMatchObject({
+      consecutiveFailures: 4,
+      circuitOpenedAt: third.circuitOpenedAt,
+    });
+    expect(running[0]?.commands.filter((command) => command === 'sudo systemctl restart rachel8')).toHaveLength(3);
+  });
+});
+
+describe('wardround', () => {
+  it('prints a fresh key that it takes itself', async () => {
+    const [one, two] = [await wardround('keygen'), await wardround('keygen')];
+    expect(one.stdout).toMatch(/^[A-Za-z0-9+/]{43}=\n$/);
+    expect(one.stdout).not.toBe(two.stdout);
+    const { encryptionKey } = await json<{ encryptionKey: string }>('keygen');
+    expect((await runCli({ ...scratch.environment, ENCRYPTION_KEY: encryptionKey }, 'vps', 'list')).exitCode).toBe(0);
+  });
+
+  it('reports a wrong configuration in one message, without a stack', async () => {
+    const { exitCode, stderr } = await runCli(
+      { ...scratch.environment, HEALTH_CHECK_BATCH_SIZE: 'many', SSH_CONNECT_TIMEOUT_MS: '1' },
+      'vps',
+      'list',
+    );
+    expect(exitCode).toBe(1);
+    expect(stderr).toContain('The configuration has 2 problems:');
+    expect(stderr).not.toContain('at ');
+  });
+
+  it.each([
+    [],
+    ['vps'],
+    ['vps', 'add'],
+    ['vps', 'list'],
+    ['vps', 'show'],
+    ['vps', 'test'],
+    ['vps', 'remove'],
+    ['sweep'],
+    ['keygen'],
+  ])('explains itself: %s --help', async (...args) => {
+    const { exitCode, stdout } = await wardround(...args, '--help');
+    expect(exitCode).toBe(0);
+    expect(stdout).toContain(`Usage: wardround${args.map((arg) => ` ${arg}`).join('')}`);
+    if (args.length === 2 || args[0] === 'sweep' || args[0] === 'keygen') expect(stdout).toContain('--json');
+  });
+});

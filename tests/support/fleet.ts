@@ -1,0 +1,59 @@
+import { writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { newKeyPair } from '../../demo/key-pair.ts';
+import { startSshHost, type SshHost } from '../../demo/ssh-host.ts';
+import type { Machine } from '../../demo/machine.ts';
+import { runCli } from './project.ts';
+
+export type SimulatedVps = { readonly machine: Machine; readonly host: SshHost; readonly commands: string[] };
+
+/** A login, and its private key as a file in `folder`. */
+export function makeLogin(folder: string): {
+  readonly publicKey: string;
+  readonly keyFile: string;
+  readonly privateKey: string;
+} {
+  const login = newKeyPair();
+  const keyFile = join(folder, 'login.key');
+  writeFileSync(keyFile, login.private, { mode: 0o600 });
+  return { publicKey: login.public, keyFile, privateKey: login.private };
+}
+
+/** A real SSH server on loopback in front of a simulated machine; `commands` grows with what it is told to do. */
+export async function startVps(
+  publicKey: string,
+  behaviour: Partial<Machine> = {},
+  latencyMs = 5,
+): Promise<SimulatedVps> {
+  const machine: Machine = { service: 'rachel8', unit: 'active', restart: 'works', network: 'up', ...behaviour };
+  const commands: string[] = [];
+  const host = await startSshHost(machine, '127.0.0.1', publicKey, {
+    latencyMs: () => latencyMs,
+    onCommand: (command) => commands.push(command),
+  });
+  return { machine, host, commands };
+}
+
+/** `wardround vps add` for each of them; gives the ids of the VPSs, in the same order. */
+export async function addAll(
+  environment: Record<string, string>,
+  keyFile: string,
+  vpss: readonly SimulatedVps[],
+): Promise<string[]> {
+  const ids: string[] = [];
+  for (const [index, { host }] of vpss.entries()) {
+    const login = ['--host', '127.0.0.1', '--port', String(host.port), '--user', 'test', '--key-file', keyFile];
+    const { stdout, stderr, exitCode } = await runCli(
+      environment,
+      'vps',
+      'add',
+      '--customer',
+      `c${index}@example.test`,
+      ...login,
+      '--json',
+    );
+    if (exitCode !== 0) throw new Error(stderr);
+    ids.push((JSON.parse(stdout) as { id: string }).id);
+  }
+  return ids;
+}
