@@ -17,6 +17,9 @@ export default defineConfig({
           name: 'integration',
           include: ['tests/**/*.test.ts'],
           exclude: ['tests/browser/**'],
+          // Each file runs servers, builds and SSH daemons: side by side they would only wait for each other.
+          fileParallelism: false,
+          sequence: { groupOrder: 1 },
           testTimeout: 60_000,
           hookTimeout: 120_000,
         },

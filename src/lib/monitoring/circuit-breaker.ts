@@ -15,6 +15,7 @@ export type CircuitBreakerState = {
   /** When the circuit opened, or opened anew after a failed trial; null while it is closed. */
   readonly circuitOpenedAt: Date | null;
 };
+/** @public The other name of the contract. */
 export type CircuitBreakerInput = CircuitBreakerState;
 
 export type BreakerSettings = { readonly maxConsecutiveFailures: number; readonly cooldownMs: number };

@@ -1,0 +1,66 @@
+// `npm test`: everything that must hold, in the order in which it fails fastest. Installs what the machine lacks.
+import { spawnSync } from 'node:child_process';
+import { mkdirSync, readFileSync, rmSync } from 'node:fs';
+import { join } from 'node:path';
+import { buildIfStale, PROJECT_DIR } from './build.ts';
+import { ensureSystemPackages } from './system-packages.ts';
+
+process.chdir(PROJECT_DIR);
+// What a developer has set for real use must not reach a test.
+for (const name of ['DATABASE_URL', 'ENCRYPTION_KEY', 'ENCRYPTION_KEY_FILE', 'ENABLE_HEALTH_MONITOR', 'NODE_ENV'])
+  delete process.env[name];
+
+const VITEST_REPORT = 'test-results/vitest.json';
+const BROWSER_REPORT = 'test-results/browser.json';
+
+/** Runs a tool of the project; whether it succeeded. */
+function run(title: string, tool: string, ...args: string[]): boolean {
+  console.log(`\n── ${title}`);
+  return spawnSync(join('node_modules', '.bin', tool), args, { stdio: 'inherit' }).status === 0;
+}
+const readReport = (file: string): unknown => {
+  try {
+    return JSON.parse(readFileSync(file, 'utf8'));
+  } catch {
+    return {};
+  }
+};
+
+ensureSystemPackages();
+rmSync('test-results', { recursive: true, force: true });
+mkdirSync('test-results', { recursive: true });
+
+const checks = [
+  run('formatting', 'prettier', '--check', '--log-level', 'warn', '.'),
+  run('types of the framework', 'svelte-kit', 'sync'),
+  run('types', 'svelte-check', '--tsconfig', './tsconfig.json', '--fail-on-warnings', '--output', 'human'),
+  run('lint', 'eslint', '.'),
+  run('unused code', 'knip'),
+];
+console.log('\n── build');
+buildIfStale();
+const suites = [
+  run(
+    'unit and integration tests',
+    'vitest',
+    'run',
+    '--reporter',
+    'default',
+    '--reporter',
+    'json',
+    '--outputFile.json',
+    VITEST_REPORT,
+  ),
+  // After Vitest: Playwright empties the folder of its own results only.
+  run('browser tests', 'playwright', 'test'),
+];
+
+const vitest = readReport(VITEST_REPORT) as { numPassedTests?: number; numFailedTests?: number };
+const browser = (readReport(BROWSER_REPORT) as { stats?: { expected: number; unexpected: number; flaky: number } })
+  .stats;
+const passed = (vitest.numPassedTests ?? 0) + (browser?.expected ?? 0);
+const failed = (vitest.numFailedTests ?? 0) + (browser ? browser.unexpected + browser.flaky : 0);
+const whole = [...checks, ...suites].every(Boolean) && vitest.numPassedTests !== undefined && browser !== undefined;
+if (!whole) console.error('\nNot everything holds; see above.');
+console.log(`\n${passed} passed, ${failed} failed`);
+process.exitCode = whole && failed === 0 && passed > 0 ? 0 : 1;
