@@ -10,7 +10,7 @@ import { startSshHost } from '../demo/ssh-host.ts';
 import { openApp } from '../src/lib/app.ts';
 import { addVps } from '../src/lib/fleet-admin/fleet-admin.ts';
 import { parseVps } from '../src/lib/fleet-admin/new-vps.ts';
-import { runHealthSweep } from '../src/lib/monitoring/health-checker.ts';
+import { runHealthSweep } from '../src/lib/monitoring/sweep.ts';
 
 const SIZES = [25, 100, 250];
 const SWEEPS = 5;

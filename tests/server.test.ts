@@ -76,11 +76,12 @@ describe('the built server', () => {
     const server = await serve();
     const port = new URL(server.url).port;
     expect((await get(server.url)).status).toBe(200);
-    for (const headers of [
+    const foreign: Record<string, string>[] = [
       { host: `wardround.example:${port}` },
       { 'x-forwarded-for': '203.0.113.9' },
       { via: '1.1 proxy' },
-    ])
+    ];
+    for (const headers of foreign)
       for (const path of ['/', '/vps/x', '/__data.json', '/nowhere']) {
         const { status, body } = await get(server.url + path, headers);
         expect({ path, status }).toEqual({ path, status: 403 });

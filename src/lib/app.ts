@@ -64,3 +64,13 @@ async function checkKey(db: Database, settings: Settings, key: Buffer): Promise<
     ]);
   }
 }
+
+const APP = Symbol.for('wardround.app');
+const shared = globalThis as { [APP]?: Promise<App> };
+
+/** The app of this process, opened at first use. */
+export const defaultApp = (): Promise<App> =>
+  (shared[APP] ??= openApp().catch((error: unknown) => {
+    delete shared[APP];
+    throw error;
+  }));

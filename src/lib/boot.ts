@@ -1,9 +1,10 @@
 import { once } from 'node:events';
+import { defaultApp } from './app.ts';
 import { ConfigurationError } from './config.ts';
 import { DatabaseError } from './db/client.ts';
 import { startGracePeriodEnforcer, stopGracePeriodEnforcer } from './jobs/grace-period-enforcer.ts';
 import { createLog, messageOf } from './jobs/log.ts';
-import { defaultApp, startHealthMonitor, stopHealthMonitor } from './monitoring/health-checker.ts';
+import { startHealthMonitor, stopHealthMonitor } from './monitoring/health-checker.ts';
 
 const log = createLog('wardround');
 const BOOTED = Symbol.for('wardround.booted');

@@ -1,6 +1,7 @@
+import { defaultApp } from '$lib/app';
 import { listVps } from '$lib/fleet-admin/fleet-read';
 import { byTrouble, conditionOf, CONDITIONS, countConditions } from '$lib/fleet-admin/words';
-import { defaultApp, monitorStatus } from '$lib/monitoring/health-checker';
+import { monitorStatus } from '$lib/monitoring/health-checker';
 import type { PageServerLoad } from './$types';
 
 /** Reads what the last sweep has written; no page ever waits for a check. */

@@ -108,9 +108,7 @@ test.describe('without JavaScript', () => {
 
 for (const colorScheme of ['light', 'dark'] as const)
   for (const width of [360, 1440])
-    test(`every page is accessible and fits, ${colorScheme}, at ${width} pixels`, async ({ browser }, {
-      outputPath,
-    }) => {
+    test(`every page is accessible and fits, ${colorScheme}, at ${width} pixels`, async ({ browser }, testInfo) => {
       const context = await browser.newContext({ colorScheme, viewport: { width, height: 900 } });
       const page = await context.newPage();
       for (const [name, path] of [

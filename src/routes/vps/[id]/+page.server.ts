@@ -1,6 +1,7 @@
 import { error } from '@sveltejs/kit';
+import { defaultApp } from '$lib/app';
 import { listRestartLedger, readVps } from '$lib/fleet-admin/fleet-read';
-import { defaultApp } from '$lib/monitoring/health-checker';
+
 import type { PageServerLoad } from './$types';
 
 const LEDGER_ROWS = 20;

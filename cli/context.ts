@@ -1,0 +1,63 @@
+import { readFileSync } from 'node:fs';
+import { resolve } from 'node:path';
+import { Option } from 'commander';
+import { openApp, type App } from '../src/lib/app.ts';
+import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
+import { readEnvironment } from '../src/lib/config.ts';
+import { RefusedError } from '../src/lib/fleet-admin/fleet-admin.ts';
+import { findVps, type FleetRow } from '../src/lib/fleet-admin/fleet-read.ts';
+import { confirm } from './output.ts';
+
+/** Exit codes: 0 done, 1 the operation failed, 2 wrong usage. */
+export const FAILED = 1;
+export const WRONG_USAGE = 2;
+
+/** Files are named as seen from where the person is; the database and `.env` lie in the project folder. */
+const callerDir = process.cwd();
+process.chdir(resolve(import.meta.dirname, '..'));
+
+export class UsageError extends Error {}
+
+export async function withApp<T>(work: (app: App) => Promise<T> | T): Promise<T> {
+  const app = await openApp(readEnvironment());
+  if (app.createdKeyFile !== null)
+    console.error(
+      `Made a fresh encryption key in ${app.createdKeyFile}. Back it up: without it no stored SSH key can be read.`,
+    );
+  try {
+    return await work(app);
+  } finally {
+    app.close();
+  }
+}
+
+/** The one VPS that is meant. Throws `RefusedError` for none and for several. */
+export function theVps(app: App, wanted: string): FleetRow {
+  const found = findVps(app, LOCAL_OPERATOR, wanted, new Date());
+  const [vps, ...others] = found;
+  if (!vps)
+    throw new RefusedError(`no VPS ${JSON.stringify(wanted)} in the fleet; "wardround vps list" shows them all`);
+  if (others.length > 0)
+    throw new RefusedError(
+      `${JSON.stringify(wanted)} stands for ${found.length} VPSs; name one: ${found.map((row) => `${row.host}:${row.port}`).join(', ')}`,
+    );
+  return vps;
+}
+
+/** Asks a person at a terminal; a script has said what it wants. Throws `RefusedError` after a no. */
+export async function confirmUnless(certain: boolean, question: string): Promise<void> {
+  if (!certain && process.stdin.isTTY && !(await confirm(question))) throw new RefusedError('nothing was changed');
+}
+
+export function readKeyFile(file: string): string {
+  try {
+    return readFileSync(resolve(callerDir, file), 'utf8');
+  } catch (error) {
+    throw new UsageError(
+      `--key-file ${file} cannot be read (${(error as NodeJS.ErrnoException).code}); allowed: the path of a private key`,
+    );
+  }
+}
+
+export type JsonOption = { json?: true };
+export const jsonOption = () => new Option('--json', 'print one JSON document on stdout, and nothing else');

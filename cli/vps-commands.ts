@@ -1,0 +1,189 @@
+import type { Command } from 'commander';
+import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
+import { addVps, removeVps, repinHostKey, setMaintenance, testVps } from '../src/lib/fleet-admin/fleet-admin.ts';
+import { listVps } from '../src/lib/fleet-admin/fleet-read.ts';
+import { parseVps } from '../src/lib/fleet-admin/new-vps.ts';
+import { fingerprint, parseHostKey } from '../src/lib/provisioning/host-key.ts';
+import {
+  confirmUnless,
+  FAILED,
+  jsonOption,
+  readKeyFile,
+  theVps,
+  UsageError,
+  withApp,
+  type JsonOption,
+} from './context.ts';
+import { print, printJson, renderTable, renderVps } from './output.ts';
+
+type AddOptions = {
+  customer: string;
+  name?: string;
+  host: string;
+  port: string;
+  user: string;
+  keyFile: string;
+  service?: string;
+  hostKey?: string;
+  json?: true;
+};
+
+/** `wardround vps …`. */
+export function addVpsCommands(program: Command): Command {
+  const vps = program.command('vps').description('the VPSs of the fleet');
+
+  vps
+    .command('add')
+    .description('add a VPS, and its customer if new; the next sweep checks it')
+    .requiredOption('--customer <email>', 'whose VPS it is')
+    .option('--name <name>', "the customer's name")
+    .requiredOption('--host <host>', 'IP address or host name')
+    .option('--port <port>', 'SSH port', '22')
+    .option('--user <login>', 'SSH login', 'root')
+    .requiredOption('--key-file <file>', 'private key for that login, without passphrase; stored encrypted')
+    .option('--service <unit>', 'systemd unit to watch (default: the setting MONITORED_SERVICE)')
+    .option('--host-key <key>', 'pin this host key, "ssh-ed25519 AAAA…" (default: the one of the first connection)')
+    .addOption(jsonOption())
+    .action(async ({ keyFile, json, ...given }: AddOptions) => {
+      const parsed = parseVps({ ...given, privateKey: readKeyFile(keyFile) });
+      if ('problems' in parsed) throw new UsageError(parsed.problems.join('\n'));
+      await withApp(async (app) => {
+        const { id, newCustomer } = await addVps(app, parsed.vps);
+        const row = theVps(app, id);
+        if (json) printJson(row);
+        else {
+          print(`Added ${row.host} for ${newCustomer ? 'the new customer' : 'the customer'} ${row.email} (${row.id}).`);
+          print(`Try the login now: wardround vps test ${row.id}`);
+        }
+      });
+    });
+
+  vps
+    .command('list')
+    .description('every VPS and its state')
+    .addOption(jsonOption())
+    .action(({ json }: JsonOption) =>
+      withApp((app) => {
+        const rows = listVps(app, LOCAL_OPERATOR, new Date());
+        if (json) printJson(rows);
+        else if (rows.length === 0)
+          print(
+            'The fleet is empty. Add the first VPS: wardround vps add --customer EMAIL --host HOST --key-file FILE',
+          );
+        else print(renderTable(rows, new Date(), app.settings.breaker));
+      }),
+    );
+
+  vps
+    .command('show')
+    .description('one VPS in full')
+    .argument('<host|id>', 'host, host:port, or id')
+    .addOption(jsonOption())
+    .action((wanted: string, { json }: JsonOption) =>
+      withApp((app) => {
+        const row = theVps(app, wanted);
+        if (json) printJson(row);
+        else print(renderVps(row, new Date(), app.settings.breaker));
+      }),
+    );
+
+  vps
+    .command('test')
+    .description('log in now and look at the service; changes nothing')
+    .argument('<host|id>', 'host, host:port, or id')
+    .addOption(jsonOption())
+    .action((wanted: string, { json }: JsonOption) =>
+      withApp(async (app) => {
+        const row = theVps(app, wanted);
+        const { verdict, durationMs, hostKey } = await testVps(app, row.id);
+        const healthy = verdict.kind === 'healthy';
+        const shown = hostKey === null ? null : fingerprint(hostKey);
+        if (json)
+          printJson({
+            id: row.id,
+            host: row.host,
+            healthy,
+            verdict: verdict.kind,
+            cause: healthy ? null : verdict.cause,
+            message: healthy ? null : verdict.message,
+            durationMs,
+            hostKeyFingerprint: shown,
+          });
+        else {
+          print(
+            `${row.host}: ${healthy ? `${row.service} is active` : verdict.message}${durationMs === null ? '' : ` (${durationMs} ms)`}`,
+          );
+          if (shown !== null)
+            print(
+              `Host key ${shown}${row.hostKeyFingerprint === null ? ', to be pinned at the next sweep' : ', as pinned'}.`,
+            );
+        }
+        if (!healthy) process.exitCode = FAILED;
+      }),
+    );
+
+  vps
+    .command('remove')
+    .description('take a VPS out of the fleet and forget its state; the customer and the machine itself stay')
+    .argument('<host|id>', 'host, host:port, or id')
+    .option('--yes', 'do not ask')
+    .addOption(jsonOption())
+    .action((wanted: string, { yes, json }: JsonOption & { yes?: true }) =>
+      withApp(async (app) => {
+        const row = theVps(app, wanted);
+        await confirmUnless(
+          yes === true || json === true,
+          `Remove ${row.host} of ${row.email}, with its ${row.totalChecks} checks?`,
+        );
+        await removeVps(app, row);
+        if (json) printJson({ removed: row.id, host: row.host });
+        else print(`Removed ${row.host} (${row.id}).`);
+      }),
+    );
+
+  vps
+    .command('repin')
+    .description('trust another host key from now on, after a machine was reinstalled')
+    .argument('<host|id>', 'host, host:port, or id')
+    .option('--host-key <key>', 'the new key, "ssh-ed25519 AAAA…" (default: the one of the next connection)')
+    .option('--yes', 'do not ask')
+    .addOption(jsonOption())
+    .action((wanted: string, { hostKey, yes, json }: JsonOption & { hostKey?: string; yes?: true }) => {
+      const pin = hostKey === undefined ? null : parseHostKey(hostKey);
+      if (hostKey !== undefined && pin === null)
+        throw new UsageError(
+          `--host-key is ${JSON.stringify(hostKey)}; allowed: a line such as "ssh-ed25519 AAAA…", as ssh-keyscan prints it`,
+        );
+      return withApp(async (app) => {
+        const row = theVps(app, wanted);
+        const question = `Forget the host key ${row.hostKeyFingerprint} of ${row.host}? Whoever answers there next is trusted.`;
+        await confirmUnless(yes === true || json === true || row.hostKeyFingerprint === null || pin !== null, question);
+        await repinHostKey(app, row.id, pin);
+        const now = theVps(app, row.id);
+        if (json) printJson(now);
+        else print(`${now.host}: host key ${now.hostKeyFingerprint ?? 'to be pinned at the next connection'}.`);
+      });
+    });
+
+  vps
+    .command('maintenance')
+    .description('while on, a VPS is looked at, but neither restarted nor counted')
+    .argument('<host|id>', 'host, host:port, or id')
+    .addArgument(program.createArgument('<state>', 'begin or end it').choices(['on', 'off']))
+    .addOption(jsonOption())
+    .action((wanted: string, state: string, { json }: JsonOption) =>
+      withApp(async (app) => {
+        await setMaintenance(app, theVps(app, wanted).id, state === 'on', new Date());
+        const row = theVps(app, wanted);
+        if (json) printJson(row);
+        else
+          print(
+            row.maintenanceSince === null
+              ? `Maintenance of ${row.host} has ended.`
+              : `${row.host} is under maintenance: no restarts until "wardround vps maintenance ${row.host} off".`,
+          );
+      }),
+    );
+
+  return vps;
+}
