@@ -1,7 +1,8 @@
 import { isIP } from 'node:net';
 import { UNIT_NAME } from '../config.ts';
 import { parseHostKey } from '../provisioning/host-key.ts';
-import { parsePrivateKey, SSHCommandError } from '../provisioning/ssh-exec.ts';
+import { parsePrivateKey } from '../provisioning/private-key.ts';
+import { SSHCommandError } from '../provisioning/ssh-failure.ts';
 
 /** A VPS as a person describes it: everything as typed. */
 export type VpsDescription = {

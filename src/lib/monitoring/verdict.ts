@@ -1,4 +1,4 @@
-import type { SSHFailureCode } from '../provisioning/ssh-exec.ts';
+import type { SSHFailureCode } from '../provisioning/ssh-failure.ts';
 import { describeState, isUp } from '../provisioning/unit-state.ts';
 import type { ProbeResult } from '../provisioning/vps-status.ts';
 

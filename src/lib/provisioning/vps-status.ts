@@ -1,7 +1,8 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cleanRemoteText } from './remote-text.ts';
 import { describeState, isKnownState, isUp, type UnitFacts } from './unit-state.ts';
-import { execSSHCommand, SSHCommandError, type SSHCommandOptions, type SSHFailureCode } from './ssh-exec.ts';
+import { execSSHCommand, type SSHCommandOptions } from './ssh-exec.ts';
+import { SSHCommandError, type SSHFailureCode } from './ssh-failure.ts';
 
 /** Where and as whom to log in, and which unit to look at. */
 export type VpsTarget = Pick<SSHCommandOptions, 'host' | 'port' | 'username' | 'privateKey' | 'hostKey'> & {
