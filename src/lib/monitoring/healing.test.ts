@@ -10,7 +10,7 @@ const RULES: HealingRules = {
   breaker: { maxConsecutiveFailures: 3, cooldownMs: 30 * MINUTE_MS },
   restartBudget: { maxRestarts: 5, windowMs: 30 * MINUTE_MS },
 };
-const NOT_ACTIVE: Verdict = { kind: 'not_active', cause: 'service_not_active', message: '' };
+const NOT_ACTIVE: Verdict = { kind: 'not_active', cause: 'service_not_active', message: '', transitional: false };
 const CLOSED: CircuitBreakerState = { circuitState: 'closed', consecutiveFailures: 0, circuitOpenedAt: null };
 const OPENED_AT_0: CircuitBreakerState = { circuitState: 'open', consecutiveFailures: 3, circuitOpenedAt: at(0) };
 

@@ -52,8 +52,8 @@ export async function runHealthSweep(
 ): Promise<SweepResult> {
   if (sweepInProgress) return { kind: 'busy', pid: process.pid };
   sweepInProgress = true;
-  const app = givenApp ?? (await defaultApp());
   try {
+    const app = givenApp ?? (await defaultApp());
     const holder = await acquireLease(app.db, 'sweep');
     if (holder !== null) return { kind: 'busy', pid: holder.pid };
     // The lease may get lost while this process stands still; then another one sweeps, and this one has to end.

@@ -11,7 +11,12 @@ const at = (minutes: number): Date => new Date(T0 + minutes * MINUTE_MS);
 const BREAKER = { maxConsecutiveFailures: 3, cooldownMs: 30 * MINUTE_MS };
 
 const HEALTHY: Verdict = { kind: 'healthy' };
-const NOT_ACTIVE: Verdict = { kind: 'not_active', cause: 'service_not_active', message: 'service not active: failed' };
+const NOT_ACTIVE: Verdict = {
+  kind: 'not_active',
+  cause: 'service_not_active',
+  message: 'service not active: failed',
+  transitional: false,
+};
 const REFUSED: Verdict = { kind: 'unreachable', cause: 'refused', message: 'the host refused the connection' };
 const LOGIN_REFUSED: Verdict = { kind: 'unreachable', cause: 'auth_rejected', message: 'the host refused the login' };
 const MASKED: Verdict = { kind: 'misconfigured', cause: 'unit_masked', message: 'the service is masked' };
@@ -146,6 +151,18 @@ describe('advance', () => {
     });
     expect(events).toEqual(['healthy', 'grace_given']);
     expect(run([check(2, HEALTHY)], state).state.transitionalSince).toBeNull();
+  });
+
+  it('gives that grace once, however long the unit stays between two states', () => {
+    const stuck: Verdict = { ...NOT_ACTIVE, transitional: true } as Verdict;
+    const { state } = run([
+      check(0, ACTIVATING),
+      check(1, stuck, restart(FAILED)),
+      check(2, REFUSED),
+      check(3, stuck, restart(FAILED)),
+    ]);
+    expect(state).toMatchObject({ consecutiveFailures: 3, circuitState: 'open', transitionalSince: at(0) });
+    expect(run([check(4, NOT_ACTIVE, none('circuit_open'))], state).state.transitionalSince).toBeNull();
   });
 
   it('changes nothing but the error for a fault of its own', () => {

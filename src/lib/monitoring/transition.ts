@@ -84,7 +84,7 @@ export function advance(state: HealthState, check: Check, breaker: BreakerSettin
     lastCheckAt: check.at,
     lastProbeMs: check.probeMs,
     totalChecks: state.totalChecks + 1,
-    transitionalSince: null,
+    transitionalSince: keepsGraceUsed(verdict) ? state.transitionalSince : null,
     ...loginState(state, verdict, check.at),
   };
   if (verdict.kind === 'healthy') return succeed(looked, check.at, [{ kind: 'healthy' }]);
@@ -148,6 +148,12 @@ function afterRestart(
   const restartFailed: HealthEvent = { kind: 'restart_failed', message: outcome.message };
   switch (outcome.outcome) {
     case 'still_starting':
+      if (before.transitionalSince !== null)
+        return countFailure({ ...told, lastErrorCode: 'restart_failed' }, 'unhealthy', {
+          ...context,
+          trial: true,
+          events: [...events, restartFailed],
+        });
       return giveGrace({ ...told, totalFailures: before.totalFailures }, check.at, outcome.message);
     case 'failed':
       return countFailure({ ...told, lastErrorCode: outcome.code }, 'unhealthy', {
@@ -219,6 +225,7 @@ function succeed(
     ...circuit,
     status: 'healthy',
     circuitReason: null,
+    transitionalSince: null,
     lastHealthyAt: at,
     lastError: null,
     lastErrorCode: null,
@@ -227,6 +234,10 @@ function succeed(
   const wasOpen: HealthEvent[] = state.circuitState === 'closed' ? [] : [{ kind: 'circuit_closed' }];
   return { next, events: [...events, ...(recovered ? [{ kind: 'recovered' } as const] : []), ...wasOpen] };
 }
+
+/** A unit that stays between two states has had its grace, also when a sweep in between could not see it. */
+const keepsGraceUsed = (verdict: Verdict): boolean =>
+  verdict.kind === 'unreachable' || (verdict.kind === 'not_active' && verdict.transitional);
 
 const giveGrace = (state: HealthState, at: Date, message: string): Transition => ({
   next: { ...state, transitionalSince: at },

@@ -20,7 +20,13 @@ export type Cause =
 /** What a probe means. Only `not_active` permits a restart. */
 export type Verdict =
   | { readonly kind: 'healthy' }
-  | { readonly kind: 'not_active'; readonly cause: 'service_not_active'; readonly message: string }
+  /** `transitional`: still on its way up or down, after its grace. */
+  | {
+      readonly kind: 'not_active';
+      readonly cause: 'service_not_active';
+      readonly message: string;
+      readonly transitional: boolean;
+    }
   /** On its way up or down, for the first time: looked at again in the next sweep before anything is done. */
   | { readonly kind: 'in_transition'; readonly cause: 'service_in_transition'; readonly message: string }
   /** SSH works, but a restart cannot help or is not ours to send. */
@@ -75,12 +81,13 @@ function judgeState(
         message: `systemd cannot load the service (${unit.loadState})`,
       };
   }
-  const message = `service not active: ${describeState(activeState, unit)}`;
-  if (!graceUsed && (activeState === 'activating' || activeState === 'deactivating'))
+  const transitional = activeState === 'activating' || activeState === 'deactivating';
+  if (transitional && !graceUsed)
     return {
       kind: 'in_transition',
       cause: 'service_in_transition',
       message: `service is ${describeState(activeState, unit)}`,
     };
-  return { kind: 'not_active', cause: 'service_not_active', message };
+  const message = `service not active: ${describeState(activeState, unit)}`;
+  return { kind: 'not_active', cause: 'service_not_active', message, transitional };
 }

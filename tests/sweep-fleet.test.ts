@@ -1,0 +1,222 @@
+import { eq } from 'drizzle-orm';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { write } from '../src/lib/db/client.ts';
+import { leases, subscriptions } from '../src/lib/db/schema.ts';
+import { removeVps, setMaintenance } from '../src/lib/fleet-admin/fleet-admin.ts';
+import { runHealthSweep, type SweepProgress } from '../src/lib/monitoring/sweep.ts';
+import {
+  addTestVps,
+  createSilentLog,
+  ledgerOf,
+  openWard,
+  startTestHost,
+  stateOf,
+  sweepWhileHeld,
+  until,
+  whileHeld,
+} from './support/scratch-app.ts';
+
+describe('what happens while a sweep looks', () => {
+  it('leaves no row for a VPS that is removed meanwhile', async () => {
+    const ward = await openWard();
+    const { app, id, userId, host, state } = ward;
+    host.set({ state: 'inactive' });
+    await sweepWhileHeld(ward, 'is-active', () => removeVps(app, { id, userId }));
+    expect(state()).toBeUndefined();
+    expect(host.count('restart')).toBe(0);
+  });
+
+  it('leaves no row for a VPS that is removed while it restarts', async () => {
+    const ward = await openWard();
+    const { app, id, userId, host, state } = ward;
+    host.set({ state: 'inactive' });
+    await sweepWhileHeld(ward, 'restart', () => removeVps(app, { id, userId }));
+    expect(state()).toBeUndefined();
+    expect(ledgerOf(app, userId)).toEqual([]);
+  });
+
+  it('under maintenance heals nothing and counts no failure', async () => {
+    const { app, id, userId, host, sweep, state } = await openWard();
+    await setMaintenance(app, id, true, new Date());
+    host.set({ state: 'inactive' });
+    for (let round = 0; round < 4; round++) await sweep();
+    await host.stop();
+    await sweep();
+    expect(state()).toMatchObject({ totalChecks: 5, totalFailures: 0, consecutiveFailures: 0, circuitState: 'closed' });
+    expect(host.count('restart')).toBe(0);
+    expect(ledgerOf(app, userId)).toEqual([]);
+  });
+
+  it('heals nothing when maintenance begins between the look and the restart', async () => {
+    const ward = await openWard();
+    const { app, id, userId, host, state } = ward;
+    host.set({ state: 'inactive' });
+    await sweepWhileHeld(ward, 'show', () => setMaintenance(app, id, true, new Date()));
+    expect(host.count('restart')).toBe(0);
+    expect(state()).toMatchObject({ totalFailures: 0, consecutiveFailures: 0, lastRestartAttemptAt: null });
+    expect(ledgerOf(app, userId)).toEqual([]);
+  });
+
+  it('counts no failure when maintenance begins during a look that leads to no restart', async () => {
+    const ward = await openWard();
+    ward.host.set({ state: 'inactive', load: 'masked' });
+    await sweepWhileHeld(ward, 'is-active', () => setMaintenance(ward.app, ward.id, true, new Date()));
+    expect(ward.state()).toMatchObject({ totalChecks: 1, totalFailures: 0, lastErrorCode: 'unit_masked' });
+  });
+
+  it('heals again when maintenance has ended', async () => {
+    const { app, id, host, sweep, state } = await openWard();
+    host.set({ state: 'inactive' });
+    await setMaintenance(app, id, true, new Date());
+    await sweep();
+    await setMaintenance(app, id, false, new Date());
+    await sweep();
+    expect(state()).toMatchObject({ status: 'healthy', totalRecoveries: 1 });
+    expect(host.count('restart')).toBe(1);
+  });
+});
+
+describe('a fleet', () => {
+  const openFleet = async (size: number, environment = {}) => {
+    const first = await openWard({ environment });
+    const hosts = [first.host];
+    const userIds = [first.userId];
+    while (hosts.length < size) {
+      const host = await startTestHost();
+      hosts.push(host);
+      userIds.push((await addTestVps(first.app, host)).userId);
+    }
+    return { ...first, app: first.app, hosts, userIds };
+  };
+
+  it('of seven is looked at in batches of five, and no batch begins before the last one has ended', async () => {
+    const { app, hosts } = await openFleet(7);
+    const releases = hosts.map((host) => host.hold('is-active'));
+    const progress: SweepProgress[] = [];
+    const log = createSilentLog();
+    const sweeping = runHealthSweep(app, { log, onProgress: (now) => progress.push(now) });
+    const looks = (): number => hosts.filter((host) => host.commands().length > 0).length;
+    await until(looks, 5);
+    releases.slice(0, 4).forEach((release) => release());
+    await until(() => hosts.slice(0, 4).filter((host) => host.ended() === 1).length, 4);
+    expect(hosts.map((host) => host.dials())).toEqual([1, 1, 1, 1, 1, 0, 0]);
+    releases[4]?.();
+    await until(looks, 7);
+    releases.forEach((release) => release());
+    expect(await sweeping).toMatchObject({ kind: 'completed', summary: { checked: 7, healthy: 7 } });
+    expect(progress.map(({ done, total }) => `${done}/${total}`)).toEqual(['0/7', '5/7', '7/7']);
+  });
+
+  it('of which one hangs and one makes us stumble has a result for all the others', async () => {
+    const { app, hosts, userIds, sweep } = await openFleet(4, { SSH_COMMAND_TIMEOUT_MS: '3000' });
+    const release = hosts[0]?.hold('is-active');
+    // No string at all: a bug, as far as the sweep can tell.
+    app.db.$client.prepare("UPDATE subscriptions SET ssh_private_key = x'00' WHERE user_id = ?").run(userIds[1]);
+    hosts[2]?.set({ state: 'inactive' });
+    expect(await sweep()).toMatchObject({
+      checked: 3,
+      healthy: 2,
+      unhealthy: 1,
+      restarted: 1,
+      unchecked: 1,
+      fault: expect.stringContaining(`${userIds[1]} could not be checked`),
+    });
+    release?.();
+    expect(userIds.map((userId) => stateOf(app, userId)?.status)).toEqual(['down', undefined, 'healthy', 'healthy']);
+    expect(stateOf(app, userIds[0] ?? '')).toMatchObject({ lastErrorCode: 'timeout', consecutiveFailures: 1 });
+  });
+
+  it.each([
+    ['past due', { status: 'past_due' }],
+    ['not provisioned', { vpsProvisioned: false }],
+    ['not ready', { provisioningStatus: 'provisioning' }],
+  ] as const)('leaves out a VPS that is %s', async (_, columns) => {
+    const { app, id, host, sweep, state } = await openWard();
+    app.db.update(subscriptions).set(columns).where(eq(subscriptions.id, id)).run();
+    expect(await sweep()).toMatchObject({ checked: 0 });
+    expect(host.dials()).toBe(0);
+    expect(state()).toBeUndefined();
+  });
+});
+
+describe('a second sweep at the same time', () => {
+  it('finds the first one busy', async () => {
+    const ward = await openWard();
+    await sweepWhileHeld(ward, 'is-active', async () =>
+      expect(await runHealthSweep(ward.app)).toEqual({ kind: 'busy', pid: process.pid }),
+    );
+    expect(ward.host.dials()).toBe(1);
+    await ward.sweep();
+    expect(ward.host.dials()).toBe(2);
+  });
+
+  it('of another process finds this one busy, until its lease has run out', async () => {
+    const { app, host, log, sweep } = await openWard();
+    const expiresIn = (ms: number): Promise<unknown> => {
+      const lease = { holder: 'other', machine: 'elsewhere', pid: 4321, acquiredAt: new Date() };
+      const expiresAt = new Date(Date.now() + ms);
+      return write(app.db, (tx) =>
+        tx
+          .insert(leases)
+          .values({ name: 'sweep', ...lease, expiresAt })
+          .onConflictDoUpdate({ target: leases.name, set: { expiresAt } })
+          .run(),
+      );
+    };
+    await expiresIn(20_000);
+    expect(await runHealthSweep(app, { log })).toEqual({ kind: 'busy', pid: 4321 });
+    expect(host.dials()).toBe(0);
+    await expiresIn(-1);
+    await sweep();
+    expect(host.dials()).toBe(1);
+  });
+
+  it('is not kept out by one that could not open its database', async () => {
+    const { app } = await openWard();
+    vi.stubEnv('DATABASE_URL', 'postgres://elsewhere');
+    onTestFinished(() => void vi.unstubAllEnvs());
+    // A module of its own: what is wrong here would be wrong for the tests after it.
+    vi.resetModules();
+    const { runHealthSweep } = await import('../src/lib/monitoring/health-checker.ts');
+    await expect(runHealthSweep()).rejects.toThrow('DATABASE_URL');
+    expect(await runHealthSweep(app, { log: createSilentLog() })).toMatchObject({ kind: 'completed' });
+  });
+});
+
+describe('a sweep that is stopped', () => {
+  it('gives up its looks and writes nothing down of them', async () => {
+    const { app, host, log, state } = await openWard();
+    const stop = new AbortController();
+    const sweeping = runHealthSweep(app, { log, stop: { probes: stop.signal, restarts: stop.signal } });
+    await whileHeld(host, 'is-active', async () => {
+      stop.abort();
+      expect((await sweeping).kind).toBe('interrupted');
+    });
+    expect(state()).toBeUndefined();
+    expect(app.db.select().from(leases).all()).toEqual([]);
+  });
+
+  it('lets a restart under way end, and records it', async () => {
+    const { app, userId, host, log, state } = await openWard();
+    host.set({ state: 'inactive' });
+    const [probes, restarts] = [new AbortController(), new AbortController()];
+    const sweeping = runHealthSweep(app, { log, stop: { probes: probes.signal, restarts: restarts.signal } });
+    await whileHeld(host, 'restart', async () => probes.abort());
+    expect((await sweeping).kind).toBe('interrupted');
+    expect(state()).toMatchObject({ status: 'healthy', totalChecks: 1, totalRecoveries: 1 });
+    expect(ledgerOf(app, userId)).toMatchObject([{ outcome: 'succeeded' }]);
+  });
+
+  it('has an unknown outcome for a restart that did not end in time', async () => {
+    const { app, userId, host, log, state } = await openWard();
+    host.set({ state: 'inactive' });
+    const stop = new AbortController();
+    const sweeping = runHealthSweep(app, { log, stop: { probes: stop.signal, restarts: stop.signal } });
+    await whileHeld(host, 'restart', async () => {
+      stop.abort();
+      await sweeping;
+    });
+    expect(state()).toMatchObject({ totalChecks: 0, consecutiveFailures: 0, lastRestartAttemptAt: expect.any(Date) });
+    expect(ledgerOf(app, userId)).toMatchObject([{ outcome: 'unknown' }]);
+  });
+});
