@@ -1,9 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { sql } from 'drizzle-orm';
-import { index, integer, sqliteTable, text } from 'drizzle-orm/sqlite-core';
+import type { JournalDetail, JournalKind } from '../history/journal.ts';
+import type { ChannelName, MessageFacts, NotificationKind } from '../notifications/message.ts';
+import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
 
 /** A readable, unguessable primary key such as `user-9f1c6a02b7d4e8c1`. */
-export const newId = (kind: 'user' | 'vps' | 'health' | 'restart' | 'bot'): string =>
+export const newId = (
+  kind: 'user' | 'vps' | 'health' | 'restart' | 'bot' | 'incident' | 'window' | 'message',
+): string =>
   `${kind}-${randomBytes(8).toString('hex')}`;
 
 /** Every time column is an integer of milliseconds since 1970 (UTC) and a `Date` in TypeScript. */
@@ -57,8 +61,6 @@ export const subscriptions = sqliteTable(
     sshHostKey: text('ssh_host_key'),
     /** The systemd unit under watch; null means the setting `MONITORED_SERVICE`. */
     serviceName: text('service_name'),
-    /** While set, the VPS is looked at but never healed, and its failures do not count. */
-    maintenanceSince: time('maintenance_since'),
     createdAt: createdAt(),
     updatedAt: updatedAt(),
   },
@@ -125,6 +127,8 @@ export const healthChecks = sqliteTable(
     authRetryAt: time('auth_retry_at'),
     /** How long the last probe took, from dial to answer, in milliseconds. */
     lastProbeMs: integer('last_probe_ms'),
+    /** Since when checks have found the VPS under maintenance; null while it is not. */
+    maintenanceSeenSince: time('maintenance_seen_since'),
     createdAt: createdAt(),
     updatedAt: updatedAt(),
   },
@@ -141,21 +145,238 @@ export const restartAttempts = sqliteTable(
     userId: text('user_id')
       .notNull()
       .references(() => users.id, { onDelete: 'cascade' }),
+    /** The incident it was meant to end. */
+    incidentId: text('incident_id'),
     intendedAt: time('intended_at').notNull(),
     finishedAt: time('finished_at'),
     /** Null while the restart runs, or for ever when the app died in the middle: then nobody knows. */
     outcome: text('outcome', { enum: ['succeeded', 'failed', 'not_sent', 'unknown'] }),
     detail: text('detail'),
   },
-  (table) => [index('restart_attempts_user_idx').on(table.userId, table.intendedAt)],
+  (table) => [
+    index('restart_attempts_user_idx').on(table.userId, table.intendedAt),
+    index('restart_attempts_incident_idx').on(table.incidentId),
+  ],
+);
+
+/** What the host said of its unit right before a restart, which wipes it out. For admins: raw text of a remote host. */
+export const restartEvidence = sqliteTable('restart_evidence', {
+  restartId: text('restart_id')
+    .primaryKey()
+    .references(() => restartAttempts.id, { onDelete: 'cascade' }),
+  takenAt: time('taken_at').notNull(),
+  /** Lines of `systemctl show`, `Name=value`; empty where the account may not ask. */
+  unit: text('unit').notNull(),
+  /** The last lines of the unit's journal; empty where the account may not read it. */
+  journal: text('journal').notNull(),
+});
+
+/** When a VPS is looked at but neither healed nor counted. Judged by `monitoring/maintenance.ts`. */
+export const maintenanceWindows = sqliteTable(
+  'maintenance_windows',
+  {
+    id: text('id')
+      .primaryKey()
+      .$defaultFn(() => newId('window')),
+    userId: text('user_id')
+      .notNull()
+      .references(() => users.id, { onDelete: 'cascade' }),
+    kind: text('kind', { enum: ['once', 'until_healthy', 'weekly'] }).notNull(),
+    startsAt: time('starts_at').notNull(),
+    /** Null: until somebody ends it; for a weekly window, for ever. */
+    endsAt: time('ends_at'),
+    /** Weekly windows: 0 = Sunday, minutes after midnight in that time zone (IANA name), length in minutes. */
+    weekday: integer('weekday'),
+    startMinute: integer('start_minute'),
+    durationMinutes: integer('duration_minutes'),
+    timeZone: text('time_zone'),
+    reason: text('reason'),
+    createdBy: text('created_by').notNull(),
+    createdAt: createdAt(),
+  },
+  (table) => [index('maintenance_windows_user_idx').on(table.userId)],
+);
+
+/** From the first failed check to recovery. A VPS has at most one that is open. */
+export const incidents = sqliteTable(
+  'incidents',
+  {
+    id: text('id')
+      .primaryKey()
+      .$defaultFn(() => newId('incident')),
+    userId: text('user_id')
+      .notNull()
+      .references(() => users.id, { onDelete: 'cascade' }),
+    /** The subscription at the time; no foreign key, as an incident outlives its machine. */
+    vpsId: text('vps_id').notNull(),
+    openedAt: time('opened_at').notNull(),
+    endedAt: time('ended_at'),
+    /** What the first failed check found; see `Cause` in `monitoring/verdict.ts`. */
+    cause: text('cause').notNull(),
+    firstError: text('first_error').notNull(),
+    /** `by_itself`: a check found the service active; `restart`: ours brought it back; `not_watched`: VPS removed or cancelled. */
+    endedBy: text('ended_by', { enum: ['by_itself', 'restart', 'not_watched'] }),
+    failedChecks: integer('failed_checks').notNull().default(0),
+    restarts: integer('restarts').notNull().default(0),
+    /** When the circuit opened in this incident, first; a failed trial does not move it. */
+    circuitOpenedAt: time('circuit_opened_at'),
+    acknowledgedAt: time('acknowledged_at'),
+    acknowledgedBy: text('acknowledged_by'),
+  },
+  (table) => [
+    uniqueIndex('incidents_open_idx')
+      .on(table.userId)
+      .where(sql`ended_at IS NULL`),
+    index('incidents_opened_idx').on(table.openedAt),
+    index('incidents_user_idx').on(table.userId, table.openedAt),
+  ],
+);
+
+/** What happened, in order. Rows are added and, after years, pruned; never changed. */
+export const healthEvents = sqliteTable(
+  'health_events',
+  {
+    id: integer('id').primaryKey({ autoIncrement: true }),
+    at: time('at').notNull(),
+    kind: text('kind').$type<JournalKind>().notNull(),
+    /** Null for what concerns the whole fleet. */
+    userId: text('user_id').references(() => users.id, { onDelete: 'cascade' }),
+    vpsId: text('vps_id'),
+    incidentId: text('incident_id'),
+    /** `monitor`, or who did it: a user's id, `cli`. */
+    actor: text('actor').notNull(),
+    detail: text('detail', { mode: 'json' }).$type<JournalDetail>().notNull(),
+  },
+  (table) => [
+    index('health_events_user_idx').on(table.userId, table.at),
+    index('health_events_incident_idx').on(table.incidentId),
+    index('health_events_at_idx').on(table.at),
+  ],
+);
+
+/** The short name under which a VPS's history is kept: millions of rows carry it. */
+export const historySeries = sqliteTable('history_series', {
+  id: integer('id').primaryKey(),
+  userId: text('user_id')
+    .notNull()
+    .unique()
+    .references(() => users.id, { onDelete: 'cascade' }),
+});
+
+/** One row a look. Stands until the next one, but no longer than a sample is valid. */
+export const healthSamples = sqliteTable(
+  'health_samples',
+  {
+    seriesId: integer('series_id')
+      .notNull()
+      .references(() => historySeries.id, { onDelete: 'cascade' }),
+    at: time('at').notNull(),
+    state: text('state', { enum: ['healthy', 'unhealthy', 'down', 'maintenance', 'unknown'] }).notNull(),
+    probeMs: integer('probe_ms'),
+  },
+  (table) => [primaryKey({ columns: [table.seriesId, table.at] })],
+);
+
+/** Time spent up and down within a bucket, and how long probes took. What is missing of the bucket is unknown. */
+export const healthRollups = sqliteTable(
+  'health_rollups',
+  {
+    seriesId: integer('series_id')
+      .notNull()
+      .references(() => historySeries.id, { onDelete: 'cascade' }),
+    resolution: text('resolution', { enum: ['10min', 'hour', 'day'] }).notNull(),
+    startsAt: time('starts_at').notNull(),
+    upMs: integer('up_ms').notNull().default(0),
+    downMs: integer('down_ms').notNull().default(0),
+    /** Probe durations as a histogram; see `history/probe-histogram.ts`. */
+    probes: text('probes').notNull().default(''),
+  },
+  (table) => [primaryKey({ columns: [table.seriesId, table.resolution, table.startsAt] })],
+);
+
+/** What is true of the monitor as a whole; one row, `id` 1. Written by `monitoring/monitor-state.ts`. */
+export const monitorState = sqliteTable('monitor_state', {
+  id: integer('id').primaryKey(),
+  /** `off`: an admin has switched healing off; `paused`: so much stopped at once that an admin has to decide. */
+  healing: text('healing', { enum: ['on', 'off', 'paused'] })
+    .notNull()
+    .default('on'),
+  healingSince: time('healing_since'),
+  healingBy: text('healing_by'),
+  healingReason: text('healing_reason'),
+  /** Set while sweeps are inconclusive because much of the fleet became unreachable at once. */
+  outageSince: time('outage_since'),
+  outageUnreachable: integer('outage_unreachable'),
+  outageReachableBefore: integer('outage_reachable_before'),
+  /** When an admin said that it is the fleet, not us: sweeps count again until the outage is over. */
+  outageAcceptedAt: time('outage_accepted_at'),
+  outageAcceptedBy: text('outage_accepted_by'),
+});
+
+/** Where a user wants to be told what. Without a row: by e-mail, everything that concerns the user. */
+export const notificationTargets = sqliteTable(
+  'notification_targets',
+  {
+    userId: text('user_id')
+      .notNull()
+      .references(() => users.id, { onDelete: 'cascade' }),
+    channel: text('channel').$type<ChannelName>().notNull(),
+    enabled: integer('enabled', { mode: 'boolean' }).notNull().default(true),
+    /** Kinds that are wanted; null: all. */
+    kinds: text('kinds', { mode: 'json' }).$type<readonly NotificationKind[]>(),
+    /** Another address than the channel's own (the user's e-mail address, the chat of the user's bot). */
+    address: text('address'),
+    /** Of a webhook: what its messages are signed with. Encrypted and bound to this row. */
+    secret: text('secret'),
+    createdAt: createdAt(),
+    updatedAt: updatedAt(),
+  },
+  (table) => [primaryKey({ columns: [table.userId, table.channel] })],
+);
+
+/** The outbox: a message is written with the change it tells of, and sent afterwards by `notifications/dispatcher.ts`. */
+export const notifications = sqliteTable(
+  'notifications',
+  {
+    id: text('id')
+      .primaryKey()
+      .$defaultFn(() => newId('message')),
+    kind: text('kind').$type<NotificationKind | 'digest'>().notNull(),
+    audience: text('audience', { enum: ['customer', 'admin'] }).notNull(),
+    /** Whom it is for. */
+    recipientId: text('recipient_id')
+      .notNull()
+      .references(() => users.id, { onDelete: 'cascade' }),
+    channel: text('channel').$type<ChannelName>().notNull(),
+    incidentId: text('incident_id'),
+    /** What makes it one of a kind: the same message cannot be written twice. */
+    dedupeKey: text('dedupe_key').notNull().unique(),
+    /** The facts at the time of the event; the words are found when it is sent. */
+    facts: text('facts', { mode: 'json' }).$type<MessageFacts>().notNull(),
+    status: text('status', { enum: ['pending', 'sending', 'sent', 'failed', 'collapsed', 'digested'] })
+      .notNull()
+      .default('pending'),
+    /** The digest, or the later message, that tells this one too. */
+    toldBy: text('told_by'),
+    attempts: integer('attempts').notNull().default(0),
+    nextAttemptAt: time('next_attempt_at').notNull(),
+    claimedBy: text('claimed_by'),
+    sentAt: time('sent_at'),
+    lastError: text('last_error'),
+    createdAt: time('created_at').notNull(),
+  },
+  (table) => [
+    index('notifications_due_idx').on(table.status, table.nextAttemptAt),
+    index('notifications_incident_idx').on(table.incidentId),
+  ],
 );
 
 /**
  * Who may do what only one process may do at a time. `monitor`: which server sweeps on schedule;
- * `sweep`: who sweeps right now (that server or the command line).
+ * `sweep`: who sweeps right now (that server or the command line); `notifier`: who sends what waits in the outbox.
  */
 export const leases = sqliteTable('leases', {
-  name: text('name', { enum: ['monitor', 'sweep'] }).primaryKey(),
+  name: text('name', { enum: ['monitor', 'sweep', 'notifier'] }).primaryKey(),
   holder: text('holder').notNull(),
   /** Machine, boot and PID namespace of the holder; its PID means something only there. */
   machine: text('machine').notNull(),
@@ -171,4 +392,8 @@ export const metadata = sqliteTable('metadata', {
 });
 
 export type Subscription = typeof subscriptions.$inferSelect;
+export type Incident = typeof incidents.$inferSelect;
+export type MaintenanceWindow = typeof maintenanceWindows.$inferSelect;
+export type MonitorState = typeof monitorState.$inferSelect;
+export type NotificationRow = typeof notifications.$inferSelect;
 export type HealthCheck = typeof healthChecks.$inferSelect;

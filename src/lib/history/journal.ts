@@ -1,0 +1,38 @@
+/** What the journal tells of; each kind is one thing that happened, to one VPS or to the fleet. */
+export type JournalKind =
+  /** The first failed check of an incident, or the first with another cause. */
+  | 'check_failed'
+  | 'restart_intended'
+  | 'restart_succeeded'
+  | 'restart_failed'
+  /** Sent, and nobody knows what became of it. */
+  | 'restart_unknown'
+  | 'circuit_opened'
+  | 'trial_began'
+  | 'trial_failed'
+  | 'circuit_closed'
+  | 'recovered'
+  | 'host_key_changed'
+  | 'auth_rejected'
+  | 'configuration_fault'
+  | 'maintenance_began'
+  | 'maintenance_ended'
+  | 'monitor_fault_began'
+  | 'monitor_fault_ended'
+  | 'admin_action';
+
+/** A few facts of an event: short, clean, without secrets. */
+export type JournalDetail = Readonly<Record<string, string | number | boolean | null>>;
+
+/** Who did it: the monitor by itself, the command line, or the user with this id. */
+export type JournalActor = 'monitor' | 'cli' | (string & {});
+
+export type JournalEntry = {
+  readonly at: Date;
+  readonly kind: JournalKind;
+  readonly userId: string | null;
+  readonly vpsId: string | null;
+  readonly incidentId: string | null;
+  readonly actor: JournalActor;
+  readonly detail: JournalDetail;
+};
