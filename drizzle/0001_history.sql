@@ -134,9 +134,12 @@ CREATE TABLE `restart_evidence` (
 	FOREIGN KEY (`restart_id`) REFERENCES `restart_attempts`(`id`) ON UPDATE no action ON DELETE cascade
 );
 --> statement-breakpoint
+ALTER TABLE `health_checks` ADD `reachable` integer;--> statement-breakpoint
+ALTER TABLE `health_checks` ADD `last_notified_recovered_at` integer;--> statement-breakpoint
 ALTER TABLE `health_checks` ADD `maintenance_seen_since` integer;--> statement-breakpoint
 ALTER TABLE `restart_attempts` ADD `incident_id` text;--> statement-breakpoint
 CREATE INDEX `restart_attempts_incident_idx` ON `restart_attempts` (`incident_id`);--> statement-breakpoint
 INSERT INTO `maintenance_windows` (`id`, `user_id`, `kind`, `starts_at`, `created_by`)
 	SELECT 'window-' || lower(hex(randomblob(8))), `user_id`, 'once', `maintenance_since`, 'cli' FROM `subscriptions` WHERE `maintenance_since` IS NOT NULL;--> statement-breakpoint
-ALTER TABLE `subscriptions` DROP COLUMN `maintenance_since`;
+ALTER TABLE `subscriptions` DROP COLUMN `maintenance_since`;--> statement-breakpoint
+UPDATE `health_checks` SET `reachable` = `status` IN ('healthy', 'unhealthy') WHERE `last_check_at` IS NOT NULL AND `status` <> 'circuit_open';

@@ -3,3 +3,6 @@ export type Actor = { readonly role: 'admin' } | { readonly role: 'customer'; re
 
 /** Whoever sits at the machine itself: the command line, and the pages as long as they answer on loopback only. */
 export const LOCAL_OPERATOR: Actor = { role: 'admin' };
+
+/** How the journal names who did something. */
+export const journalName = (actor: Actor): string => ('userId' in actor ? actor.userId : 'cli');

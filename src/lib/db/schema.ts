@@ -127,6 +127,9 @@ export const healthChecks = sqliteTable(
     authRetryAt: time('auth_retry_at'),
     /** How long the last probe took, from dial to answer, in milliseconds. */
     lastProbeMs: integer('last_probe_ms'),
+    /** Whether SSH worked at the last check that says so; null before the first one. */
+    reachable: integer('reachable', { mode: 'boolean' }),
+    lastNotifiedRecoveredAt: time('last_notified_recovered_at'),
     /** Since when checks have found the VPS under maintenance; null while it is not. */
     maintenanceSeenSince: time('maintenance_seen_since'),
     createdAt: createdAt(),
@@ -217,7 +220,6 @@ export const incidents = sqliteTable(
     /** `by_itself`: a check found the service active; `restart`: ours brought it back; `not_watched`: VPS removed or cancelled. */
     endedBy: text('ended_by', { enum: ['by_itself', 'restart', 'not_watched'] }),
     failedChecks: integer('failed_checks').notNull().default(0),
-    restarts: integer('restarts').notNull().default(0),
     /** When the circuit opened in this incident, first; a failed trial does not move it. */
     circuitOpenedAt: time('circuit_opened_at'),
     acknowledgedAt: time('acknowledged_at'),
@@ -303,7 +305,9 @@ export const monitorState = sqliteTable('monitor_state', {
     .default('on'),
   healingSince: time('healing_since'),
   healingBy: text('healing_by'),
-  healingReason: text('healing_reason'),
+  /** What made healing pause. */
+  pauseStopped: integer('pause_stopped'),
+  pauseFleet: integer('pause_fleet'),
   /** Set while sweeps are inconclusive because much of the fleet became unreachable at once. */
   outageSince: time('outage_since'),
   outageUnreachable: integer('outage_unreachable'),

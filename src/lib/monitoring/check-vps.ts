@@ -4,16 +4,30 @@ import type { Subscription } from '../db/schema.ts';
 import type { Log } from '../jobs/log.ts';
 import { parsePrivateKey } from '../provisioning/private-key.ts';
 import { SSHCommandError } from '../provisioning/ssh-failure.ts';
-import { probeService, restartRachelService, type VpsTarget } from '../provisioning/vps-status.ts';
+import { probeService, readJournalTail, restartRachelService, type VpsTarget } from '../provisioning/vps-status.ts';
 import { listRestarts, type DueVps } from './fleet.ts';
-import { decideHealing, type Healing } from './healing.ts';
+import { decideHealing, type Healing, type HealingDecision } from './healing.ts';
 import { recordRestartIntent, type CheckRecord } from './health-store.ts';
 import { attemptingRestart } from './log-lines.ts';
+import { maintenanceAt } from './maintenance.ts';
+import type { StallWatch } from './stall-watch.ts';
 import type { Check } from './transition.ts';
 import { judge, type Cause, type Verdict } from './verdict.ts';
 
 /** Ends what is under way when the monitor stops: looking at once, a restart only after some patience. */
 export type StopSignals = { readonly probes: AbortSignal; readonly restarts: AbortSignal };
+
+/** What a look at one VPS has found, before anything is done about it. */
+export type Look = {
+  readonly vps: DueVps;
+  readonly check: Omit<Check, 'healing'>;
+  /** Where to go on, with the key that this host has shown; null when it came to no login. */
+  readonly target: VpsTarget | null;
+  readonly hostKey: string | null;
+  readonly unitText: string;
+  /** What is called for and allowed for this VPS by itself; the sweep may hold it back. */
+  readonly decision: HealingDecision;
+};
 
 /**
  * Where to log in for this subscription. A secret that does not open or an address that is none is our own fault, not
@@ -44,52 +58,80 @@ export function openTarget(
   }
 }
 
-/** Looks at one VPS, restarts its service if that is called for and allowed, and gives what is to be recorded. */
-export async function checkVps(
+const NONE: HealingDecision = { action: 'none', reason: 'not_called_for' };
+const STOPPING: Verdict = { kind: 'inconclusive', cause: 'aborted', message: 'the monitor is stopping' };
+const STALLED: Verdict = {
+  kind: 'inconclusive',
+  cause: 'stalled',
+  message: 'the monitor itself stood still meanwhile, so the silence says nothing',
+};
+
+/** Looks at one VPS and says what is called for. Changes nothing, there or here. */
+export async function lookAtVps(
   app: App,
-  { subscription, state }: DueVps,
-  stop: StopSignals,
-  log: Log,
-): Promise<CheckRecord> {
-  const { userId, id: subscriptionId } = subscription;
-  const maintenance = subscription.maintenanceSince !== null;
+  vps: DueVps,
+  { stop, stalls }: { readonly stop: StopSignals; readonly stalls: StallWatch },
+): Promise<Look> {
+  const { subscription, state, windows } = vps;
   const target = openTarget(app, subscription);
   if ('kind' in target) {
-    const check: Check = { at: new Date(), verdict: target, healing: NONE, maintenance, probeMs: null };
-    return { userId, subscriptionId, check, hostKey: null, restartId: null };
+    const now = new Date();
+    const maintenance = maintenanceAt(windows, now) !== null;
+    const check = { lookedAt: now, at: now, verdict: target, maintenance, probeMs: null };
+    return { vps, check, target: null, hostKey: null, unitText: '', decision: NONE };
   }
 
-  const probe = await probeService(target, app.settings, stop.probes);
-  const at = new Date();
-  const verdict = judge(probe.result, { graceUsed: state.transitionalSince !== null });
-  const record = { userId, subscriptionId, hostKey: probe.hostKey };
-  const check = { at, verdict, maintenance, probeMs: probe.hostKey === null ? null : probe.durationMs };
+  const startMs = performance.now();
+  const { result, durationMs, hostKey, unitText } = await probeService(target, app.settings, stop.probes);
+  const now = new Date();
+  const judged = judge(result, { graceUsed: state.transitionalSince !== null });
+  const verdict = judged.kind === 'unreachable' && stalls.stalledSince(startMs) ? STALLED : judged;
+  const maintenance = maintenanceAt(windows, now) !== null;
+  const check = { lookedAt: now, at: now, verdict, maintenance, probeMs: hostKey === null ? null : durationMs };
 
   const { breaker, restartBudget } = app.settings;
-  const since = Math.min(at.getTime() - restartBudget.windowMs, state.circuitOpenedAt?.getTime() ?? Infinity);
-  const facts = { now: at, restarts: listRestarts(app.db, userId, new Date(since)), maintenance };
+  const since = Math.min(now.getTime() - restartBudget.windowMs, state.circuitOpenedAt?.getTime() ?? Infinity);
+  const facts = { now, restarts: listRestarts(app.db, subscription.userId, new Date(since)), maintenance };
   const decision = decideHealing(verdict, state, facts, { breaker, restartBudget });
-  if (decision.action === 'none') return { ...record, check: { ...check, healing: decision }, restartId: null };
-  if (stop.probes.aborted) return { ...record, check: { ...check, verdict: STOPPING, healing: NONE }, restartId: null };
-
-  const intent = await recordRestartIntent(app.db, userId, subscriptionId, at);
-  if (!intent.granted) {
-    const healing: Healing = { action: 'none', reason: 'maintenance' };
-    return { ...record, check: { ...check, healing }, restartId: null };
-  }
-  log.info(attemptingRestart(userId, state, decision.trial));
-  const outcome = await restartRachelService({ ...target, hostKey: probe.hostKey }, app.settings, {
-    // systemd's own start limit is a protection: only the one trial per cooldown may lift it.
-    resetFailed: decision.trial,
-    signal: stop.restarts,
-  });
-  // The time of the end: what a restart leads to (healthy, a circuit opened) is true from now, not from the probe.
-  return {
-    ...record,
-    check: { ...check, at: new Date(), healing: { ...decision, outcome } },
-    restartId: intent.restartId,
-  };
+  return { vps, check, target: hostKey === null ? null : { ...target, hostKey }, hostKey, unitText, decision };
 }
 
-const NONE: Healing = { action: 'none', reason: 'not_called_for' };
-const STOPPING: Verdict = { kind: 'inconclusive', cause: 'aborted', message: 'the monitor is stopping' };
+/** A look as it is to be recorded, together with what was done about it. */
+export const toRecord = (
+  { vps, check, hostKey }: Look,
+  healing: Healing,
+  { at = check.at, restartId = null }: { readonly at?: Date; readonly restartId?: string | null } = {},
+): CheckRecord => ({
+  userId: vps.subscription.userId,
+  subscriptionId: vps.subscription.id,
+  check: { ...check, at, healing },
+  hostKey,
+  restartId,
+});
+
+/** The same look, with another verdict: for what only the whole sweep can know. */
+export const withVerdict = (look: Look, verdict: Verdict): Look => ({ ...look, check: { ...look.check, verdict } });
+
+/** Restarts the service of a VPS for which that is called for, and gives what is to be recorded. */
+export async function healVps(
+  app: App,
+  look: Look,
+  { trial, stop, log }: { readonly trial: boolean; readonly stop: StopSignals; readonly log: Log },
+): Promise<CheckRecord> {
+  const { target, vps, check, unitText } = look;
+  if (target === null || stop.probes.aborted)
+    return toRecord(withVerdict(look, STOPPING), { action: 'none', reason: 'not_called_for' });
+  const { userId, id: vpsId } = vps.subscription;
+  const journal = await readJournalTail(target, app.settings, stop.probes);
+  const { verdict, lookedAt } = check;
+  const intent = await recordRestartIntent(app.db, { userId, vpsId }, { verdict, lookedAt, trial, unitText, journal });
+  if (!intent.granted) return toRecord(look, { action: 'none', reason: 'maintenance' });
+  log.info(attemptingRestart(userId, vps.state, trial));
+  const outcome = await restartRachelService(target, app.settings, {
+    // systemd's own start limit is a protection: only the one trial per cooldown may lift it.
+    resetFailed: trial,
+    signal: stop.restarts,
+  });
+  // The time of the end: what a restart leads to (healthy, a circuit opened) is true from now, not from the look.
+  return toRecord(look, { action: 'restart', trial, outcome }, { at: new Date(), restartId: intent.restartId });
+}

@@ -1,10 +1,23 @@
 import { and, asc, eq, gte, isNull, ne, or, type SQL } from 'drizzle-orm';
 import type { Database, Transaction } from '../db/client.ts';
-import { healthChecks, restartAttempts, subscriptions, users, type Subscription } from '../db/schema.ts';
+import {
+  healthChecks,
+  maintenanceWindows,
+  restartAttempts,
+  subscriptions,
+  users,
+  type MaintenanceWindow,
+  type Subscription,
+} from '../db/schema.ts';
+import { maintenanceAt, type Maintenance } from './maintenance.ts';
 import { UNCHECKED, type HealthState } from './transition.ts';
 
 /** A VPS that is due, with what is known of it. */
-export type DueVps = { readonly subscription: Subscription; readonly state: HealthState };
+export type DueVps = {
+  readonly subscription: Subscription;
+  readonly state: HealthState;
+  readonly windows: readonly MaintenanceWindow[];
+};
 
 /** A VPS is active, and so is swept, when its subscription is active and its machine was provisioned and is ready. */
 const isActive = (): SQL | undefined =>
@@ -15,8 +28,9 @@ const isActive = (): SQL | undefined =>
   );
 
 /** The active VPSs in a fixed order, oldest subscription first. */
-export const listActive = (db: Database): DueVps[] =>
-  db
+export function listActive(db: Database): DueVps[] {
+  const windows = Map.groupBy(db.select().from(maintenanceWindows).all(), ({ userId }) => userId);
+  return db
     .select({ subscription: subscriptions, health: healthChecks })
     .from(subscriptions)
     .innerJoin(users, eq(users.id, subscriptions.userId))
@@ -24,7 +38,16 @@ export const listActive = (db: Database): DueVps[] =>
     .where(isActive())
     .orderBy(asc(subscriptions.createdAt), asc(subscriptions.id))
     .all()
-    .map(({ subscription, health }) => ({ subscription, state: health ?? UNCHECKED }));
+    .map(({ subscription, health }) => ({
+      subscription,
+      state: health ?? UNCHECKED,
+      windows: windows.get(subscription.userId) ?? [],
+    }));
+}
+
+/** The maintenance of this user's VPS, as it stands in the database at this moment. */
+export const readMaintenance = (tx: Database | Transaction, userId: string, now: Date): Maintenance | null =>
+  maintenanceAt(tx.select().from(maintenanceWindows).where(eq(maintenanceWindows.userId, userId)).all(), now);
 
 /** The subscription as it is now, if its VPS is still active: it may have been removed while it was looked at. */
 export const findActive = (tx: Transaction, subscriptionId: string): Subscription | undefined =>

@@ -11,7 +11,20 @@ export type NoHealing =
   /** The restarts of late have all been for nothing: a crash loop. */
   | 'budget_spent'
   /** The one trial of this half-open circuit was sent already, and its end was never recorded. */
-  | 'trial_spent';
+  | 'trial_spent'
+  | Withheld;
+
+/** A restart is called for and would be allowed, but this sweep sends none, or none more. */
+export type Withheld =
+  /** An admin has switched healing off. */
+  | 'healing_off'
+  /** So much stopped at once that an admin has to decide. */
+  | 'healing_paused'
+  /** This sweep has sent as many restarts as it may; the next one goes on. */
+  | 'restart_cap';
+
+const WITHHELD: readonly NoHealing[] = ['healing_off', 'healing_paused', 'restart_cap'] satisfies readonly Withheld[];
+export const isWithheld = (reason: NoHealing): reason is Withheld => WITHHELD.includes(reason);
 
 export type HealingDecision =
   | { readonly action: 'none'; readonly reason: NoHealing }
@@ -26,7 +39,7 @@ export type Healing =
 export type HealingRules = { readonly breaker: BreakerSettings; readonly restartBudget: RestartBudget };
 
 /**
- * Whether to restart. `restarts` are the times at which the ledger has restarts sent, back to the budget's window and to
+ * Whether a restart is called for and allowed; whether this sweep still sends one is not asked here. `restarts` are the times at which the ledger has restarts sent, back to the budget's window and to
  * the opening of the circuit.
  */
 export function decideHealing(

@@ -1,10 +1,29 @@
 import { eq } from 'drizzle-orm';
+import type { Settings } from '../config.ts';
 import { write, type Database, type Transaction } from '../db/client.ts';
-import { healthChecks, newId, restartAttempts, subscriptions } from '../db/schema.ts';
-import type { BreakerSettings } from './circuit-breaker.ts';
-import { findActive } from './fleet.ts';
+import {
+  healthChecks,
+  maintenanceWindows,
+  newId,
+  restartAttempts,
+  restartEvidence,
+  subscriptions,
+  type Subscription,
+} from '../db/schema.ts';
+import { entriesOf } from '../history/journal-entries.ts';
+import { appendJournal } from '../history/journal-store.ts';
+import { forgetHistory, recordSample } from '../history/sample-store.ts';
+import { samplesOf } from '../history/samples-of.ts';
+import { announceIn } from '../notifications/announcer.ts';
+import { announce } from '../notifications/rules.ts';
+import { vpsFacts } from '../notifications/vps-facts.ts';
+import { findActive, readMaintenance } from './fleet.ts';
+import { advanceIncident, beginIncident } from './incident.ts';
+import { endUnwatchedIncident, openIncidentOf, saveIncident, type IncidentOwner } from './incident-store.ts';
 import { holdsLease } from './lease.ts';
+import { endWindowsUntilHealthy } from './maintenance-store.ts';
 import { advance, UNCHECKED, type Check, type HealthState, type Transition } from './transition.ts';
+import type { Verdict } from './verdict.ts';
 
 /** A check as it comes from a sweep, and what it belongs to. */
 export type CheckRecord = {
@@ -24,6 +43,10 @@ export class LeaseLostError extends Error {
   override readonly name = 'LeaseLostError';
 }
 
+const assertLease = (tx: Transaction): void => {
+  if (!holdsLease(tx, 'sweep')) throw new LeaseLostError('another process has taken over the sweep');
+};
+
 const readState = (tx: Transaction, userId: string): HealthState =>
   tx.select().from(healthChecks).where(eq(healthChecks.userId, userId)).get() ?? UNCHECKED;
 
@@ -39,34 +62,64 @@ const upsertState = (tx: Transaction, userId: string, state: HealthState): void 
 const columnsOf = (state: HealthState): HealthState =>
   Object.fromEntries(Object.keys(UNCHECKED).map((key) => [key, state[key as keyof HealthState]])) as HealthState;
 
+type RecordSettings = Pick<Settings, 'breaker' | 'history' | 'downAfterChecks' | 'monitoredService'>;
+
 /**
- * Writes the checks of a batch in one transaction: all of them, or none. The next state is computed inside it, from the
- * row as it is then, so that a change made meanwhile is not lost. A VPS removed meanwhile is passed over.
- * Throws `LeaseLostError`.
+ * Writes the checks of a batch in one transaction: all of them, or none; each with everything that follows from it
+ * (state, incident, journal, history, messages). The next state is computed inside it, from the row as it is then, so
+ * that a change made meanwhile is not lost. A VPS removed meanwhile is passed over. Throws `LeaseLostError`.
  */
 export const recordChecks = (
   db: Database,
   records: readonly CheckRecord[],
-  breaker: BreakerSettings,
+  settings: RecordSettings,
 ): Promise<Recorded[]> =>
   write(db, (tx) => {
-    if (!holdsLease(tx, 'sweep')) throw new LeaseLostError('another process has taken over the sweep');
-    const recorded: Recorded[] = [];
-    for (const record of records) {
+    assertLease(tx);
+    return records.flatMap((record) => {
       const subscription = findActive(tx, record.subscriptionId);
-      if (!subscription) continue;
-      const before = readState(tx, record.userId);
-      // Maintenance that began while the check ran is maintenance: this failure was made on purpose.
-      const maintenance = record.check.maintenance || subscription.maintenanceSince !== null;
-      const transition = advance(before, { ...record.check, maintenance }, breaker);
-      upsertState(tx, record.userId, transition.next);
-      closeLedger(tx, record);
-      if (record.hostKey !== null && subscription.sshHostKey === null)
-        tx.update(subscriptions).set({ sshHostKey: record.hostKey }).where(eq(subscriptions.id, subscription.id)).run();
-      recorded.push({ ...transition, userId: record.userId, before });
-    }
-    return recorded;
+      return subscription ? [recordCheck(tx, record, subscription, settings)] : [];
+    });
   });
+
+function recordCheck(
+  tx: Transaction,
+  record: CheckRecord,
+  subscription: Subscription,
+  settings: RecordSettings,
+): Recorded {
+  const { userId } = record;
+  const before = readState(tx, userId);
+  // Maintenance that began while the check ran is maintenance: this failure was made on purpose.
+  const maintenance = record.check.maintenance || readMaintenance(tx, userId, record.check.at) !== null;
+  const check: Check = { ...record.check, maintenance };
+  const { next, events } = advance(before, check, settings.breaker);
+  const healthy = events.some(({ kind }) => kind === 'healthy' || kind === 'restarted');
+
+  const owner = { userId, vpsId: subscription.id };
+  const open = openIncidentOf(tx, userId);
+  const { lookedAt, at } = check;
+  const advanced = advanceIncident(open ?? null, events, { lookedAt, at, healthy });
+  const incident = advanced === null ? null : saveIncident(tx, owner, open, advanced);
+
+  const outcome = { at, before, next, events, incident, maintenance };
+  const { told, announcements } = announce(outcome, settings.downAfterChecks);
+  upsertState(tx, userId, { ...next, ...told });
+  closeLedger(tx, record);
+  appendJournal(
+    tx,
+    entriesOf(outcome).map((entry) => ({ ...entry, ...owner, at, incidentId: incident?.id ?? null, actor: 'monitor' })),
+  );
+  for (const sample of samplesOf(check))
+    recordSample(tx, { userId, ...sample }, settings.history.sampleValidMs);
+  if (announcements.length > 0)
+    announceIn(tx, announcements, { userId, incident, at, facts: vpsFacts(tx, subscription, next, { at, incident, settings }) });
+
+  if (record.hostKey !== null && subscription.sshHostKey === null)
+    tx.update(subscriptions).set({ sshHostKey: record.hostKey }).where(eq(subscriptions.id, subscription.id)).run();
+  if (healthy) endWindowsUntilHealthy(tx, userId, at);
+  return { next, events, userId, before };
+}
 
 function closeLedger(tx: Transaction, { restartId, check }: CheckRecord): void {
   if (restartId === null || check.healing.action !== 'restart') return;
@@ -85,19 +138,44 @@ export type Intent =
   | { readonly granted: true; readonly restartId: string }
   | { readonly granted: false; readonly reason: 'maintenance' | 'not_active' };
 
+/** Why a restart is about to be sent, and what the host said of its unit before. */
+export type IntentFacts = {
+  readonly verdict: Verdict;
+  readonly lookedAt: Date;
+  readonly trial: boolean;
+  readonly unitText: string;
+  readonly journal: string;
+};
+
 /**
- * Writes down that a restart is about to be sent, so that a crash of this program cannot hide it; right before, looks
- * once more whether it is still wanted. Throws `LeaseLostError`.
+ * Writes down that a restart is about to be sent, with the evidence that it will wipe out, so that a crash of this
+ * program can hide neither; right before, looks once more whether it is still wanted. Throws `LeaseLostError`.
  */
-export const recordRestartIntent = (db: Database, userId: string, subscriptionId: string, now: Date): Promise<Intent> =>
+export const recordRestartIntent = (db: Database, owner: IncidentOwner, facts: IntentFacts): Promise<Intent> =>
   write(db, (tx): Intent => {
-    if (!holdsLease(tx, 'sweep')) throw new LeaseLostError('another process has taken over the sweep');
-    const subscription = findActive(tx, subscriptionId);
-    if (!subscription) return { granted: false, reason: 'not_active' };
-    if (subscription.maintenanceSince !== null) return { granted: false, reason: 'maintenance' };
+    assertLease(tx);
+    const { userId, vpsId } = owner;
+    const { verdict, lookedAt, trial, unitText, journal } = facts;
+    if (!findActive(tx, vpsId)) return { granted: false, reason: 'not_active' };
+    const now = new Date();
+    if (readMaintenance(tx, userId, now) !== null) return { granted: false, reason: 'maintenance' };
+    const found = { cause: 'service_not_active', message: '', ...verdict };
+    const open = openIncidentOf(tx, userId);
+    const incident = open ?? saveIncident(tx, owner, undefined, beginIncident(lookedAt, found));
     const restartId = newId('restart');
-    tx.insert(restartAttempts).values({ id: restartId, userId, intendedAt: now }).run();
-    upsertState(tx, userId, { ...readState(tx, userId), lastRestartAttemptAt: now });
+    tx.insert(restartAttempts).values({ id: restartId, userId, incidentId: incident.id, intendedAt: lookedAt }).run();
+    tx.insert(restartEvidence).values({ restartId, takenAt: now, unit: unitText, journal }).run();
+    upsertState(tx, userId, { ...readState(tx, userId), lastRestartAttemptAt: lookedAt });
+    appendJournal(tx, [
+      {
+        at: now,
+        kind: trial ? 'trial_began' : 'restart_intended',
+        ...owner,
+        incidentId: incident.id,
+        actor: 'monitor',
+        detail: { restartId },
+      },
+    ]);
     return { granted: true, restartId };
   });
 
@@ -107,8 +185,11 @@ export const clearLoginBackoff = (db: Database, userId: string): Promise<unknown
     tx.update(healthChecks).set({ authFailures: 0, authRetryAt: null }).where(eq(healthChecks.userId, userId)).run(),
   );
 
-/** Forgets the state and the ledger of a VPS that is removed; part of the caller's transaction. */
+/** Forgets state, ledger and history of a VPS that is removed, and ends its incident; part of the caller's transaction. */
 export function forgetHealth(tx: Transaction, userId: string): void {
+  endUnwatchedIncident(tx, userId, new Date());
   tx.delete(healthChecks).where(eq(healthChecks.userId, userId)).run();
   tx.delete(restartAttempts).where(eq(restartAttempts.userId, userId)).run();
+  tx.delete(maintenanceWindows).where(eq(maintenanceWindows.userId, userId)).run();
+  forgetHistory(tx, userId);
 }

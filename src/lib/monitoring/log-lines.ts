@@ -24,6 +24,9 @@ function describeEvent(event: HealthEvent, next: HealthState): string | null {
       return 'restart successful, marking healthy';
     case 'restart_failed':
       return event.message;
+    case 'restart_withheld':
+      // Told by the line of the failed check: the reason is part of its error.
+      return null;
     case 'recovered':
       return `recovered (recovery #${next.totalRecoveries})`;
     case 'circuit_opened':

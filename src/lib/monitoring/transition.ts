@@ -1,7 +1,7 @@
 import type { HealthCheck } from '../db/schema.ts';
 import type { RestartOutcome } from '../provisioning/vps-status.ts';
 import { getEffectiveCircuitState, recordFailure, recordSuccess, type BreakerSettings } from './circuit-breaker.ts';
-import type { Healing } from './healing.ts';
+import { isWithheld, type Healing, type NoHealing, type Withheld } from './healing.ts';
 import { isOwnFault, type Cause, type Verdict } from './verdict.ts';
 
 /** What is known of a VPS between two checks: its row without keys and bookkeeping. */
@@ -9,6 +9,9 @@ export type HealthState = Omit<HealthCheck, 'id' | 'userId' | 'createdAt' | 'upd
 
 /** One look at a VPS, and what was done about it. */
 export type Check = {
+  /** When the VPS was looked at. */
+  readonly lookedAt: Date;
+  /** When it was clear what came of it: after a restart, later than the look. */
   readonly at: Date;
   readonly verdict: Verdict;
   readonly healing: Healing;
@@ -22,7 +25,9 @@ export type HealthEvent =
   | { readonly kind: 'healthy' }
   | { readonly kind: 'check_failed'; readonly cause: Cause; readonly message: string }
   | { readonly kind: 'restarted' }
-  | { readonly kind: 'restart_failed'; readonly message: string }
+  | { readonly kind: 'restart_failed'; readonly message: string; readonly known: boolean }
+  /** A restart was called for, but this sweep sent none. */
+  | { readonly kind: 'restart_withheld'; readonly reason: Withheld }
   | { readonly kind: 'recovered' }
   /** From closed, so once an outage. */
   | { readonly kind: 'circuit_opened'; readonly reason: 'failures' | 'crash_loop'; readonly failures: number }
@@ -30,6 +35,8 @@ export type HealthEvent =
   | { readonly kind: 'circuit_closed' }
   | { readonly kind: 'grace_given'; readonly message: string }
   | { readonly kind: 'maintenance_noted'; readonly message: string }
+  | { readonly kind: 'maintenance_began' }
+  | { readonly kind: 'maintenance_ended' }
   | { readonly kind: 'inconclusive'; readonly cause: Cause; readonly message: string };
 
 export type Transition = { readonly next: HealthState; readonly events: readonly HealthEvent[] };
@@ -56,6 +63,9 @@ export const UNCHECKED: HealthState = {
   authFailures: 0,
   authRetryAt: null,
   lastProbeMs: null,
+  reachable: null,
+  lastNotifiedRecoveredAt: null,
+  maintenanceSeenSince: null,
 };
 
 const AUTH_RETRY_FIRST_MS = 60_000;
@@ -74,8 +84,17 @@ export const authRetryAt = (refusals: number, now: Date): Date =>
 export const isLoginBackedOff = ({ authRetryAt: until }: Pick<HealthState, 'authRetryAt'>, now: Date): boolean =>
   until !== null && until > now && until.getTime() - now.getTime() <= AUTH_RETRY_LONGEST_MS;
 
-/** The state after a check. Of the clock it knows only `check.at`. */
+/** The state after a check. Of the clock it knows only the times of the check. */
 export function advance(state: HealthState, check: Check, breaker: BreakerSettings): Transition {
+  const { next, events } = advanceHealth(state, check, breaker);
+  if (check.maintenance === (state.maintenanceSeenSince !== null)) return { next, events };
+  return {
+    next: { ...next, maintenanceSeenSince: check.maintenance ? check.lookedAt : null },
+    events: [{ kind: check.maintenance ? 'maintenance_began' : 'maintenance_ended' }, ...events],
+  };
+}
+
+function advanceHealth(state: HealthState, check: Check, breaker: BreakerSettings): Transition {
   const { verdict, healing } = check;
   if (verdict.kind === 'inconclusive') return noteOwnFault(state, verdict.cause, verdict.message);
 
@@ -84,6 +103,7 @@ export function advance(state: HealthState, check: Check, breaker: BreakerSettin
     lastCheckAt: check.at,
     lastProbeMs: check.probeMs,
     totalChecks: state.totalChecks + 1,
+    reachable: verdict.kind !== 'unreachable',
     transitionalSince: keepsGraceUsed(verdict) ? state.transitionalSince : null,
     ...loginState(state, verdict, check.at),
   };
@@ -116,7 +136,19 @@ export function advance(state: HealthState, check: Check, breaker: BreakerSettin
 
 type Context = { readonly check: Check; readonly breaker: BreakerSettings; readonly events: readonly HealthEvent[] };
 
-function afterNoRestart(failed: HealthState, reason: string, context: Context): Transition {
+const WITHHELD_WORDS: Record<Withheld, string> = {
+  healing_off: 'automatic restarts are switched off',
+  healing_paused: 'automatic restarts pause until an admin decides',
+  restart_cap: 'restarted in one of the next sweeps: this one has sent as many restarts as it may',
+};
+
+function afterNoRestart(failed: HealthState, reason: NoHealing, context: Context): Transition {
+  // Our own limit, not a fault of this VPS: it must not open a circuit that has had no restart. See decision 0008.
+  if (isWithheld(reason)) {
+    const status = failed.circuitState === 'closed' ? 'unhealthy' : 'circuit_open';
+    const next: HealthState = { ...failed, status, lastError: `${failed.lastError}; ${WITHHELD_WORDS[reason]}` };
+    return { next, events: [...context.events, { kind: 'restart_withheld', reason }] };
+  }
   if (reason === 'budget_spent') {
     const { at } = context.check;
     const failures = failed.consecutiveFailures + 1;
@@ -145,7 +177,8 @@ function afterRestart(
     return succeed(failed, check.at, [...events, { kind: 'restarted' }], { restarted: true });
   if (outcome.outcome === 'interrupted') return { next: before, events: [] };
   const told = { ...failed, lastError: `${failed.lastError}; ${outcome.message}` };
-  const restartFailed: HealthEvent = { kind: 'restart_failed', message: outcome.message };
+  const known = outcome.outcome === 'failed';
+  const restartFailed: HealthEvent = { kind: 'restart_failed', message: outcome.message, known };
   switch (outcome.outcome) {
     case 'still_starting':
       if (before.transitionalSince !== null)
@@ -163,7 +196,7 @@ function afterRestart(
       });
     case 'unknown':
       return countFailure(
-        { ...told, lastErrorCode: outcome.code },
+        { ...told, lastErrorCode: outcome.code, reachable: outcome.code === 'odd_answer' },
         outcome.code === 'odd_answer' ? 'unhealthy' : 'down',
         {
           ...context,
@@ -174,7 +207,8 @@ function afterRestart(
     case 'not_sent': {
       if (isOwnFault(outcome.code)) return noteOwnFault(before, outcome.code, outcome.message);
       const login = loginState(before, { kind: 'unreachable', cause: outcome.code, message: '' }, check.at);
-      return countFailure({ ...told, ...login, lastErrorCode: outcome.code }, 'down', { ...context, trial: false });
+      const unreached = { ...told, ...login, lastErrorCode: outcome.code, reachable: false };
+      return countFailure(unreached, 'down', { ...context, trial: false });
     }
   }
 }
@@ -219,7 +253,8 @@ function succeed(
   { restarted = false }: { readonly restarted?: boolean } = {},
 ): Transition {
   const { recovered: closedOrReset, ...circuit } = recordSuccess(state);
-  const recovered = closedOrReset || restarted;
+  // Failures without a restart of ours may have left no mark on the breaker.
+  const recovered = closedOrReset || restarted || state.status !== 'healthy';
   const next: HealthState = {
     ...state,
     ...circuit,

@@ -15,7 +15,8 @@ export type Cause =
   | 'restart_failed'
   | 'start_limit'
   | 'crash_loop'
-  | 'key_unreadable';
+  | 'key_unreadable'
+  | 'outage';
 
 /** What a probe means. Only `not_active` permits a restart. */
 export type Verdict =

@@ -23,3 +23,16 @@ export function cleanRemoteText(text: string, longest = LONGEST): string {
     .trim();
   return line.length <= longest ? line : `${line.slice(0, longest - 1).trimEnd()}…`;
 }
+
+const LONGEST_REMOTE_LINE = 1_000;
+
+/** Several lines of a remote host, each clean by itself. Of more than `longest` characters the last ones are kept. */
+export function cleanRemoteLines(text: string, longest: number): string {
+  const lines = text
+    .slice(-longest)
+    .split('\n')
+    .map((line) => cleanRemoteText(line, LONGEST_REMOTE_LINE));
+  // Cut in the middle of a line: half of it would say something else.
+  if (text.length > longest) lines.shift();
+  return lines.filter(Boolean).join('\n');
+}

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { cleanRemoteText } from './remote-text.ts';
+import { cleanRemoteLines, cleanRemoteText } from './remote-text.ts';
 import { describeState, isKnownState, isUp, type UnitFacts } from './unit-state.ts';
 import { execSSHCommand, type SSHCommandOptions } from './ssh-exec.ts';
 import { SSHCommandError, type SSHFailureCode } from './ssh-failure.ts';
@@ -30,6 +30,8 @@ export type Probe = {
   readonly durationMs: number;
   /** The key the host showed; null when it came to no login. */
   readonly hostKey: string | null;
+  /** What `systemctl show` said of a unit that is not active, as clean lines; empty where it said nothing. */
+  readonly unitText: string;
 };
 
 export type RestartOutcome =
@@ -87,7 +89,12 @@ export async function probeService(target: VpsTarget, limits: SSHLimits, signal?
   const answer = await run(target, `sudo systemctl is-active ${target.service}`, limits, signal);
   const durationMs = Math.round(performance.now() - startedAt);
   if (!answer.ok)
-    return { result: { kind: 'no_answer', code: answer.code, message: answer.message }, durationMs, hostKey: null };
+    return {
+      result: { kind: 'no_answer', code: answer.code, message: answer.message },
+      durationMs,
+      hostKey: null,
+      unitText: '',
+    };
   const { hostKey } = answer;
   const activeState = answer.stdout.trim();
   if (!isKnownState(activeState)) {
@@ -95,25 +102,42 @@ export async function probeService(target: VpsTarget, limits: SSHLimits, signal?
     const result: ProbeResult = SUDO_REFUSAL.test(answer.stderr)
       ? { kind: 'sudo_refused', message: `sudo refused: ${said}` }
       : { kind: 'odd_answer', message: `systemctl answered with exit code ${answer.exitCode}: ${said}` };
-    return { result, durationMs, hostKey };
+    return { result, durationMs, hostKey, unitText: '' };
   }
   // With the key of the probe: this host, and no other, is the one that is asked on.
-  const unit = isUp(activeState, answer.exitCode) ? null : await readUnitFacts({ ...target, hostKey }, limits, signal);
-  return { result: { kind: 'state', activeState, exitCode: answer.exitCode, unit }, durationMs, hostKey };
+  const unitText = isUp(activeState, answer.exitCode) ? '' : await readUnit({ ...target, hostKey }, limits, signal);
+  const unit = unitText === '' ? null : parseUnit(unitText);
+  return { result: { kind: 'state', activeState, exitCode: answer.exitCode, unit }, durationMs, hostKey, unitText };
 }
 
-/** Reading needs no sudo. Null when the account may not, or the host has gone away meanwhile. */
-async function readUnitFacts(target: VpsTarget, limits: SSHLimits, signal?: AbortSignal): Promise<UnitFacts | null> {
-  const answer = await run(
-    target,
-    `systemctl show ${target.service} --property=LoadState,SubState,Result`,
-    limits,
-    signal,
-  );
-  if (!answer.ok || answer.exitCode !== 0) return null;
+const UNIT_PROPERTIES = 'LoadState,ActiveState,SubState,Result,ExecMainStatus,NRestarts,InvocationID';
+const LONGEST_UNIT_TEXT = 2_000;
+
+/** Reading needs no sudo. Empty when the account may not, or the host has gone away meanwhile. */
+async function readUnit(target: VpsTarget, limits: SSHLimits, signal?: AbortSignal): Promise<string> {
+  const answer = await run(target, `systemctl show ${target.service} --property=${UNIT_PROPERTIES}`, limits, signal);
+  return answer.ok && answer.exitCode === 0 ? cleanRemoteLines(answer.stdout, LONGEST_UNIT_TEXT) : '';
+}
+
+function parseUnit(text: string): UnitFacts {
   const read = (name: string): string =>
-    cleanRemoteText(new RegExp(`^${name}=(.*)$`, 'm').exec(answer.stdout)?.[1] ?? '', 40);
+    cleanRemoteText(new RegExp(`^${name}=(.*)$`, 'm').exec(text)?.[1] ?? '', 40);
   return { loadState: read('LoadState'), subState: read('SubState'), result: read('Result') };
+}
+
+const JOURNAL_LINES = 50;
+const LONGEST_JOURNAL = 16 * 1024;
+
+/**
+ * The last lines of the unit's journal, clean, 16 KiB at most: a restart pushes them away. Empty where the account may
+ * not read them: that is no reason not to heal.
+ */
+export async function readJournalTail(target: VpsTarget, limits: SSHLimits, signal?: AbortSignal): Promise<string> {
+  const read = `journalctl --unit=${target.service} --lines=${JOURNAL_LINES} --no-pager --quiet --output=short-iso`;
+  // The login may be a member of systemd-journal; else sudo, if it lets us. Cut there: lines can be of any length.
+  const command = `(sudo -n ${read} || ${read}) 2>/dev/null | tail -c ${LONGEST_JOURNAL}`;
+  const answer = await run(target, command, limits, signal);
+  return answer.ok && answer.exitCode === 0 ? cleanRemoteLines(answer.stdout, LONGEST_JOURNAL) : '';
 }
 
 /**

@@ -1,0 +1,65 @@
+import type { CheckOutcome } from '../notifications/rules.ts';
+import type { HealthEvent } from '../monitoring/transition.ts';
+import type { Cause } from '../monitoring/verdict.ts';
+import type { JournalDetail, JournalKind } from './journal.ts';
+
+type Entry = { readonly kind: JournalKind; readonly detail: JournalDetail };
+
+/** Causes that have an event of their own. */
+const CAUSE_KIND: Partial<Record<Cause, JournalKind>> = {
+  host_key_changed: 'host_key_changed',
+  auth_rejected: 'auth_rejected',
+  sudo_refused: 'configuration_fault',
+  unit_missing: 'configuration_fault',
+  unit_masked: 'configuration_fault',
+  unit_broken: 'configuration_fault',
+  odd_answer: 'configuration_fault',
+  key_unreadable: 'configuration_fault',
+  key_invalid: 'configuration_fault',
+  target_invalid: 'configuration_fault',
+};
+
+/** What the journal keeps of a check, in order. Of a streak of equal failures only the first. */
+export const entriesOf = (outcome: CheckOutcome): Entry[] =>
+  outcome.events.flatMap((event) => entryOf(event, outcome) ?? []);
+
+function entryOf(event: HealthEvent, { before, next, incident }: CheckOutcome): Entry | null {
+  switch (event.kind) {
+    case 'check_failed': {
+      const first = incident?.failedChecks === 1;
+      if (!first && before.lastErrorCode === next.lastErrorCode) return null;
+      const kind = CAUSE_KIND[event.cause] ?? 'check_failed';
+      return { kind, detail: { cause: event.cause, message: event.message } };
+    }
+    case 'inconclusive': {
+      // What concerns the whole sweep is told once, by whoever judges the sweep.
+      const kind = CAUSE_KIND[event.cause];
+      if (!kind || before.lastErrorCode === event.cause) return null;
+      return { kind, detail: { cause: event.cause, message: event.message } };
+    }
+    case 'restarted':
+      return { kind: 'restart_succeeded', detail: {} };
+    case 'restart_failed':
+      return { kind: event.known ? 'restart_failed' : 'restart_unknown', detail: { message: event.message } };
+    case 'circuit_opened':
+      return { kind: 'circuit_opened', detail: { reason: event.reason, failures: event.failures } };
+    case 'trial_failed':
+    case 'circuit_closed':
+    case 'maintenance_began':
+    case 'maintenance_ended':
+      return { kind: event.kind, detail: {} };
+    case 'recovered':
+      return {
+        kind: 'recovered',
+        detail: incident?.endedAt
+          ? { afterMs: incident.endedAt.getTime() - incident.openedAt.getTime(), by: incident.endedBy }
+          : {},
+      };
+    // The error of the failed check says so too.
+    case 'restart_withheld':
+    case 'healthy':
+    case 'grace_given':
+    case 'maintenance_noted':
+      return null;
+  }
+}

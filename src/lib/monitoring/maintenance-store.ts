@@ -1,0 +1,40 @@
+import { and, eq, gt, isNull, or } from 'drizzle-orm';
+import type { Transaction } from '../db/client.ts';
+import { maintenanceWindows, newId, type MaintenanceWindow } from '../db/schema.ts';
+
+/** Opens a window as `maintenance-request.ts` has read it. */
+export function addWindow(tx: Transaction, window: Omit<MaintenanceWindow, 'id' | 'createdAt'>): MaintenanceWindow {
+  return tx
+    .insert(maintenanceWindows)
+    .values({ id: newId('window'), ...window })
+    .returning()
+    .get();
+}
+
+/** Ends, at `at`, every window of this user that is open then and not weekly; returns how many those were. */
+export const endOpenWindows = (tx: Transaction, userId: string, at: Date): number =>
+  tx
+    .update(maintenanceWindows)
+    .set({ endsAt: at })
+    .where(
+      and(
+        eq(maintenanceWindows.userId, userId),
+        or(eq(maintenanceWindows.kind, 'once'), eq(maintenanceWindows.kind, 'until_healthy')),
+        or(isNull(maintenanceWindows.endsAt), gt(maintenanceWindows.endsAt, at)),
+      ),
+    )
+    .run().changes;
+
+/** Maintenance "until the next healthy check" has found that check. */
+export const endWindowsUntilHealthy = (tx: Transaction, userId: string, at: Date): void => {
+  tx.update(maintenanceWindows)
+    .set({ endsAt: at })
+    .where(
+      and(
+        eq(maintenanceWindows.userId, userId),
+        eq(maintenanceWindows.kind, 'until_healthy'),
+        isNull(maintenanceWindows.endsAt),
+      ),
+    )
+    .run();
+};

@@ -1,0 +1,120 @@
+import { eq } from 'drizzle-orm';
+import { journalName, type Actor } from '../auth/actor.ts';
+import { write, type Database, type Transaction } from '../db/client.ts';
+import { monitorState, type MonitorState } from '../db/schema.ts';
+import { appendJournal, noteAdminAction } from '../history/journal-store.ts';
+import { announceIn } from '../notifications/announcer.ts';
+import type { MonitorFault } from '../notifications/message.ts';
+import { looksLikeOurOutage, type Reachability } from './outage-guard.ts';
+
+const ROW = 1;
+
+const DEFAULT: MonitorState = {
+  id: ROW,
+  healing: 'on',
+  healingSince: null,
+  healingBy: null,
+  pauseStopped: null,
+  pauseFleet: null,
+  outageSince: null,
+  outageUnreachable: null,
+  outageReachableBefore: null,
+  outageAcceptedAt: null,
+  outageAcceptedBy: null,
+};
+
+/** What is true of the monitor as a whole. */
+export const readMonitorState = (db: Database | Transaction): MonitorState =>
+  db.select().from(monitorState).where(eq(monitorState.id, ROW)).get() ?? DEFAULT;
+
+const change = (tx: Transaction, columns: Partial<Omit<MonitorState, 'id'>>): void => {
+  tx.insert(monitorState)
+    .values({ ...DEFAULT, ...columns })
+    .onConflictDoUpdate({ target: monitorState.id, set: columns })
+    .run();
+};
+
+/** Writes down that a fault of the whole monitor began or ended, and tells the admins. */
+function noteFault(
+  tx: Transaction,
+  kind: 'monitor_fault_began' | 'monitor_fault_ended',
+  fault: MonitorFault,
+  { at, beganAt, actor = 'monitor' }: { readonly at: Date; readonly beganAt: Date; readonly actor?: string },
+): void {
+  const { kind: name, ...counts } = fault;
+  const detail = { fault: name, ...counts };
+  appendJournal(tx, [{ at, kind, userId: null, vpsId: null, incidentId: null, actor, detail }]);
+  const occurrence = `${name}-${beganAt.getTime()}`;
+  announceIn(tx, [{ kind, audience: 'admin', occurrence }], {
+    userId: null,
+    incident: null,
+    facts: { about: 'fleet', atMs: at.getTime(), beganAtMs: beganAt.getTime(), fault },
+    at,
+  });
+}
+
+const outageOf = (state: MonitorState): MonitorFault => ({
+  kind: 'outage',
+  unreachable: state.outageUnreachable ?? 0,
+  reachableBefore: state.outageReachableBefore ?? 0,
+});
+
+const NO_OUTAGE = {
+  outageSince: null,
+  outageUnreachable: null,
+  outageReachableBefore: null,
+  outageAcceptedAt: null,
+  outageAcceptedBy: null,
+};
+
+/** Judges a sweep as a whole; gives whether what it found unreachable counts. Told once at the beginning and the end. */
+export const judgeSweep = (db: Database, found: Reachability, at: Date): Promise<{ readonly counts: boolean }> =>
+  write(db, (tx) => {
+    const state = readMonitorState(tx);
+    const outage = looksLikeOurOutage(found);
+    if (state.outageSince !== null && (!outage || state.outageAcceptedAt !== null)) {
+      noteFault(tx, 'monitor_fault_ended', outageOf(state), { at, beganAt: state.outageSince });
+      change(tx, NO_OUTAGE);
+      return { counts: true };
+    }
+    if (!outage) return { counts: true };
+    const columns = { outageUnreachable: found.lost, outageReachableBefore: found.reachableBefore };
+    change(tx, { ...columns, outageSince: state.outageSince ?? at });
+    if (state.outageSince === null)
+      noteFault(tx, 'monitor_fault_began', outageOf({ ...state, ...columns }), { at, beganAt: at });
+    return { counts: false };
+  });
+
+/** Stops healing until an admin has decided, and tells the admins. */
+export const pauseHealing = (db: Database, found: { readonly stopped: number; readonly fleet: number }, at: Date) =>
+  write(db, (tx) => {
+    if (readMonitorState(tx).healing !== 'on') return;
+    const { stopped: pauseStopped, fleet: pauseFleet } = found;
+    change(tx, { healing: 'paused', healingSince: at, healingBy: 'monitor', pauseStopped, pauseFleet });
+    noteFault(tx, 'monitor_fault_began', { kind: 'healing_paused', ...found }, { at, beganAt: at });
+  });
+
+/** Turns automatic restarts on or off for the whole fleet; on also ends a pause. Checks go on either way. */
+export const setHealing = (db: Database, actor: Actor, healing: 'on' | 'off', at = new Date()): Promise<MonitorState> =>
+  write(db, (tx) => {
+    const before = readMonitorState(tx);
+    if (before.healing === healing) return before;
+    const by = journalName(actor);
+    change(tx, { healing, healingSince: at, healingBy: by, pauseStopped: null, pauseFleet: null });
+    noteAdminAction(tx, by, null, `healing_${healing}`);
+    if (before.healing === 'paused') {
+      const fault = { kind: 'healing_paused', stopped: before.pauseStopped ?? 0, fleet: before.pauseFleet ?? 0 } as const;
+      noteFault(tx, 'monitor_fault_ended', fault, { at, beganAt: before.healingSince ?? at, actor: by });
+    }
+    return readMonitorState(tx);
+  });
+
+/** An admin says that the fleet is really unreachable: the next sweep counts. False: there is no outage to accept. */
+export const acceptOutage = (db: Database, actor: Actor, at = new Date()): Promise<boolean> =>
+  write(db, (tx) => {
+    if (readMonitorState(tx).outageSince === null) return false;
+    const by = journalName(actor);
+    change(tx, { outageAcceptedAt: at, outageAcceptedBy: by });
+    noteAdminAction(tx, by, null, 'outage_accepted');
+    return true;
+  });

@@ -1,0 +1,175 @@
+import type { App } from '../app.ts';
+import { messageOf, type Log } from '../jobs/log.ts';
+import { healVps, lookAtVps, toRecord, withVerdict, type Look, type StopSignals } from './check-vps.ts';
+import type { DueVps } from './fleet.ts';
+import { restartCap } from './healing-limits.ts';
+import { LeaseLostError, recordChecks, type CheckRecord, type Recorded } from './health-store.ts';
+import { describeRecorded } from './log-lines.ts';
+import { judgeSweep, pauseHealing, readMonitorState } from './monitor-state.ts';
+import type { StallWatch } from './stall-watch.ts';
+import { addLooks, grantRestart, isFleetStopped, NEW_ROUND, triage, type RoundRules } from './sweep-round.ts';
+
+export type SweepProgress = { readonly done: number; readonly total: number };
+
+type Held = { readonly look: Look; readonly trial: boolean };
+
+/** One sweep under way: looks at the fleet in batches, heals what may be healed, then settles what had to wait. */
+export class SweepRun {
+  readonly count = { healthy: 0, unhealthy: 0, restarted: 0, unchecked: 0 };
+  /** The last fault of ours, for people. */
+  fault: string | null = null;
+  interrupted = false;
+  readonly #app: App;
+  readonly #due: readonly DueVps[];
+  readonly #context: {
+    readonly stop: StopSignals;
+    readonly stalls: StallWatch;
+    readonly log: Log;
+    readonly onProgress: (progress: SweepProgress) => void;
+  };
+  readonly #rules: RoundRules;
+  #round = NEW_ROUND;
+  readonly #unreachable: Look[] = [];
+  readonly #stopped: Held[] = [];
+
+  constructor(app: App, due: readonly DueVps[], context: SweepRun['#context']) {
+    this.#app = app;
+    this.#due = due;
+    this.#context = context;
+    const fleet = due.length;
+    const cap = restartCap(fleet, app.settings.maxRestartsPerSweep);
+    this.#rules = { fleet, cap, healing: readMonitorState(app.db).healing };
+  }
+
+  async lookAtAll(): Promise<void> {
+    const { stop, onProgress } = this.#context;
+    let done = 0;
+    onProgress({ done, total: this.#due.length });
+    for (const batch of inBatches(this.#due, this.#app.settings.batchSize)) {
+      if (stop.probes.aborted || this.interrupted) break;
+      await this.#sweepBatch(batch);
+      done += batch.length;
+      onProgress({ done, total: this.#due.length });
+    }
+    this.interrupted ||= done < this.#due.length || stop.probes.aborted;
+  }
+
+  /** Judges the sweep as a whole and records what had to wait for that. */
+  async settleHeld(): Promise<void> {
+    const { log, stop } = this.#context;
+    const { reachability } = this.#round;
+    const { counts } = await judgeSweep(this.#app.db, reachability, new Date());
+    if (!counts) {
+      this.fault = `${reachability.lost} of ${reachability.reachableBefore} VPSs became unreachable at once: this sweep says nothing about them`;
+      log.error(this.fault);
+    }
+    const outage = { kind: 'inconclusive', cause: 'outage', message: this.fault ?? '' } as const;
+    for (const batch of inBatches(this.#unreachable, this.#app.settings.batchSize))
+      await this.#record(batch.map((look) => toRecord(counts ? look : withVerdict(look, outage), noHealing(look.decision))));
+
+    const stopped = this.#round.stoppedAtOnce;
+    if (this.#stopped.length > 0 && isFleetStopped(this.#round, this.#rules)) {
+      await pauseHealing(this.#app.db, { stopped, fleet: this.#rules.fleet }, new Date());
+      log.error(`${stopped} of ${this.#rules.fleet} services stopped at once: healing pauses until an admin decides`);
+      for (const batch of inBatches(this.#stopped, this.#app.settings.batchSize))
+        await this.#record(batch.map(({ look }) => toRecord(look, { action: 'none', reason: 'healing_paused' })));
+      return;
+    }
+    for (const batch of inBatches(this.#stopped, this.#app.settings.batchSize)) {
+      if (stop.probes.aborted) this.interrupted = true;
+      if (this.interrupted) return;
+      await this.#record(await this.#act(batch.map(({ look, trial }) => this.#grant(look, trial))));
+    }
+  }
+
+  /** Looks at a batch at the same time, heals what may be healed, and records all of it in one transaction. */
+  async #sweepBatch(batch: readonly DueVps[]): Promise<void> {
+    const settled = await Promise.allSettled(batch.map((vps) => lookAtVps(this.#app, vps, this.#context)));
+    const looks = settled.flatMap((result, index) => {
+      if (result.status === 'fulfilled') return isGivenUp(result.value) ? [] : [result.value];
+      this.#onFault(`${batch[index]?.subscription.userId} could not be checked`, result.reason, 1);
+      return [];
+    });
+    this.#round = addLooks(this.#round, looks);
+    await this.#record(await this.#act(looks.map((look) => this.#decide(look))));
+  }
+
+  /** What is to be done about a look now; null: it waits for the end of the sweep. */
+  #decide(look: Look): (() => Promise<CheckRecord>) | null {
+    const { triage: what, round } = triage(look, this.#round, this.#rules);
+    this.#round = round;
+    switch (what.kind) {
+      case 'unreachable':
+        this.#unreachable.push(look);
+        return null;
+      case 'hold':
+        this.#stopped.push({ look, trial: what.trial });
+        return null;
+      default:
+        return this.#carryOut(look, what);
+    }
+  }
+
+  #grant(look: Look, trial: boolean): () => Promise<CheckRecord> {
+    const { triage: what, round } = grantRestart(trial, this.#round, this.#rules);
+    this.#round = round;
+    return this.#carryOut(look, what);
+  }
+
+  #carryOut(look: Look, what: ReturnType<typeof triage>['triage']): () => Promise<CheckRecord> {
+    if (what.kind === 'heal') return () => healVps(this.#app, look, { ...this.#context, trial: what.trial });
+    const healing =
+      what.kind === 'withhold' ? ({ action: 'none', reason: what.reason } as const) : noHealing(look.decision);
+    return () => Promise.resolve(toRecord(look, healing));
+  }
+
+  /** Restarts of a batch run at the same time; one that throws costs its own VPS only. */
+  async #act(actions: readonly ((() => Promise<CheckRecord>) | null)[]): Promise<CheckRecord[]> {
+    const settled = await Promise.allSettled(actions.flatMap((act) => (act === null ? [] : [act()])));
+    return settled.flatMap((result) => {
+      if (result.status === 'fulfilled') return isAbandoned(result.value) ? [] : [result.value];
+      if (result.reason instanceof LeaseLostError) this.interrupted = true;
+      this.#onFault('a VPS could not be healed', result.reason, 1);
+      return [];
+    });
+  }
+
+  async #record(records: readonly CheckRecord[]): Promise<void> {
+    if (records.length === 0) return;
+    try {
+      for (const recorded of await recordChecks(this.#app.db, records, this.#app.settings)) this.#tally(recorded);
+    } catch (error) {
+      this.#onFault(`the results of ${records.length} VPSs could not be saved`, error, records.length);
+      if (error instanceof LeaseLostError) this.interrupted = true;
+    }
+  }
+
+  #tally(recorded: Recorded): void {
+    const { next, events } = recorded;
+    for (const line of describeRecorded(recorded)) this.#context.log.info(line);
+    if (events.some((event) => event.kind === 'inconclusive')) this.count.unchecked++;
+    else if (next.status === 'healthy') this.count.healthy++;
+    else this.count.unhealthy++;
+    if (events.some((event) => event.kind === 'restarted')) this.count.restarted++;
+  }
+
+  #onFault(what: string, error: unknown, vpsCount: number): void {
+    this.count.unchecked += vpsCount;
+    this.fault = `${what}: ${messageOf(error)}`;
+    this.#context.log.error(this.fault);
+  }
+}
+
+const noHealing = (decision: Look['decision']) =>
+  decision.action === 'none' ? decision : ({ action: 'none', reason: 'not_called_for' } as const);
+
+/** A look that was given up half-way: there is nothing to write down. */
+const isGivenUp = ({ check: { verdict } }: Look): boolean =>
+  verdict.kind === 'inconclusive' && verdict.cause === 'aborted';
+
+const isAbandoned = ({ check: { verdict }, restartId }: CheckRecord): boolean =>
+  restartId === null && verdict.kind === 'inconclusive' && verdict.cause === 'aborted';
+
+function* inBatches<T>(items: readonly T[], size: number): Generator<readonly T[]> {
+  for (let start = 0; start < items.length; start += size) yield items.slice(start, start + size);
+}
