@@ -24,6 +24,23 @@ export type Settings = {
   readonly restartBudget: { readonly maxRestarts: number; readonly windowMs: number };
   readonly gracePeriodCron: string;
   readonly gracePeriodMs: number;
+  readonly history: HistorySettings;
+};
+
+/** How long what was seen is kept; see `history/retention.ts`. */
+export type HistorySettings = {
+  /** How long a sample stands at most: without a next one by then, nobody knows. */
+  readonly sampleValidMs: number;
+  /** Single samples. */
+  readonly detailMs: number;
+  readonly tenMinutesMs: number;
+  readonly hourlyMs: number;
+  readonly dailyMs: number;
+  /** Journal, ended incidents, and the restart ledger with its evidence. */
+  readonly incidentsMs: number;
+  /** Messages that need no more sending. */
+  readonly messagesMs: number;
+  readonly pruneCron: string;
 };
 
 /** What a person has to mend, all of it at once. */
@@ -38,7 +55,8 @@ export class ConfigurationError extends Error {
   }
 }
 
-const DAY_MS = 24 * 60 * 60_000;
+const HOUR_MS = 60 * 60_000;
+const DAY_MS = 24 * HOUR_MS;
 
 /** A systemd unit name that is safe as one word of a remote command line. Source: systemd.unit(5). */
 export const UNIT_NAME = /^[A-Za-z0-9_@][A-Za-z0-9:_.@-]{0,254}$/;
@@ -62,6 +80,13 @@ export const DEFAULTS = {
   RESTART_BUDGET_WINDOW_MS: '1800000',
   GRACE_PERIOD_CRON: '0 * * * *',
   GRACE_PERIOD_DAYS: '7',
+  HISTORY_DETAIL_HOURS: '24',
+  HISTORY_10MIN_DAYS: '7',
+  HISTORY_HOURLY_DAYS: '90',
+  HISTORY_DAILY_DAYS: '730',
+  HISTORY_INCIDENT_DAYS: '730',
+  HISTORY_MESSAGE_DAYS: '90',
+  HISTORY_PRUNE_CRON: '17 * * * *',
   MIGRATIONS_DIR: 'drizzle',
   HOST: '127.0.0.1',
   PORT: '3000',
@@ -136,8 +161,39 @@ export function parseSettings(environment: Environment): Settings {
     },
     gracePeriodCron: cron('GRACE_PERIOD_CRON'),
     gracePeriodMs: integer('GRACE_PERIOD_DAYS', 0, 3_650, 'days') * DAY_MS,
+    history: {
+      sampleValidMs: sampleValidMs(given('HEALTH_CHECK_CRON')),
+      // Each at least as long as the pages look back on it.
+      detailMs: integer('HISTORY_DETAIL_HOURS', 2, 168, 'hours') * HOUR_MS,
+      tenMinutesMs: integer('HISTORY_10MIN_DAYS', 7, 90, 'days') * DAY_MS,
+      hourlyMs: integer('HISTORY_HOURLY_DAYS', 90, 730, 'days') * DAY_MS,
+      dailyMs: integer('HISTORY_DAILY_DAYS', 90, 3_650, 'days') * DAY_MS,
+      incidentsMs: integer('HISTORY_INCIDENT_DAYS', 90, 3_650, 'days') * DAY_MS,
+      messagesMs: integer('HISTORY_MESSAGE_DAYS', 1, 3_650, 'days') * DAY_MS,
+      pruneCron: cron('HISTORY_PRUNE_CRON'),
+    },
   };
   integer('PORT', 0, 65_535);
   if (problems.length > 0) throw new ConfigurationError(problems);
   return settings;
+}
+
+const SAMPLE_VALID_AT_LEAST_MS = 30_000;
+/** So many runs ahead are looked at for the shortest time between two: a day of runs each hour, a week of daily ones. */
+const RUNS_LOOKED_AT = 24;
+
+/**
+ * Three sweeps, so that one that is skipped and one that is slow leave no gap. Between the last run of an evening and
+ * the first of a morning nobody looks: what counts is the shortest time between two runs. An expression that
+ * is none has been refused already.
+ */
+function sampleValidMs(cron: string): number {
+  try {
+    const runs = cronParser.parseExpression(cron, { currentDate: new Date(0) });
+    const times = Array.from({ length: RUNS_LOOKED_AT }, () => runs.next().getTime());
+    const gaps = times.slice(1).map((time, index) => time - (times[index] ?? -Infinity));
+    return Math.max(3 * Math.min(...gaps), SAMPLE_VALID_AT_LEAST_MS);
+  } catch {
+    return SAMPLE_VALID_AT_LEAST_MS;
+  }
 }
