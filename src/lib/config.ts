@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseEnv } from 'node:util';
 import cronParser from 'cron-parser';
+import { parseMailbox, type Mailbox } from './notifications/mail-address.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -24,6 +25,22 @@ export type Settings = {
   readonly restartBudget: { readonly maxRestarts: number; readonly windowMs: number };
   readonly gracePeriodCron: string;
   readonly gracePeriodMs: number;
+  readonly notifications: NotificationSettings;
+};
+
+/** How people and other programs are told. URLs may hold passwords: they are never logged as they are. */
+export type NotificationSettings = {
+  /** Null: no mail can be sent, and what is to be mailed waits. */
+  readonly smtpUrl: string | null;
+  readonly mailFrom: Mailbox;
+  /** Where the pages are for whoever follows a link; without a slash at its end. */
+  readonly publicUrl: string;
+  /** Without a slash at its end. */
+  readonly telegramApiUrl: string;
+  /** Called after each completed sweep; null: nothing is called. */
+  readonly heartbeatUrl: string | null;
+  /** More than this many messages for one admin, waiting for so long, become one. */
+  readonly digest: { readonly threshold: number; readonly windowMs: number };
 };
 
 /** What a person has to mend, all of it at once. */
@@ -62,6 +79,13 @@ export const DEFAULTS = {
   RESTART_BUDGET_WINDOW_MS: '1800000',
   GRACE_PERIOD_CRON: '0 * * * *',
   GRACE_PERIOD_DAYS: '7',
+  SMTP_URL: '',
+  MAIL_FROM: 'Wardround <wardround@localhost>',
+  PUBLIC_URL: '',
+  TELEGRAM_API_URL: 'https://api.telegram.org',
+  HEARTBEAT_URL: '',
+  NOTIFY_DIGEST_THRESHOLD: '5',
+  NOTIFY_DIGEST_WINDOW_MS: '30000',
   MIGRATIONS_DIR: 'drizzle',
   HOST: '127.0.0.1',
   PORT: '3000',
@@ -105,6 +129,36 @@ export function parseSettings(environment: Environment): Settings {
     if (!valid) refuse(name, 'a cron expression of five fields, or six with seconds first, such as */1 * * * *');
     return fields.join(' ');
   };
+  const notifications = (): NotificationSettings => {
+    // Its value is not shown: it may hold a password.
+    const url = (name: Name, protocols: readonly string[], example: string): string => {
+      const parsed = URL.parse(given(name));
+      if (given(name) !== '' && (!parsed || parsed.hostname === '' || !protocols.includes(parsed.protocol)))
+        problems.push(
+          `${name} is not such an address (what was given may hold a password and is not shown); allowed: ${example}`,
+        );
+      return given(name).replace(/\/+$/, '');
+    };
+    const web = ['http:', 'https:'];
+    const mailFrom = parseMailbox(given('MAIL_FROM'));
+    if (mailFrom === null)
+      refuse('MAIL_FROM', 'one address, with or without a name: Wardround <wardround@example.com>');
+    return {
+      smtpUrl:
+        url('SMTP_URL', ['smtp:', 'smtps:'], 'smtp://user:password@host:587 or smtps://user:password@host:465') || null,
+      mailFrom: mailFrom ?? { name: '', address: '' },
+      publicUrl:
+        url('PUBLIC_URL', web, 'https://wardround.example.com') ||
+        given('ORIGIN') ||
+        `http://localhost:${given('PORT')}`,
+      telegramApiUrl: url('TELEGRAM_API_URL', web, DEFAULTS.TELEGRAM_API_URL),
+      heartbeatUrl: url('HEARTBEAT_URL', web, 'https://monitor.example.com/ping/some-id') || null,
+      digest: {
+        threshold: integer('NOTIFY_DIGEST_THRESHOLD', 1, 1_000, 'messages'),
+        windowMs: integer('NOTIFY_DIGEST_WINDOW_MS', 0, 600_000, 'milliseconds'),
+      },
+    };
+  };
 
   const enable = given('ENABLE_HEALTH_MONITOR').toLowerCase();
   if (!['', 'true', 'false'].includes(enable)) refuse('ENABLE_HEALTH_MONITOR', 'true, false, or nothing');
@@ -136,6 +190,7 @@ export function parseSettings(environment: Environment): Settings {
     },
     gracePeriodCron: cron('GRACE_PERIOD_CRON'),
     gracePeriodMs: integer('GRACE_PERIOD_DAYS', 0, 3_650, 'days') * DAY_MS,
+    notifications: notifications(),
   };
   integer('PORT', 0, 65_535);
   if (problems.length > 0) throw new ConfigurationError(problems);
