@@ -2,6 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseEnv } from 'node:util';
 import cronParser from 'cron-parser';
+import { parseMailbox, type Mailbox } from './notifications/mail-address.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 
@@ -25,6 +26,11 @@ export type Settings = {
   readonly gracePeriodCron: string;
   readonly gracePeriodMs: number;
   readonly history: HistorySettings;
+  readonly notifications: NotificationSettings;
+  /** Failed checks of one incident before the customer hears of it. */
+  readonly downAfterChecks: number;
+  /** Null: five, or a tenth of the fleet. */
+  readonly maxRestartsPerSweep: number | null;
 };
 
 /** How long what was seen is kept; see `history/retention.ts`. */
@@ -41,6 +47,21 @@ export type HistorySettings = {
   /** Messages that need no more sending. */
   readonly messagesMs: number;
   readonly pruneCron: string;
+};
+
+/** How people and other programs are told. URLs may hold passwords: they are never logged as they are. */
+export type NotificationSettings = {
+  /** Null: no mail can be sent, and what is to be mailed waits. */
+  readonly smtpUrl: string | null;
+  readonly mailFrom: Mailbox;
+  /** Where the pages are for whoever follows a link; without a slash at its end. */
+  readonly publicUrl: string;
+  /** Without a slash at its end. */
+  readonly telegramApiUrl: string;
+  /** Called after each completed sweep; null: nothing is called. */
+  readonly heartbeatUrl: string | null;
+  /** More than this many messages for one admin, waiting for so long, become one. */
+  readonly digest: { readonly threshold: number; readonly windowMs: number };
 };
 
 /** What a person has to mend, all of it at once. */
@@ -78,6 +99,8 @@ export const DEFAULTS = {
   CIRCUIT_COOLDOWN_MS: '1800000',
   RESTART_BUDGET: '5',
   RESTART_BUDGET_WINDOW_MS: '1800000',
+  MAX_RESTARTS_PER_SWEEP: '',
+  NOTIFY_DOWN_AFTER_CHECKS: '2',
   GRACE_PERIOD_CRON: '0 * * * *',
   GRACE_PERIOD_DAYS: '7',
   HISTORY_DETAIL_HOURS: '24',
@@ -87,6 +110,13 @@ export const DEFAULTS = {
   HISTORY_INCIDENT_DAYS: '730',
   HISTORY_MESSAGE_DAYS: '90',
   HISTORY_PRUNE_CRON: '17 * * * *',
+  SMTP_URL: '',
+  MAIL_FROM: 'Wardround <wardround@localhost>',
+  PUBLIC_URL: '',
+  TELEGRAM_API_URL: 'https://api.telegram.org',
+  HEARTBEAT_URL: '',
+  NOTIFY_DIGEST_THRESHOLD: '5',
+  NOTIFY_DIGEST_WINDOW_MS: '30000',
   MIGRATIONS_DIR: 'drizzle',
   HOST: '127.0.0.1',
   PORT: '3000',
@@ -130,6 +160,36 @@ export function parseSettings(environment: Environment): Settings {
     if (!valid) refuse(name, 'a cron expression of five fields, or six with seconds first, such as */1 * * * *');
     return fields.join(' ');
   };
+  const notifications = (): NotificationSettings => {
+    // Its value is not shown: it may hold a password.
+    const url = (name: Name, protocols: readonly string[], example: string): string => {
+      const parsed = URL.parse(given(name));
+      if (given(name) !== '' && (!parsed || parsed.hostname === '' || !protocols.includes(parsed.protocol)))
+        problems.push(
+          `${name} is not such an address (what was given may hold a password and is not shown); allowed: ${example}`,
+        );
+      return given(name).replace(/\/+$/, '');
+    };
+    const web = ['http:', 'https:'];
+    const mailFrom = parseMailbox(given('MAIL_FROM'));
+    if (mailFrom === null)
+      refuse('MAIL_FROM', 'one address, with or without a name: Wardround <wardround@example.com>');
+    return {
+      smtpUrl:
+        url('SMTP_URL', ['smtp:', 'smtps:'], 'smtp://user:password@host:587 or smtps://user:password@host:465') || null,
+      mailFrom: mailFrom ?? { name: '', address: '' },
+      publicUrl:
+        url('PUBLIC_URL', web, 'https://wardround.example.com') ||
+        given('ORIGIN') ||
+        `http://localhost:${given('PORT')}`,
+      telegramApiUrl: url('TELEGRAM_API_URL', web, DEFAULTS.TELEGRAM_API_URL),
+      heartbeatUrl: url('HEARTBEAT_URL', web, 'https://monitor.example.com/ping/some-id') || null,
+      digest: {
+        threshold: integer('NOTIFY_DIGEST_THRESHOLD', 1, 1_000, 'messages'),
+        windowMs: integer('NOTIFY_DIGEST_WINDOW_MS', 0, 600_000, 'milliseconds'),
+      },
+    };
+  };
 
   const enable = given('ENABLE_HEALTH_MONITOR').toLowerCase();
   if (!['', 'true', 'false'].includes(enable)) refuse('ENABLE_HEALTH_MONITOR', 'true, false, or nothing');
@@ -159,6 +219,9 @@ export function parseSettings(environment: Environment): Settings {
       maxRestarts: integer('RESTART_BUDGET', 1, 1_000, 'restarts'),
       windowMs: integer('RESTART_BUDGET_WINDOW_MS', 1_000, 7 * DAY_MS, 'milliseconds'),
     },
+    maxRestartsPerSweep:
+      given('MAX_RESTARTS_PER_SWEEP') === '' ? null : integer('MAX_RESTARTS_PER_SWEEP', 0, 100_000, 'restarts'),
+    downAfterChecks: integer('NOTIFY_DOWN_AFTER_CHECKS', 1, 1_000, 'checks'),
     gracePeriodCron: cron('GRACE_PERIOD_CRON'),
     gracePeriodMs: integer('GRACE_PERIOD_DAYS', 0, 3_650, 'days') * DAY_MS,
     history: {
@@ -172,6 +235,7 @@ export function parseSettings(environment: Environment): Settings {
       messagesMs: integer('HISTORY_MESSAGE_DAYS', 1, 3_650, 'days') * DAY_MS,
       pruneCron: cron('HISTORY_PRUNE_CRON'),
     },
+    notifications: notifications(),
   };
   integer('PORT', 0, 65_535);
   if (problems.length > 0) throw new ConfigurationError(problems);

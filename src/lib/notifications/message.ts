@@ -13,7 +13,7 @@ export const ADMIN_KINDS = [
 ] as const;
 export type NotificationKind = (typeof CUSTOMER_KINDS)[number] | (typeof ADMIN_KINDS)[number];
 
-export type ChannelName = 'email' | 'telegram' | 'webhook';
+export type { ChannelName } from './channels/registry.ts';
 
 /** The machine a message is about. All text in facts is clean: no control characters, no secret. */
 export type VpsFacts = {
@@ -55,4 +55,7 @@ export type MessageFacts =
   | { readonly about: 'fleet'; readonly atMs: number; readonly beganAtMs: number; readonly fault: MonitorFault }
   | { readonly about: 'digest'; readonly atMs: number; readonly items: readonly DigestItem[] };
 
-export type DigestItem = { readonly kind: NotificationKind; readonly facts: Exclude<MessageFacts, { about: 'digest' }> };
+export type DigestItem = {
+  readonly kind: NotificationKind;
+  readonly facts: Exclude<MessageFacts, { about: 'digest' }>;
+};

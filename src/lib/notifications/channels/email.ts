@@ -1,0 +1,8 @@
+import type { Channel } from '../channel.ts';
+
+export const email: Channel = {
+  lacks: () => 'it is not built yet',
+  addressHint: '',
+  isAddress: () => false,
+  reach: () => ({ problem: 'it is not built yet' }),
+};
