@@ -8,6 +8,7 @@ import { newKeyPair } from '../demo/key-pair.ts';
 import type { Machine } from '../demo/machine.ts';
 import { startSshHost } from '../demo/ssh-host.ts';
 import { openApp } from '../src/lib/app.ts';
+import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { addVps } from '../src/lib/fleet-admin/fleet-admin.ts';
 import { parseVps } from '../src/lib/fleet-admin/new-vps.ts';
 import { runHealthSweep } from '../src/lib/monitoring/sweep.ts';
@@ -44,7 +45,7 @@ if (process.send) {
         privateKey: login.private,
       });
       if ('problems' in parsed) throw new Error(parsed.problems.join('\n'));
-      await addVps(app, parsed.vps);
+      await addVps(app, LOCAL_OPERATOR, parsed.vps);
     }
     const durations: number[] = [];
     for (let sweep = 0; sweep < SWEEPS; sweep++) {

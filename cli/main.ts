@@ -7,6 +7,8 @@ import { RefusedError } from '../src/lib/fleet-admin/fleet-admin.ts';
 import { FAILED, jsonOption, UsageError, withApp, WRONG_USAGE, type JsonOption } from './context.ts';
 import { print, printJson } from './output.ts';
 import { sweepOnce } from './sweep.ts';
+import { addIncidentCommands } from './incident-commands.ts';
+import { addMonitorCommands } from './monitor-commands.ts';
 import { addVpsCommands } from './vps-commands.ts';
 
 const program = new Command('wardround')
@@ -18,7 +20,8 @@ const program = new Command('wardround')
     'after',
     '\nReads the same environment and .env as the server, and works while it runs.\nExit codes: 0 done, 1 the operation failed, 2 wrong usage.',
   );
-const vps = addVpsCommands(program);
+const groups = [addVpsCommands(program), addIncidentCommands(program)];
+addMonitorCommands(program);
 
 program
   .command('sweep')
@@ -52,7 +55,8 @@ function exitCodeOf(error: unknown): number {
   return FAILED;
 }
 
-for (const command of [program, vps, ...program.commands, ...vps.commands]) command.exitOverride();
+for (const command of [program, ...program.commands, ...groups.flatMap((group) => group.commands)])
+  command.exitOverride();
 try {
   await program.parseAsync();
 } catch (error) {

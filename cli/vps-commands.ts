@@ -1,6 +1,6 @@
 import type { Command } from 'commander';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
-import { addVps, removeVps, repinHostKey, setMaintenance, testVps } from '../src/lib/fleet-admin/fleet-admin.ts';
+import { addVps, removeVps, repinHostKey, testVps } from '../src/lib/fleet-admin/fleet-admin.ts';
 import { listVps } from '../src/lib/fleet-admin/fleet-read.ts';
 import { parseVps } from '../src/lib/fleet-admin/new-vps.ts';
 import { fingerprint, parseHostKey } from '../src/lib/provisioning/host-key.ts';
@@ -14,6 +14,7 @@ import {
   withApp,
   type JsonOption,
 } from './context.ts';
+import { addMaintenanceCommand } from './maintenance-command.ts';
 import { print, printJson, renderTable, renderVps } from './output.ts';
 
 type AddOptions = {
@@ -48,7 +49,7 @@ export function addVpsCommands(program: Command): Command {
       const parsed = parseVps({ ...given, privateKey: readKeyFile(keyFile) });
       if ('problems' in parsed) throw new UsageError(parsed.problems.join('\n'));
       await withApp(async (app) => {
-        const { id, newCustomer } = await addVps(app, parsed.vps);
+        const { id, newCustomer } = await addVps(app, LOCAL_OPERATOR, parsed.vps);
         const row = theVps(app, id);
         if (json) printJson(row);
         else {
@@ -135,7 +136,7 @@ export function addVpsCommands(program: Command): Command {
           yes === true || json === true,
           `Remove ${row.host} of ${row.email}, with its ${row.totalChecks} checks?`,
         );
-        await removeVps(app, row);
+        await removeVps(app, LOCAL_OPERATOR, row);
         if (json) printJson({ removed: row.id, host: row.host });
         else print(`Removed ${row.host} (${row.id}).`);
       }),
@@ -158,32 +159,13 @@ export function addVpsCommands(program: Command): Command {
         const row = theVps(app, wanted);
         const question = `Forget the host key ${row.hostKeyFingerprint} of ${row.host}? Whoever answers there next is trusted.`;
         await confirmUnless(yes === true || json === true || row.hostKeyFingerprint === null || pin !== null, question);
-        await repinHostKey(app, row.id, pin);
+        await repinHostKey(app, LOCAL_OPERATOR, row, pin);
         const now = theVps(app, row.id);
         if (json) printJson(now);
         else print(`${now.host}: host key ${now.hostKeyFingerprint ?? 'to be pinned at the next connection'}.`);
       });
     });
 
-  vps
-    .command('maintenance')
-    .description('while on, a VPS is looked at, but neither restarted nor counted')
-    .argument('<host|id>', 'host, host:port, or id')
-    .addArgument(program.createArgument('<state>', 'begin or end it').choices(['on', 'off']))
-    .addOption(jsonOption())
-    .action((wanted: string, state: string, { json }: JsonOption) =>
-      withApp(async (app) => {
-        await setMaintenance(app, theVps(app, wanted).id, state === 'on', new Date());
-        const row = theVps(app, wanted);
-        if (json) printJson(row);
-        else
-          print(
-            row.maintenanceSince === null
-              ? `Maintenance of ${row.host} has ended.`
-              : `${row.host} is under maintenance: no restarts until "wardround vps maintenance ${row.host} off".`,
-          );
-      }),
-    );
-
+  addMaintenanceCommand(vps);
   return vps;
 }

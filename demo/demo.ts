@@ -5,6 +5,7 @@ import { createWriteStream, mkdirSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { openApp } from '../src/lib/app.ts';
+import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { DEFAULTS, readEnvironment } from '../src/lib/config.ts';
 import { addVps } from '../src/lib/fleet-admin/fleet-admin.ts';
 import { parseVps } from '../src/lib/fleet-admin/new-vps.ts';
@@ -44,7 +45,7 @@ async function fillDatabase(members: readonly FleetMember[], privateKey: string)
     const email = `${customer.toLowerCase().replaceAll(/[^a-z]+/g, '-')}@example.test`;
     const parsed = parseVps({ customer: email, name: customer, host, port: String(port), user: 'demo', privateKey });
     if ('problems' in parsed) throw new Error(parsed.problems.join('\n'));
-    const { userId } = await addVps(app, parsed.vps);
+    const { userId } = await addVps(app, LOCAL_OPERATOR, parsed.vps);
     names.set(userId, customer);
   }
   app.close();

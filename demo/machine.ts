@@ -16,6 +16,33 @@ export type Reply = {
 
 const reply = (exitCode: number, stdout = '', stderr = ''): Reply => ({ exitCode, stdout, stderr });
 
+const showUnit = ({ unit }: Machine): string =>
+  [
+    'LoadState=loaded',
+    `ActiveState=${unit}`,
+    `SubState=${unit === 'failed' ? 'failed' : 'dead'}`,
+    `Result=${unit === 'failed' ? 'exit-code' : 'success'}`,
+    `ExecMainStatus=${unit === 'failed' ? 1 : 0}`,
+    'NRestarts=0',
+    'InvocationID=5f0c6a1be2f84c0c9d7f1f0f6a3e2b11\n',
+  ].join('\n');
+
+/** What the journal of such a service looks like, in the form `short-iso`. */
+const showJournal = ({ unit, service }: Machine): string => {
+  const secondsAgo = (seconds: number): string =>
+    `${new Date(Date.now() - seconds * 1_000).toISOString().slice(0, 19)}+0000`;
+  const lines =
+    unit === 'failed'
+      ? [
+          `${service}[812]: listening on /run/${service}.sock`,
+          `${service}[812]: error: cannot open /var/lib/${service}/queue.db: No space left on device`,
+          `systemd[1]: ${service}.service: Main process exited, code=exited, status=1/FAILURE`,
+          `systemd[1]: ${service}.service: Failed with result 'exit-code'.`,
+        ]
+      : [`systemd[1]: Stopping ${service}.service...`, `systemd[1]: Stopped ${service}.service.`];
+  return lines.map((line, index) => `${secondsAgo(lines.length - index)} vps ${line}\n`).join('');
+};
+
 /** Carries out a command as systemd would, and gives what it prints. Source: systemctl(1). */
 export function runCommand(machine: Machine, command: string): Reply {
   const { service } = machine;
@@ -32,11 +59,8 @@ export function runCommand(machine: Machine, command: string): Reply {
       machine.unit = 'active';
       return machine.restart === 'works' ? reply(0) : { ...reply(0), diesAfterMs: machine.restart.diesAfterMs };
     default:
-      if (command.startsWith(`systemctl show ${service} `))
-        return reply(
-          0,
-          `LoadState=loaded\nSubState=${machine.unit === 'failed' ? 'failed' : 'dead'}\nResult=${machine.unit === 'failed' ? 'exit-code' : 'success'}\n`,
-        );
+      if (command.startsWith(`systemctl show ${service} `)) return reply(0, showUnit(machine));
+      if (command.startsWith(`(sudo -n journalctl --unit=${service} `)) return reply(0, showJournal(machine));
       return reply(127, '', `${command}: command not found\n`);
   }
 }

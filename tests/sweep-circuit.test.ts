@@ -1,7 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { restartAttempts } from '../src/lib/db/schema.ts';
-import { setMaintenance } from '../src/lib/fleet-admin/fleet-admin.ts';
-import { ledgerOf, letTimePass, openWard, sweepWhileHeld, type Ward } from './support/scratch-app.ts';
+import { ledgerOf, letTimePass, openWard, setMaintenance, sweepWhileHeld, type Ward } from './support/scratch-app.ts';
 
 const MINUTE_MS = 60_000;
 const COOLDOWN_MS = 30 * MINUTE_MS;
@@ -188,10 +187,10 @@ describe('a half-open circuit', () => {
     const ward = await openTrippedWard();
     letTimePass(ward.app, COOLDOWN_MS);
     const opened = openedAt(ward);
-    await setMaintenance(ward.app, ward.id, true, new Date());
+    await setMaintenance(ward.app, ward, true);
     await sweeps(ward, 2);
     expect(openedAt(ward)).toBe(opened);
-    await setMaintenance(ward.app, ward.id, false, new Date());
+    await setMaintenance(ward.app, ward, false);
     await ward.sweep();
     expect(ward.host.count('restart')).toBe(4);
   });

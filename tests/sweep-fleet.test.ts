@@ -2,13 +2,16 @@ import { eq } from 'drizzle-orm';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { write } from '../src/lib/db/client.ts';
 import { leases, subscriptions } from '../src/lib/db/schema.ts';
-import { removeVps, setMaintenance } from '../src/lib/fleet-admin/fleet-admin.ts';
-import { runHealthSweep, type SweepProgress } from '../src/lib/monitoring/sweep.ts';
+import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
+import { removeVps } from '../src/lib/fleet-admin/fleet-admin.ts';
+import { runHealthSweep } from '../src/lib/monitoring/sweep.ts';
+import type { SweepProgress } from '../src/lib/monitoring/sweep-run.ts';
 import {
   addTestVps,
   createSilentLog,
   ledgerOf,
   openWard,
+  setMaintenance,
   startTestHost,
   stateOf,
   sweepWhileHeld,
@@ -21,7 +24,7 @@ describe('what happens while a sweep looks', () => {
     const ward = await openWard();
     const { app, id, userId, host, state } = ward;
     host.set({ state: 'inactive' });
-    await sweepWhileHeld(ward, 'is-active', () => removeVps(app, { id, userId }));
+    await sweepWhileHeld(ward, 'is-active', () => removeVps(app, LOCAL_OPERATOR, { id, userId, host: '127.0.0.1' }));
     expect(state()).toBeUndefined();
     expect(host.count('restart')).toBe(0);
   });
@@ -30,14 +33,14 @@ describe('what happens while a sweep looks', () => {
     const ward = await openWard();
     const { app, id, userId, host, state } = ward;
     host.set({ state: 'inactive' });
-    await sweepWhileHeld(ward, 'restart', () => removeVps(app, { id, userId }));
+    await sweepWhileHeld(ward, 'restart', () => removeVps(app, LOCAL_OPERATOR, { id, userId, host: '127.0.0.1' }));
     expect(state()).toBeUndefined();
     expect(ledgerOf(app, userId)).toEqual([]);
   });
 
   it('under maintenance heals nothing and counts no failure', async () => {
     const { app, id, userId, host, sweep, state } = await openWard();
-    await setMaintenance(app, id, true, new Date());
+    await setMaintenance(app, { id, userId }, true);
     host.set({ state: 'inactive' });
     for (let round = 0; round < 4; round++) await sweep();
     await host.stop();
@@ -51,7 +54,7 @@ describe('what happens while a sweep looks', () => {
     const ward = await openWard();
     const { app, id, userId, host, state } = ward;
     host.set({ state: 'inactive' });
-    await sweepWhileHeld(ward, 'show', () => setMaintenance(app, id, true, new Date()));
+    await sweepWhileHeld(ward, 'show', () => setMaintenance(app, { id, userId }, true));
     expect(host.count('restart')).toBe(0);
     expect(state()).toMatchObject({ totalFailures: 0, consecutiveFailures: 0, lastRestartAttemptAt: null });
     expect(ledgerOf(app, userId)).toEqual([]);
@@ -60,16 +63,16 @@ describe('what happens while a sweep looks', () => {
   it('counts no failure when maintenance begins during a look that leads to no restart', async () => {
     const ward = await openWard();
     ward.host.set({ state: 'inactive', load: 'masked' });
-    await sweepWhileHeld(ward, 'is-active', () => setMaintenance(ward.app, ward.id, true, new Date()));
+    await sweepWhileHeld(ward, 'is-active', () => setMaintenance(ward.app, ward, true));
     expect(ward.state()).toMatchObject({ totalChecks: 1, totalFailures: 0, lastErrorCode: 'unit_masked' });
   });
 
   it('heals again when maintenance has ended', async () => {
-    const { app, id, host, sweep, state } = await openWard();
+    const { app, id, userId, host, sweep, state } = await openWard();
     host.set({ state: 'inactive' });
-    await setMaintenance(app, id, true, new Date());
+    await setMaintenance(app, { id, userId }, true);
     await sweep();
-    await setMaintenance(app, id, false, new Date());
+    await setMaintenance(app, { id, userId }, false);
     await sweep();
     expect(state()).toMatchObject({ status: 'healthy', totalRecoveries: 1 });
     expect(host.count('restart')).toBe(1);

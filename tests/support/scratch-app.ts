@@ -5,9 +5,11 @@ import { fileURLToPath } from 'node:url';
 import { asc, eq } from 'drizzle-orm';
 import { expect, onTestFinished } from 'vitest';
 import { openApp, type App } from '../../src/lib/app.ts';
+import { LOCAL_OPERATOR } from '../../src/lib/auth/actor.ts';
 import type { Environment } from '../../src/lib/config.ts';
 import { healthChecks, restartAttempts, type HealthCheck } from '../../src/lib/db/schema.ts';
-import { addVps } from '../../src/lib/fleet-admin/fleet-admin.ts';
+import { addVps, endMaintenance, planMaintenance } from '../../src/lib/fleet-admin/fleet-admin.ts';
+import { parseMaintenance } from '../../src/lib/fleet-admin/maintenance-request.ts';
 import { parseVps, type VpsDescription } from '../../src/lib/fleet-admin/new-vps.ts';
 import type { Log } from '../../src/lib/jobs/log.ts';
 import { runHealthSweep, type SweepSummary } from '../../src/lib/monitoring/sweep.ts';
@@ -60,7 +62,19 @@ export async function addTestVps(
   const customer = `customer-${++customers}@example.com`;
   const parsed = parseVps({ customer, host: '127.0.0.1', ...given, port: String(given.port) });
   if ('problems' in parsed) throw new Error(parsed.problems.join('; '));
-  return addVps(app, parsed.vps);
+  return addVps(app, LOCAL_OPERATOR, parsed.vps);
+}
+
+/** Begins or ends maintenance without a set end, through the same code as the command line. */
+export async function setMaintenance(app: App, vps: { id: string; userId: string }, on: boolean): Promise<void> {
+  const target = { ...vps, host: '127.0.0.1' };
+  if (!on) {
+    await endMaintenance(app, LOCAL_OPERATOR, target, new Date());
+    return;
+  }
+  const parsed = parseMaintenance({}, new Date());
+  if ('problems' in parsed) throw new Error(parsed.problems.join('; '));
+  await planMaintenance(app, LOCAL_OPERATOR, target, parsed.window);
 }
 
 export const stateOf = (app: App, userId: string): HealthCheck | undefined =>

@@ -29,6 +29,8 @@ export type Unit = {
   readonly load?: string;
   readonly sub?: string;
   readonly result?: string;
+  /** What `journalctl` prints of it; nothing, unless it is set. */
+  readonly journal?: string;
   readonly onRestart?:
     | 'works'
     | 'fails'
@@ -46,7 +48,7 @@ export type Unit = {
     | 'takes-host-down';
 };
 
-export type Verb = 'is-active' | 'show' | 'restart' | 'reset-failed';
+export type Verb = 'is-active' | 'show' | 'restart' | 'reset-failed' | 'journal';
 
 export type SshHost = {
   readonly port: number;
@@ -92,11 +94,17 @@ exec /bin/sh -c "$SSH_ORIGINAL_COMMAND"
 `;
 
 const SUDO = `#!/bin/sh
+if [ "$1" = -n ]; then shift; fi
 refused=$(cat "$SCRATCH_HOST/sudo-refuses" 2>/dev/null)
 case $2 in
   $refused) cat "$SCRATCH_HOST/sudo-says" >&2; exit 1 ;;
 esac
 exec "$@"
+`;
+
+const JOURNALCTL = `#!/bin/sh
+while [ -e "$SCRATCH_HOST/hold-journal" ]; do sleep 0.02; done
+cat "$SCRATCH_HOST/units/\${1#--unit=}/journal" 2>/dev/null
 `;
 
 const SYSTEMCTL = `#!/bin/sh
@@ -111,8 +119,12 @@ case $verb in
     case $state in active | reloading | refreshing) exit 0 ;; *) exit 3 ;; esac ;;
   show)
     echo "LoadState=$(fact load not-found)"
+    echo "ActiveState=$(fact state inactive)"
     echo "SubState=$(fact sub dead)"
-    echo "Result=$(fact result success)" ;;
+    echo "Result=$(fact result success)"
+    echo "ExecMainStatus=1"
+    echo "NRestarts=0"
+    echo "InvocationID=" ;;
   reset-failed)
     if [ "$(fact onRestart works)" = start-limit ]; then echo works >"$unit/onRestart"; fi ;;
   restart)
@@ -168,6 +180,7 @@ export async function startSshHost(): Promise<SshHost> {
   script('login.sh', LOGIN);
   script('bin/sudo', SUDO);
   script('bin/systemctl', SYSTEMCTL);
+  script('bin/journalctl', JOURNALCTL);
 
   const set = (facts: Unit, unit = 'rachel8'): void => {
     mkdirSync(file(`units/${unit}`), { recursive: true });

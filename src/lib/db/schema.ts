@@ -7,8 +7,7 @@ import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'driz
 /** A readable, unguessable primary key such as `user-9f1c6a02b7d4e8c1`. */
 export const newId = (
   kind: 'user' | 'vps' | 'health' | 'restart' | 'bot' | 'incident' | 'window' | 'message',
-): string =>
-  `${kind}-${randomBytes(8).toString('hex')}`;
+): string => `${kind}-${randomBytes(8).toString('hex')}`;
 
 /** Every time column is an integer of milliseconds since 1970 (UTC) and a `Date` in TypeScript. */
 const time = (name: string) => integer(name, { mode: 'timestamp_ms' });

@@ -1,13 +1,17 @@
-import { eq } from 'drizzle-orm';
+import { and, asc, eq } from 'drizzle-orm';
 import type { App } from '../app.ts';
+import { journalName, type Actor } from '../auth/actor.ts';
 import { encryptToken, privateKeyPlace } from '../crypto/encryption.ts';
 import { write } from '../db/client.ts';
-import { newId, subscriptions, users } from '../db/schema.ts';
+import { maintenanceWindows, newId, subscriptions, users, type MaintenanceWindow } from '../db/schema.ts';
+import { noteAdminAction } from '../history/journal-store.ts';
 import { openTarget } from '../monitoring/check-vps.ts';
 import { clearLoginBackoff, forgetHealth } from '../monitoring/health-store.ts';
+import { addWindow, endOpenWindows } from '../monitoring/maintenance-store.ts';
 import { judge, type Verdict } from '../monitoring/verdict.ts';
 import { probeService } from '../provisioning/vps-status.ts';
 import type { FleetRow } from './fleet-read.ts';
+import type { NewWindow } from './maintenance-request.ts';
 import type { NewVps } from './new-vps.ts';
 
 /** An operation that cannot be done as things are; the message says why and what to do. */
@@ -18,6 +22,7 @@ export class RefusedError extends Error {
 /** Adds the VPS, active and ready, and its customer if new. Throws `RefusedError` where either has one already. */
 export const addVps = (
   { db, encryptionKey }: App,
+  actor: Actor,
   vps: NewVps,
 ): Promise<{ id: string; userId: string; newCustomer: boolean }> =>
   write(db, (tx) => {
@@ -64,26 +69,67 @@ export const addVps = (
         serviceName: vps.service,
       })
       .run();
+    noteAdminAction(tx, journalName(actor), { userId, vpsId: id }, 'vps_added', { host: vps.host });
     return { id, userId, newCustomer: !customer };
   });
 
-/** Takes the VPS out of the fleet and forgets its state; the customer stays. */
-export const removeVps = ({ db }: App, { id, userId }: Pick<FleetRow, 'id' | 'userId'>): Promise<void> =>
+/** The VPS that something is done to. */
+type TheVps = Pick<FleetRow, 'id' | 'userId' | 'host'>;
+const asOwner = ({ id, userId }: TheVps) => ({ userId, vpsId: id });
+
+/** Takes the VPS out of the fleet and forgets its state; the customer and what the journal has of it stay. */
+export const removeVps = ({ db }: App, actor: Actor, vps: TheVps): Promise<void> =>
   write(db, (tx) => {
-    tx.delete(subscriptions).where(eq(subscriptions.id, id)).run();
-    forgetHealth(tx, userId);
+    tx.delete(subscriptions).where(eq(subscriptions.id, vps.id)).run();
+    forgetHealth(tx, vps.userId);
+    noteAdminAction(tx, journalName(actor), asOwner(vps), 'vps_removed', { host: vps.host });
   });
 
-/** Begins or ends maintenance: the VPS is looked at, but neither healed nor counted. */
-export const setMaintenance = async ({ db }: App, id: string, on: boolean, now: Date): Promise<void> => {
-  const maintenanceSince = on ? now : null;
-  await write(db, (tx) => tx.update(subscriptions).set({ maintenanceSince }).where(eq(subscriptions.id, id)).run());
-};
+/** Begins maintenance, now or at the times of the window: the VPS is looked at, but neither healed nor counted. */
+export const planMaintenance = (
+  { db }: App,
+  actor: Actor,
+  vps: TheVps,
+  window: NewWindow,
+): Promise<MaintenanceWindow> =>
+  write(db, (tx) => {
+    const createdBy = journalName(actor);
+    const { kind, reason } = window;
+    noteAdminAction(tx, createdBy, asOwner(vps), 'maintenance_planned', { kind, reason });
+    return addWindow(tx, { ...window, userId: vps.userId, createdBy });
+  });
+
+/** Ends maintenance that is open or yet to come; weekly windows stay. Returns how many windows that were. */
+export const endMaintenance = ({ db }: App, actor: Actor, vps: TheVps, now: Date): Promise<number> =>
+  write(db, (tx) => {
+    const ended = endOpenWindows(tx, vps.userId, now);
+    if (ended > 0) noteAdminAction(tx, journalName(actor), asOwner(vps), 'maintenance_ended');
+    return ended;
+  });
+
+/** Deletes a window, weekly ones too. False: this VPS has no such window. */
+export const cancelWindow = ({ db }: App, actor: Actor, vps: TheVps, windowId: string): Promise<boolean> =>
+  write(db, (tx) => {
+    const mine = and(eq(maintenanceWindows.id, windowId), eq(maintenanceWindows.userId, vps.userId));
+    const { changes } = tx.delete(maintenanceWindows).where(mine).run();
+    if (changes > 0) noteAdminAction(tx, journalName(actor), asOwner(vps), 'maintenance_cancelled');
+    return changes > 0;
+  });
+
+export const listWindows = ({ db }: App, { userId }: TheVps): MaintenanceWindow[] =>
+  db
+    .select()
+    .from(maintenanceWindows)
+    .where(eq(maintenanceWindows.userId, userId))
+    .orderBy(asc(maintenanceWindows.startsAt))
+    .all();
 
 /** Pins another host key; null: the one of the next connection. For a machine that was reinstalled. */
-export const repinHostKey = async ({ db }: App, id: string, hostKey: string | null): Promise<void> => {
-  await write(db, (tx) => tx.update(subscriptions).set({ sshHostKey: hostKey }).where(eq(subscriptions.id, id)).run());
-};
+export const repinHostKey = ({ db }: App, actor: Actor, vps: TheVps, hostKey: string | null): Promise<void> =>
+  write(db, (tx) => {
+    tx.update(subscriptions).set({ sshHostKey: hostKey }).where(eq(subscriptions.id, vps.id)).run();
+    noteAdminAction(tx, journalName(actor), asOwner(vps), 'host_key_repinned');
+  });
 
 export type VpsTest = {
   readonly verdict: Verdict;

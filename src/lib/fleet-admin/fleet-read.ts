@@ -1,8 +1,9 @@
 import { and, asc, desc, eq, or, type SQL } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import type { Actor } from '../auth/actor.ts';
-import { healthChecks, restartAttempts, subscriptions, users } from '../db/schema.ts';
+import { healthChecks, maintenanceWindows, restartAttempts, subscriptions, users } from '../db/schema.ts';
 import { getEffectiveCircuitState, type CircuitState } from '../monitoring/circuit-breaker.ts';
+import { maintenanceAt } from '../monitoring/maintenance.ts';
 import { UNCHECKED, type HealthState } from '../monitoring/transition.ts';
 import { fingerprint } from '../provisioning/host-key.ts';
 
@@ -20,6 +21,8 @@ export type FleetRow = {
   /** Whether the sweep looks at it. */
   readonly active: boolean;
   readonly maintenanceSince: Date | null;
+  /** Null also where nobody has said an end. */
+  readonly maintenanceUntil: Date | null;
   /** Null before the first pin. */
   readonly hostKeyFingerprint: string | null;
   /** Null before the first check. */
@@ -50,6 +53,7 @@ const ownedBy = (actor: Actor): SQL | undefined =>
   actor.role === 'admin' ? undefined : eq(subscriptions.userId, actor.userId);
 
 function readRows({ db, settings }: App, where: SQL | undefined, now: Date): FleetRow[] {
+  const windows = Map.groupBy(db.select().from(maintenanceWindows).all(), ({ userId }) => userId);
   return db
     .select({ subscription: subscriptions, customer: users, health: healthChecks })
     .from(subscriptions)
@@ -60,6 +64,7 @@ function readRows({ db, settings }: App, where: SQL | undefined, now: Date): Fle
     .all()
     .map(({ subscription, customer, health }): FleetRow => {
       const state = health ?? UNCHECKED;
+      const maintenance = maintenanceAt(windows.get(customer.id) ?? [], now);
       const circuitState = getEffectiveCircuitState(state, now, settings.breaker);
       return {
         id: subscription.id,
@@ -75,7 +80,8 @@ function readRows({ db, settings }: App, where: SQL | undefined, now: Date): Fle
           subscription.status === 'active' &&
           subscription.vpsProvisioned &&
           subscription.provisioningStatus === 'ready',
-        maintenanceSince: subscription.maintenanceSince,
+        maintenanceSince: maintenance?.since ?? null,
+        maintenanceUntil: maintenance?.until ?? null,
         hostKeyFingerprint: subscription.sshHostKey === null ? null : fingerprint(subscription.sshHostKey),
         status: state.lastCheckAt === null ? null : state.status,
         circuitState,

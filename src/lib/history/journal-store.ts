@@ -1,4 +1,4 @@
-import { and, asc, eq, gt, type SQL } from 'drizzle-orm';
+import { and, asc, desc, eq, gt, type SQL } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import type { Transaction } from '../db/client.ts';
 import { healthEvents } from '../db/schema.ts';
@@ -6,7 +6,10 @@ import type { JournalActor, JournalDetail, JournalEntry } from './journal.ts';
 
 /** Adds to the journal, within the transaction that makes it true. */
 export function appendJournal(tx: Transaction, entries: readonly JournalEntry[]): void {
-  if (entries.length > 0) tx.insert(healthEvents).values([...entries]).run();
+  if (entries.length > 0)
+    tx.insert(healthEvents)
+      .values([...entries])
+      .run();
 }
 
 /** A person did something: `action` names it, such as `repin`. */
@@ -31,14 +34,21 @@ export const noteAdminAction = (
 
 export type JournalRow = JournalEntry & { readonly id: number };
 
+export type JournalQuery = {
+  readonly afterId: number;
+  readonly vpsId: string | null;
+  readonly limit: number;
+  /** Of more than `limit`, the latest rather than the first. */
+  readonly latest: boolean;
+};
+
 /** Events after `afterId`, oldest first, of one VPS or of all: for people at the machine, so nothing is left out. */
-export function readJournal(
-  { db }: Pick<App, 'db'>,
-  { afterId, vpsId, limit }: { readonly afterId: number; readonly vpsId: string | null; readonly limit: number },
-): JournalRow[] {
+export function readJournal({ db }: Pick<App, 'db'>, { afterId, vpsId, limit, latest }: JournalQuery): JournalRow[] {
   const where: SQL | undefined = and(
     gt(healthEvents.id, afterId),
     vpsId === null ? undefined : eq(healthEvents.vpsId, vpsId),
   );
-  return db.select().from(healthEvents).where(where).orderBy(asc(healthEvents.id)).limit(limit).all();
+  const order = latest ? desc(healthEvents.id) : asc(healthEvents.id);
+  const rows = db.select().from(healthEvents).where(where).orderBy(order).limit(limit).all();
+  return latest ? rows.reverse() : rows;
 }

@@ -1,8 +1,8 @@
 import type { Check } from '../monitoring/transition.ts';
 import type { Verdict } from '../monitoring/verdict.ts';
+import type { SampleState } from './spans.ts';
 
-export type SampleState = 'healthy' | 'unhealthy' | 'down' | 'maintenance' | 'unknown';
-export type Sample = { readonly at: Date; readonly state: SampleState; readonly probeMs: number | null };
+type Sample = { readonly at: Date; readonly state: SampleState; readonly probeMs: number | null };
 
 const STATE: Record<Verdict['kind'], SampleState> = {
   healthy: 'healthy',

@@ -2,6 +2,7 @@ import { and, eq, isNotNull, lte, or, sql } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import { write, type Database } from '../db/client.ts';
 import { subscriptions } from '../db/schema.ts';
+import { endUnwatchedIncident } from '../monitoring/incident-store.ts';
 import { createLog } from './log.ts';
 import { scheduleJob, type ScheduledJob } from './scheduler.ts';
 
@@ -20,13 +21,14 @@ export const enforceGracePeriod = (db: Database, now: Date, gracePeriodMs: numbe
     );
     // Without a date, the last change of the row is the latest day on which payment can have failed.
     const since = sql`coalesce(${subscriptions.pastDueSince}, ${subscriptions.updatedAt})`;
-    return tx
+    const canceled = tx
       .update(subscriptions)
       .set({ status: 'canceled', canceledAt: now })
       .where(and(pastDue, lte(since, now.getTime() - gracePeriodMs)))
-      .returning({ id: subscriptions.id })
-      .all()
-      .map((row) => row.id);
+      .returning({ id: subscriptions.id, userId: subscriptions.userId })
+      .all();
+    for (const { userId } of canceled) endUnwatchedIncident(tx, userId, now);
+    return canceled.map(({ id }) => id);
   });
 
 const ENFORCER = Symbol.for('wardround.grace-period-enforcer');

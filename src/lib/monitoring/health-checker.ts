@@ -2,7 +2,8 @@ import { defaultApp, type App } from '../app.ts';
 import { messageOf } from '../jobs/log.ts';
 import { scheduleJob, type ScheduledJob } from '../jobs/scheduler.ts';
 import { acquireLease, LEASE_RENEWAL_MS, releaseLease } from './lease.ts';
-import { runHealthSweep, serverLog, type SweepProgress, type SweepSummary } from './sweep.ts';
+import { runHealthSweep, serverLog, type SweepSummary } from './sweep.ts';
+import type { SweepProgress } from './sweep-run.ts';
 
 export { runHealthSweep };
 

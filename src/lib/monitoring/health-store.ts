@@ -110,10 +110,14 @@ function recordCheck(
     tx,
     entriesOf(outcome).map((entry) => ({ ...entry, ...owner, at, incidentId: incident?.id ?? null, actor: 'monitor' })),
   );
-  for (const sample of samplesOf(check))
-    recordSample(tx, { userId, ...sample }, settings.history.sampleValidMs);
+  for (const sample of samplesOf(check)) recordSample(tx, { userId, ...sample }, settings.history.sampleValidMs);
   if (announcements.length > 0)
-    announceIn(tx, announcements, { userId, incident, at, facts: vpsFacts(tx, subscription, next, { at, incident, settings }) });
+    announceIn(tx, announcements, {
+      userId,
+      incident,
+      at,
+      facts: vpsFacts(tx, subscription, next, { at, incident, settings }),
+    });
 
   if (record.hostKey !== null && subscription.sshHostKey === null)
     tx.update(subscriptions).set({ sshHostKey: record.hostKey }).where(eq(subscriptions.id, subscription.id)).run();

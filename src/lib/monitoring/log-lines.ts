@@ -41,6 +41,10 @@ function describeEvent(event: HealthEvent, next: HealthState): string | null {
       return `one sweep of grace: ${event.message}`;
     case 'maintenance_noted':
       return `under maintenance, not counted: ${event.message}`;
+    case 'maintenance_began':
+      return 'under maintenance from here on';
+    case 'maintenance_ended':
+      return 'maintenance has ended';
     case 'inconclusive':
       return `not checked (fault of the monitor, ${event.cause}): ${event.message}`;
   }

@@ -28,7 +28,10 @@ function lastOccurrence(window: MaintenanceWindow, now: Date): { readonly since:
   const expression = `${startMinute % 60} ${Math.floor(startMinute / 60)} * * ${weekday}`;
   // One more than now: `prev` looks strictly before its date.
   const currentDate = new Date(now.getTime() + 1);
-  const since = cronParser.parseExpression(expression, { currentDate, tz: timeZone ?? 'UTC' }).prev().toDate();
+  const since = cronParser
+    .parseExpression(expression, { currentDate, tz: timeZone ?? 'UTC' })
+    .prev()
+    .toDate();
   return { since, until: new Date(since.getTime() + durationMinutes * MINUTE_MS) };
 }
 

@@ -103,7 +103,11 @@ export const setHealing = (db: Database, actor: Actor, healing: 'on' | 'off', at
     change(tx, { healing, healingSince: at, healingBy: by, pauseStopped: null, pauseFleet: null });
     noteAdminAction(tx, by, null, `healing_${healing}`);
     if (before.healing === 'paused') {
-      const fault = { kind: 'healing_paused', stopped: before.pauseStopped ?? 0, fleet: before.pauseFleet ?? 0 } as const;
+      const fault = {
+        kind: 'healing_paused',
+        stopped: before.pauseStopped ?? 0,
+        fleet: before.pauseFleet ?? 0,
+      } as const;
       noteFault(tx, 'monitor_fault_ended', fault, { at, beganAt: before.healingSince ?? at, actor: by });
     }
     return readMonitorState(tx);

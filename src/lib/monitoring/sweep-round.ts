@@ -57,7 +57,11 @@ export function addLooks(round: Round, looks: readonly Look[]): Round {
  * looks like a mass stop or an outage of ours is held until the sweep is complete: most sweeps hold nothing but the
  * unreachable, so a single stopped service does not wait for the rest of the fleet.
  */
-export function triage(look: Look, round: Round, rules: RoundRules): { readonly triage: Triage; readonly round: Round } {
+export function triage(
+  look: Look,
+  round: Round,
+  rules: RoundRules,
+): { readonly triage: Triage; readonly round: Round } {
   const { decision, check } = look;
   if (check.verdict.kind === 'unreachable') return { triage: { kind: 'unreachable' }, round };
   if (decision.action === 'none') return { triage: { kind: 'record' }, round };

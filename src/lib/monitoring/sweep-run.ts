@@ -11,6 +11,13 @@ import { addLooks, grantRestart, isFleetStopped, NEW_ROUND, triage, type RoundRu
 
 export type SweepProgress = { readonly done: number; readonly total: number };
 
+type SweepContext = {
+  readonly stop: StopSignals;
+  readonly stalls: StallWatch;
+  readonly log: Log;
+  readonly onProgress: (progress: SweepProgress) => void;
+};
+
 type Held = { readonly look: Look; readonly trial: boolean };
 
 /** One sweep under way: looks at the fleet in batches, heals what may be healed, then settles what had to wait. */
@@ -21,18 +28,13 @@ export class SweepRun {
   interrupted = false;
   readonly #app: App;
   readonly #due: readonly DueVps[];
-  readonly #context: {
-    readonly stop: StopSignals;
-    readonly stalls: StallWatch;
-    readonly log: Log;
-    readonly onProgress: (progress: SweepProgress) => void;
-  };
+  readonly #context: SweepContext;
   readonly #rules: RoundRules;
   #round = NEW_ROUND;
   readonly #unreachable: Look[] = [];
   readonly #stopped: Held[] = [];
 
-  constructor(app: App, due: readonly DueVps[], context: SweepRun['#context']) {
+  constructor(app: App, due: readonly DueVps[], context: SweepContext) {
     this.#app = app;
     this.#due = due;
     this.#context = context;
@@ -65,7 +67,9 @@ export class SweepRun {
     }
     const outage = { kind: 'inconclusive', cause: 'outage', message: this.fault ?? '' } as const;
     for (const batch of inBatches(this.#unreachable, this.#app.settings.batchSize))
-      await this.#record(batch.map((look) => toRecord(counts ? look : withVerdict(look, outage), noHealing(look.decision))));
+      await this.#record(
+        batch.map((look) => toRecord(counts ? look : withVerdict(look, outage), noHealing(look.decision))),
+      );
 
     const stopped = this.#round.stoppedAtOnce;
     if (this.#stopped.length > 0 && isFleetStopped(this.#round, this.#rules)) {

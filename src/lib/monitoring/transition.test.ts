@@ -33,6 +33,7 @@ const FAILED: RestartOutcome = {
 const restart = (outcome: RestartOutcome, trial = false): Healing => ({ action: 'restart', trial, outcome });
 
 const check = (minutes: number, verdict: Verdict, healing: Healing = NONE, more: Partial<Check> = {}): Check => ({
+  lookedAt: at(minutes),
   at: at(minutes),
   verdict,
   healing,

@@ -11,7 +11,11 @@ export function vpsFacts(
   tx: Transaction,
   subscription: Subscription,
   next: HealthState,
-  { at, incident, settings }: { at: Date; incident: Incident | null; settings: Pick<Settings, 'breaker' | 'monitoredService'> },
+  {
+    at,
+    incident,
+    settings,
+  }: { at: Date; incident: Incident | null; settings: Pick<Settings, 'breaker' | 'monitoredService'> },
 ): Extract<MessageFacts, { about: 'vps' }> {
   const customer = tx.select().from(users).where(eq(users.id, subscription.userId)).get();
   const { circuitOpenedAt } = next;

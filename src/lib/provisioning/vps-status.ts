@@ -120,8 +120,7 @@ async function readUnit(target: VpsTarget, limits: SSHLimits, signal?: AbortSign
 }
 
 function parseUnit(text: string): UnitFacts {
-  const read = (name: string): string =>
-    cleanRemoteText(new RegExp(`^${name}=(.*)$`, 'm').exec(text)?.[1] ?? '', 40);
+  const read = (name: string): string => cleanRemoteText(new RegExp(`^${name}=(.*)$`, 'm').exec(text)?.[1] ?? '', 40);
   return { loadState: read('LoadState'), subState: read('SubState'), result: read('Result') };
 }
 

@@ -1,0 +1,71 @@
+import type { Command } from 'commander';
+import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
+import type { MaintenanceWindow } from '../src/lib/db/schema.ts';
+import {
+  cancelWindow,
+  endMaintenance,
+  listWindows,
+  planMaintenance,
+  RefusedError,
+} from '../src/lib/fleet-admin/fleet-admin.ts';
+import { parseMaintenance } from '../src/lib/fleet-admin/maintenance-request.ts';
+import { describeWindow } from '../src/lib/fleet-admin/maintenance-words.ts';
+import { jsonOption, theVps, UsageError, withApp, type JsonOption } from './context.ts';
+import { print, printJson } from './output.ts';
+
+type MaintenanceOptions = JsonOption & {
+  for?: string;
+  until?: string;
+  untilHealthy?: true;
+  weekly?: string;
+  timeZone?: string;
+  reason?: string;
+  cancel?: string;
+};
+
+/** `wardround vps maintenance HOST on|off|list`. */
+export function addMaintenanceCommand(vps: Command): void {
+  vps
+    .command('maintenance')
+    .description('while under maintenance, a VPS is looked at, but neither restarted nor counted, and nobody is mailed')
+    .argument('<host|id>', 'host, host:port, or id')
+    .addArgument(
+      vps.createArgument('<state>', 'begin it, end it, or show what is planned').choices(['on', 'off', 'list']),
+    )
+    .option('--for <length>', 'on: for so long, such as 90m, 2h or 1d (default: until "off")')
+    .option('--until <time>', 'on: until then, such as 2026-12-24T03:30Z')
+    .option('--until-healthy', 'on: until the next healthy check')
+    .option('--weekly <day and time>', 'on: each week, such as "sun 02:00", with --for')
+    .option('--time-zone <name>', 'on --weekly: such as Europe/Oslo (default: UTC)')
+    .option('--reason <text>', 'on: what for')
+    .option('--cancel <window>', 'off: delete this window, a weekly one too, instead of ending what is open')
+    .addOption(jsonOption())
+    .action((wanted: string, state: 'on' | 'off' | 'list', options: MaintenanceOptions) =>
+      withApp(async (app) => {
+        const row = theVps(app, wanted);
+        const now = new Date();
+        if (state === 'on') {
+          const parsed = parseMaintenance(options, now);
+          if ('problems' in parsed) throw new UsageError(parsed.problems.join('\n'));
+          await planMaintenance(app, LOCAL_OPERATOR, row, parsed.window);
+        }
+        if (state === 'off') await endOrCancel(options.cancel);
+        const windows = listWindows(app, row);
+        if (options.json) printJson({ ...theVps(app, wanted), windows });
+        else print(state === 'off' ? `Maintenance of ${row.host} has ended.` : renderWindows(row.host, windows, now));
+
+        async function endOrCancel(windowId: string | undefined): Promise<void> {
+          if (windowId === undefined) await endMaintenance(app, LOCAL_OPERATOR, row, now);
+          else if (!(await cancelWindow(app, LOCAL_OPERATOR, row, windowId)))
+            throw new RefusedError(
+              `${row.host} has no window ${JSON.stringify(windowId)}; "wardround vps maintenance ${wanted} list" shows them`,
+            );
+        }
+      }),
+    );
+}
+
+const renderWindows = (host: string, windows: readonly MaintenanceWindow[], now: Date): string =>
+  windows.length === 0
+    ? `No maintenance of ${host} is planned.`
+    : windows.map((window) => `${window.id}  ${host} ${describeWindow(window, now)}`).join('\n');

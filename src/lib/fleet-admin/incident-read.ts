@@ -1,0 +1,114 @@
+import { and, asc, desc, eq, gte, isNull, sql, type SQL } from 'drizzle-orm';
+import type { App } from '../app.ts';
+import type { Actor } from '../auth/actor.ts';
+import { healthEvents, incidents, restartAttempts, restartEvidence, subscriptions, users } from '../db/schema.ts';
+import type { Incident } from '../db/schema.ts';
+import type { JournalRow } from '../history/journal-store.ts';
+
+/** An incident with whom and what it concerns. `host` is null where the VPS is gone since. */
+export type IncidentRow = Incident & {
+  readonly customer: string;
+  readonly host: string | null;
+  readonly port: number | null;
+  readonly restarts: number;
+};
+
+export type IncidentFilter = {
+  readonly vpsId?: string;
+  readonly open?: boolean;
+  readonly cause?: string;
+  readonly since?: Date;
+  readonly limit: number;
+};
+
+const ownedBy = (actor: Actor): SQL | undefined =>
+  actor.role === 'admin' ? undefined : eq(incidents.userId, actor.userId);
+
+const selectIncidents = ({ db }: App) =>
+  db
+    .select({
+      incident: incidents,
+      customer: sql<string>`coalesce(${users.name}, ${users.email})`,
+      host: subscriptions.vpsIpAddress,
+      port: subscriptions.sshPort,
+      restarts: sql<number>`(SELECT count(*) FROM restart_attempts r WHERE r.incident_id = ${incidents.id} AND coalesce(r.outcome, '') <> 'not_sent')`,
+    })
+    .from(incidents)
+    .innerJoin(users, eq(users.id, incidents.userId))
+    .leftJoin(subscriptions, eq(subscriptions.id, incidents.vpsId));
+
+const toRow = ({ incident, ...rest }: ReturnType<ReturnType<typeof selectIncidents>['all']>[number]): IncidentRow => ({
+  ...incident,
+  ...rest,
+});
+
+/** The incidents this actor may see: open ones first, then the latest. */
+export function listIncidents(app: App, actor: Actor, filter: IncidentFilter): IncidentRow[] {
+  const { vpsId, open, cause, since, limit } = filter;
+  const where = and(
+    ownedBy(actor),
+    vpsId === undefined ? undefined : eq(incidents.vpsId, vpsId),
+    open ? isNull(incidents.endedAt) : undefined,
+    cause === undefined ? undefined : eq(incidents.cause, cause),
+    since === undefined ? undefined : gte(incidents.openedAt, since),
+  );
+  return selectIncidents(app)
+    .where(where)
+    .orderBy(sql`${incidents.endedAt} IS NOT NULL`, desc(incidents.openedAt))
+    .limit(limit)
+    .all()
+    .map(toRow);
+}
+
+export type EvidenceRow = {
+  readonly restartId: string;
+  readonly intendedAt: Date;
+  readonly finishedAt: Date | null;
+  readonly outcome: 'succeeded' | 'failed' | 'not_sent' | 'unknown' | null;
+  /** Raw words of the remote host, and what it said of its unit: for admins, null for customers. */
+  readonly detail: string | null;
+  readonly unit: string | null;
+  readonly journal: string | null;
+};
+
+export type IncidentDetail = {
+  readonly incident: IncidentRow;
+  readonly events: readonly JournalRow[];
+  readonly restarts: readonly EvidenceRow[];
+};
+
+/** One incident with its timeline, and for admins the evidence that was kept. Undefined: none that this actor may see. */
+export function readIncident(app: App, actor: Actor, id: string): IncidentDetail | undefined {
+  const found = selectIncidents(app)
+    .where(and(eq(incidents.id, id), ownedBy(actor)))
+    .get();
+  if (!found) return undefined;
+  const forAdmin = actor.role === 'admin';
+  const { db } = app;
+  const events = db
+    .select()
+    .from(healthEvents)
+    .where(eq(healthEvents.incidentId, id))
+    .orderBy(asc(healthEvents.id))
+    .all()
+    .map((event) => (forAdmin ? event : { ...event, detail: withoutRemoteText(event.detail) }));
+  const restarts = db
+    .select({ attempt: restartAttempts, evidence: restartEvidence })
+    .from(restartAttempts)
+    .leftJoin(restartEvidence, eq(restartEvidence.restartId, restartAttempts.id))
+    .where(eq(restartAttempts.incidentId, id))
+    .orderBy(asc(restartAttempts.intendedAt))
+    .all()
+    .map(({ attempt, evidence }): EvidenceRow => ({
+      restartId: attempt.id,
+      intendedAt: attempt.intendedAt,
+      finishedAt: attempt.finishedAt,
+      outcome: attempt.outcome,
+      detail: forAdmin ? attempt.detail : null,
+      unit: forAdmin ? (evidence?.unit ?? null) : null,
+      journal: forAdmin ? (evidence?.journal ?? null) : null,
+    }));
+  return { incident: forAdmin ? toRow(found) : { ...toRow(found), firstError: '' }, events, restarts };
+}
+
+const withoutRemoteText = ({ message: _, ...detail }: JournalRow['detail']): JournalRow['detail'] => detail;
