@@ -102,6 +102,7 @@ const TIMES = {
     'auth_retry_at',
   ],
   restart_attempts: ['intended_at', 'finished_at'],
+  incidents: ['opened_at', 'ended_at', 'circuit_opened_at', 'acknowledged_at'],
 };
 
 /** Makes everything that is stored of the fleet's health this much older. */

@@ -1,6 +1,6 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { cleanRemoteText } from './remote-text.ts';
+import { cleanRemoteLines, cleanRemoteText } from './remote-text.ts';
 
 describe('cleanRemoteText', () => {
   it.each([
@@ -32,5 +32,17 @@ describe('cleanRemoteText', () => {
       ),
       { numRuns: 500 },
     );
+  });
+});
+
+describe('cleanRemoteLines', () => {
+  it('cleans each line and drops empty ones', () => {
+    expect(cleanRemoteLines('one\u0007\n\n\u001b[1mtwo\u001b[0m\r\n', 100)).toBe('one\ntwo');
+  });
+
+  it('keeps the last whole lines of what is too long, counted in bytes', () => {
+    expect(cleanRemoteLines('first\nsecond\nthird', 12)).toBe('third');
+    expect(cleanRemoteLines('ää\nöö', 9)).toBe('ää\nöö');
+    expect(cleanRemoteLines('ää\nöö', 8)).toBe('öö');
   });
 });

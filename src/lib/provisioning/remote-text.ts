@@ -26,13 +26,15 @@ export function cleanRemoteText(text: string, longest = LONGEST): string {
 
 const LONGEST_REMOTE_LINE = 1_000;
 
-/** Several lines of a remote host, each clean by itself. Of more than `longest` characters the last ones are kept. */
-export function cleanRemoteLines(text: string, longest: number): string {
-  const lines = text
-    .slice(-longest)
+/** Several lines of a remote host, each clean by itself. Of more than `longestBytes` the last whole lines are kept. */
+export function cleanRemoteLines(text: string, longestBytes: number): string {
+  const bytes = Buffer.from(text);
+  const lines = bytes
+    .subarray(-longestBytes)
+    .toString()
     .split('\n')
     .map((line) => cleanRemoteText(line, LONGEST_REMOTE_LINE));
   // Cut in the middle of a line: half of it would say something else.
-  if (text.length > longest) lines.shift();
+  if (bytes.length > longestBytes) lines.shift();
   return lines.filter(Boolean).join('\n');
 }

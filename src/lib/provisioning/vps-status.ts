@@ -133,8 +133,9 @@ const LONGEST_JOURNAL = 16 * 1024;
  */
 export async function readJournalTail(target: VpsTarget, limits: SSHLimits, signal?: AbortSignal): Promise<string> {
   const read = `journalctl --unit=${target.service} --lines=${JOURNAL_LINES} --no-pager --quiet --output=short-iso`;
-  // The login may be a member of systemd-journal; else sudo, if it lets us. Cut there: lines can be of any length.
-  const command = `(sudo -n ${read} || ${read}) 2>/dev/null | tail -c ${LONGEST_JOURNAL}`;
+  // sudo, if it lets us; else the login may be a member of systemd-journal. Cut there, as lines can be of any length;
+  // one byte more than is kept shows that it was cut.
+  const command = `(sudo -n ${read} || ${read}) 2>/dev/null | tail -c ${LONGEST_JOURNAL + 1}`;
   const answer = await run(target, command, limits, signal);
   return answer.ok && answer.exitCode === 0 ? cleanRemoteLines(answer.stdout, LONGEST_JOURNAL) : '';
 }
