@@ -11,6 +11,7 @@ export type Delivery = {
   /** The row of the outbox: what a recipient can tell a repetition by. */
   readonly id: string;
   readonly kind: NotificationKind | 'digest' | 'test';
+  readonly audience: 'customer' | 'admin';
   /** What belongs together: the incident, or the fault of the monitor. Null for a digest and a test. */
   readonly thread: string | null;
   readonly facts: MessageFacts | null;

@@ -1,7 +1,29 @@
 import type { Settings } from '../config.ts';
-import type { Log } from '../jobs/log.ts';
+import { messageOf, type Log } from '../jobs/log.ts';
+import { sendHttp } from './http-request.ts';
 
-/** Calls HEARTBEAT_URL, if it is set. Never throws; a failure is logged once until it works again. */
-export async function sendHeartbeat(_settings: Settings, _log: Log): Promise<void> {
-  await Promise.resolve();
+const TIMEOUT_MS = 10_000;
+
+let failing = false;
+
+/**
+ * Calls HEARTBEAT_URL, if it is set, so that somebody else notices when these calls stop. Never throws; logs a failure
+ * once, and once more when it works again. The address may hold a token and is not logged.
+ */
+export async function sendHeartbeat({ notifications }: Settings, log: Log, timeoutMs = TIMEOUT_MS): Promise<void> {
+  if (notifications.heartbeatUrl === null) return;
+  const problem = await callProblem(notifications.heartbeatUrl, timeoutMs);
+  if (problem !== null && !failing) log.error(`the heartbeat does not get through: ${problem}`);
+  if (problem === null && failing) log.info('the heartbeat gets through again');
+  failing = problem !== null;
+}
+
+async function callProblem(url: string, timeoutMs: number): Promise<string | null> {
+  try {
+    const result = await sendHttp({ method: 'GET', url }, { signal: new AbortController().signal, timeoutMs });
+    if (result.kind === 'no_answer') return result.reason;
+    return result.status >= 200 && result.status < 300 ? null : `HEARTBEAT_URL answered with status ${result.status}`;
+  } catch (error) {
+    return messageOf(error);
+  }
 }

@@ -1,10 +1,10 @@
 /** As it stands in a `From:` header: a name for people, which may be empty, and the address itself. */
 export type Mailbox = { readonly name: string; readonly address: string };
 
-// One address, in plain ASCII, without quotes, comments, commas or control characters: nothing that could become a
-// second recipient or a header of its own.
-const ADDRESS = /^[A-Za-z0-9.!#$%&'*+/=?^_`{|}~-]{1,64}@[A-Za-z0-9](?:[A-Za-z0-9.-]{0,188}[A-Za-z0-9])?$/;
-const NAMED = /^(?<name>[^<>\p{Cc}\u2028\u2029]{0,100})<(?<address>[^<>]+)>$/u;
+// One address without quotes, comments, lists or invisible characters: nothing that could become a second recipient or a
+// header of its own. Letters beyond ASCII are left to the mail server (RFC 6531).
+const ADDRESS = /^[^\s@<>()[\],;:\\"\p{C}]{1,64}@[^\s@<>()[\],;:\\"\p{C}]{1,190}$/u;
+const NAMED = /^(?<name>[^<>\p{C}\u2028\u2029]{0,100})<(?<address>[^<>]+)>$/u;
 
 export const isMailAddress = (text: string): boolean => ADDRESS.test(text);
 

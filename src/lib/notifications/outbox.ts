@@ -1,5 +1,12 @@
-import type { Transaction } from '../db/client.ts';
-import { notifications } from '../db/schema.ts';
+import { and, eq, inArray, lte, notInArray } from 'drizzle-orm';
+import type { Database, Transaction } from '../db/client.ts';
+import { write } from '../db/client.ts';
+import { newId, notifications, type NotificationRow } from '../db/schema.ts';
+import { holdsLease, SELF } from '../monitoring/lease.ts';
+import type { SendResult } from './channel.ts';
+import { endedBy, isGivenUp, nextAttemptAt, untoldBeginning, type Plan } from './delivery-plan.ts';
+import type { ChannelName, DigestItem } from './message.ts';
+import { MAY_HAVE_ARRIVED, threadOf } from './outbox-read.ts';
 
 /** A message as it is put into the outbox; it waits from the start (`pending`). */
 export type NewMessage = Pick<
@@ -14,4 +21,177 @@ export type NewMessage = Pick<
 export function enqueue(tx: Transaction, messages: readonly NewMessage[]): void {
   for (const message of messages)
     tx.insert(notifications).values(message).onConflictDoNothing({ target: notifications.dedupeKey }).run();
+}
+
+/**
+ * Marks what is overtaken and makes the digests, all at once. What has changed since the plan was made is left out, and
+ * a process that is no longer the notifier changes nothing.
+ */
+export const applyPlan = (db: Database, { collapse, digests }: Plan, now: Date): Promise<void> =>
+  write(db, (tx) => {
+    if (!holdsLease(tx, 'notifier')) return;
+    for (const { id, toldBy } of collapse) {
+      const ending = tx.select().from(notifications).where(isPending(toldBy)).get();
+      if (ending) tx.update(notifications).set({ status: 'collapsed', toldBy }).where(isPending(id)).run();
+    }
+    for (const itemIds of digests) {
+      const items = itemIds.flatMap((id) => tx.select().from(notifications).where(isPending(id)).all());
+      createDigest(tx, items, now);
+    }
+  });
+
+const isPending = (id: string) => and(eq(notifications.id, id), eq(notifications.status, 'pending'));
+
+function createDigest(tx: Transaction, items: readonly NotificationRow[], now: Date): void {
+  const [first] = items;
+  if (!first) return;
+  const id = newId('message');
+  const told = items.map(asItem).filter((item) => item !== null);
+  tx.insert(notifications)
+    .values({
+      id,
+      kind: 'digest',
+      audience: first.audience,
+      recipientId: first.recipientId,
+      channel: first.channel,
+      // A message is in one digest at most, so this is one of a kind too.
+      dedupeKey: `digest:${first.dedupeKey}`,
+      facts: { about: 'digest', atMs: now.getTime(), items: told },
+      nextAttemptAt: now,
+      createdAt: now,
+    })
+    .run();
+  for (const item of items)
+    tx.update(notifications).set({ status: 'digested', toldBy: id }).where(eq(notifications.id, item.id)).run();
+}
+
+const asItem = ({ kind, facts }: NotificationRow): DigestItem | null =>
+  kind === 'digest' || facts.about === 'digest' ? null : { kind, facts };
+
+/** A message that this process alone may send now. */
+export type Claimed = {
+  readonly row: NotificationRow;
+  readonly thread: string | null;
+  /** What it has to tell as well, as it ends something whose beginning was never told. */
+  readonly beginning: DigestItem | null;
+};
+
+/** Takes a message by compare-and-set; null where it is not waiting any more, has to wait, or is not ours to send. */
+export const claim = (db: Database, id: string): Promise<Claimed | null> =>
+  write(db, (tx) => {
+    const waiting = tx.select().from(notifications).where(isPending(id)).get();
+    if (!waiting || !holdsLease(tx, 'notifier')) return null;
+    const begun = findBeginnings(tx, waiting);
+    if (begun.some(({ status }) => status === 'pending' || status === 'sending')) return null;
+    const row: NotificationRow = {
+      ...waiting,
+      status: 'sending',
+      claimedBy: SELF.holder,
+      attempts: waiting.attempts + 1,
+    };
+    tx.update(notifications).set(row).where(isPending(id)).run();
+    const untold = untoldBeginning(begun);
+    return { row, thread: threadOf(row), beginning: untold && asItem(untold) };
+  });
+
+/** What this message ends, oldest first, for the same recipient on the same channel. */
+const findBeginnings = (tx: Transaction, ending: NotificationRow): NotificationRow[] =>
+  endedBy(ending.kind).length === 0
+    ? []
+    : tx
+        .select()
+        .from(notifications)
+        .where(
+          and(
+            ending.incidentId === null ? undefined : eq(notifications.incidentId, ending.incidentId),
+            inArray(notifications.kind, [...endedBy(ending.kind)]),
+            eq(notifications.recipientId, ending.recipientId),
+            eq(notifications.channel, ending.channel),
+          ),
+        )
+        .orderBy(notifications.createdAt)
+        .all()
+        .filter((row) => threadOf(row) === threadOf(ending))
+        .map((row) => ({ ...row, status: statusOf(tx, row) }));
+
+/** Of a message in a digest: what became of the digest. */
+const statusOf = (tx: Transaction, { status, toldBy }: NotificationRow): NotificationRow['status'] =>
+  status === 'digested' && toldBy !== null
+    ? (tx.select().from(notifications).where(eq(notifications.id, toldBy)).get()?.status ?? status)
+    : status;
+
+/** What an attempt came to; `failed` also for what could not even be tried. */
+export type Outcome = SendResult | { readonly outcome: 'failed'; readonly reason: string };
+export type Recorded = 'sent' | 'pending' | 'failed';
+
+/**
+ * Writes down what became of a claimed message. Where another process has taken the lead meanwhile and put the message
+ * back, it still counts, unless that one is sending it already.
+ */
+export async function record(
+  db: Database,
+  { row }: Claimed,
+  outcome: Outcome,
+  { nowMs, random }: { readonly nowMs: number; readonly random: number },
+): Promise<Recorded> {
+  const change = changeFor(row, outcome, nowMs, random);
+  await write(db, (tx) =>
+    tx
+      .update(notifications)
+      .set({ claimedBy: null, ...change })
+      .where(
+        and(
+          eq(notifications.id, row.id),
+          eq(notifications.attempts, row.attempts),
+          inArray(notifications.status, ['sending', 'pending']),
+        ),
+      )
+      .run(),
+  );
+  return change.status;
+}
+
+function changeFor(row: NotificationRow, outcome: Outcome, nowMs: number, random: number) {
+  if (outcome.outcome === 'sent') return { status: 'sent' as const, sentAt: new Date(nowMs), lastError: null };
+  if (outcome.outcome !== 'retry') return { status: 'failed' as const, lastError: outcome.reason };
+  // Once it may have arrived, no later failure makes that untrue.
+  const doubtful = outcome.mayHaveArrived === true || (row.lastError?.startsWith(MAY_HAVE_ARRIVED) ?? false);
+  const lastError = `${doubtful ? MAY_HAVE_ARRIVED : ''}${outcome.reason}`;
+  if (isGivenUp(row.createdAt.getTime(), nowMs)) return { status: 'failed' as const, lastError };
+  const nextMs = nextAttemptAt(row.attempts, nowMs, random, outcome.retryAfterMs);
+  return { status: 'pending' as const, lastError, nextAttemptAt: new Date(nextMs) };
+}
+
+/**
+ * Puts back what a process was sending when it died; nobody knows whether it arrived, so it is sent again under the same
+ * id. `inFlight`: what this process is sending itself. Returns how many.
+ */
+export const recoverSending = (db: Database, inFlight: readonly string[], now: Date): Promise<number> =>
+  write(
+    db,
+    (tx) =>
+      tx
+        .update(notifications)
+        .set({
+          status: 'pending',
+          claimedBy: null,
+          nextAttemptAt: now,
+          lastError: `${MAY_HAVE_ARRIVED}the process that was sending it ended`,
+        })
+        .where(and(eq(notifications.status, 'sending'), notInArray(notifications.id, [...inFlight])))
+        .run().changes,
+  );
+
+/** Gives up what has waited since before `before` for a channel that cannot send anything. Returns how many. */
+export async function failOlderThan(db: Database, channels: readonly ChannelName[], before: Date): Promise<number> {
+  const old = and(
+    eq(notifications.status, 'pending'),
+    inArray(notifications.channel, [...channels]),
+    lte(notifications.createdAt, before),
+  );
+  // A look first: this is asked every second, and a write waits for the disk.
+  if (channels.length === 0 || !db.select({ id: notifications.id }).from(notifications).where(old).limit(1).get())
+    return 0;
+  const lastError = 'nothing could be sent on this channel for three days';
+  return write(db, (tx) => tx.update(notifications).set({ status: 'failed', lastError }).where(old).run().changes);
 }

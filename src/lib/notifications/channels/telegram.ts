@@ -1,8 +1,82 @@
-import type { Channel } from '../channel.ts';
+import { eq } from 'drizzle-orm';
+import { DecryptionError, decryptToken } from '../../crypto/encryption.ts';
+import { telegramBots } from '../../db/schema.ts';
+import { cleanRemoteText } from '../../provisioning/remote-text.ts';
+import type { Channel, SendResult } from '../channel.ts';
+import { sendHttp, type HttpResult } from '../http-request.ts';
+import { httpOutcome } from './webhook.ts';
 
+/** Where a bot's token lives: what its ciphertext is bound to. */
+export const botTokenPlace = (botId: string): string => `telegram_bots.bot_token:${botId}`;
+
+// Telegram counts UTF-16 units of a message: https://core.telegram.org/bots/api#sendmessage
+const LONGEST_TEXT = 4096;
+const ANSWER_BYTES = 4096;
+
+/** A message of the user's own bot to its chat. The token is part of the URL, so no URL is ever logged. */
 export const telegram: Channel = {
-  lacks: () => 'it is not built yet',
-  addressHint: '',
-  isAddress: () => false,
-  reach: () => ({ problem: 'it is not built yet' }),
+  lacks: () => null,
+  addressHint: 'a chat id such as 123456789, -1001234567890 or @channel',
+  isAddress: (text) => /^(-?\d{1,20}|@[A-Za-z]\w{4,31})$/.test(text),
+  reach: ({ db, settings, encryptionKey }, { user, target }) => {
+    const bot = db.select().from(telegramBots).where(eq(telegramBots.userId, user.id)).get();
+    if (!bot) return { problem: 'no Telegram bot is set for this user' };
+    const chatId = target?.address ?? bot.chatId ?? '';
+    if (!telegram.isAddress(chatId)) return { problem: 'no chat id is set for the Telegram bot of this user' };
+    const token = openToken(bot, encryptionKey);
+    if (token === null) return { problem: 'the stored token of the Telegram bot does not open with the key in use' };
+    return {
+      send: async ({ rendered }, attempt) => {
+        const body = JSON.stringify({
+          chat_id: chatId,
+          text: shorten(rendered.text),
+          link_preview_options: { is_disabled: true },
+        });
+        const url = `${settings.notifications.telegramApiUrl}/bot${encodeURIComponent(token)}/sendMessage`;
+        const headers = { 'content-type': 'application/json' };
+        const result = await sendHttp({ method: 'POST', url, headers, body, readBytes: ANSWER_BYTES }, attempt);
+        return withoutToken(outcomeOf(result), token);
+      },
+    };
+  },
 };
+
+function openToken(bot: typeof telegramBots.$inferSelect, key: Buffer): string | null {
+  try {
+    return decryptToken(bot.botToken, botTokenPlace(bot.id), key);
+  } catch (error) {
+    if (error instanceof DecryptionError) return null;
+    throw error;
+  }
+}
+
+const shorten = (text: string): string => (text.length <= LONGEST_TEXT ? text : `${text.slice(0, LONGEST_TEXT - 1)}…`);
+
+/** As for any HTTP call, with what Telegram says in its body: https://core.telegram.org/bots/api#responseparameters */
+function outcomeOf(result: HttpResult): SendResult {
+  const outcome = httpOutcome(result, 'Telegram');
+  if (result.kind === 'no_answer' || outcome.outcome === 'sent') return outcome;
+  const { description, retryAfterS } = parseAnswer(result.body);
+  const reason = description === '' ? outcome.reason : `${outcome.reason}: ${description}`;
+  return outcome.outcome === 'retry' && retryAfterS !== null
+    ? { ...outcome, reason, retryAfterMs: retryAfterS * 1000 }
+    : { ...outcome, reason };
+}
+
+/** The description, and `retry_after` in seconds. */
+function parseAnswer(body: string): { readonly description: string; readonly retryAfterS: number | null } {
+  try {
+    const answer = JSON.parse(body) as { description?: unknown; parameters?: { retry_after?: unknown } } | null;
+    const seconds = answer?.parameters?.retry_after;
+    return {
+      description: typeof answer?.description === 'string' ? cleanRemoteText(answer.description, 100) : '',
+      retryAfterS: typeof seconds === 'number' && seconds > 0 && seconds <= 86_400 ? seconds : null,
+    };
+  } catch {
+    return { description: '', retryAfterS: null };
+  }
+}
+
+/** Whoever answers may repeat what it was asked. */
+const withoutToken = (result: SendResult, token: string): SendResult =>
+  result.outcome === 'sent' ? result : { ...result, reason: result.reason.replaceAll(token, '…') };

@@ -1,0 +1,116 @@
+import { request as httpRequest, type IncomingMessage } from 'node:http';
+import { request as httpsRequest } from 'node:https';
+import type { Attempt } from './channel.ts';
+
+export type HttpOrder = {
+  readonly method: 'GET' | 'POST';
+  readonly url: string;
+  readonly headers?: Readonly<Record<string, string>>;
+  readonly body?: string;
+  /** Bytes of the answer's body that are of interest; whatever follows is not read. */
+  readonly readBytes?: number;
+};
+
+export type HttpResult =
+  | { readonly kind: 'answer'; readonly status: number; readonly retryAfterMs: number | null; readonly body: string }
+  /** `sure`: the request cannot have been understood, as no connection came about. */
+  | { readonly kind: 'no_answer'; readonly reason: string; readonly sure: boolean };
+
+const LONGEST_RETRY_AFTER_MS = 24 * 60 * 60_000;
+
+/**
+ * One request on a connection of its own, which ends within `timeoutMs` whatever the peer does. Redirects are answers
+ * like any other: following them would carry a signed body to wherever the peer likes. Reasons are our own words, as
+ * Node's may hold the URL and a URL may hold a token.
+ */
+export function sendHttp(
+  { url, method, headers, body, readBytes = 0 }: HttpOrder,
+  attempt: Attempt,
+): Promise<HttpResult> {
+  const deadline = AbortSignal.timeout(attempt.timeoutMs);
+  const signal = AbortSignal.any([attempt.signal, deadline]);
+  return new Promise((resolve) => {
+    const send = url.startsWith('https:') ? httpsRequest : httpRequest;
+    const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) };
+    try {
+      const outgoing = send(url, {
+        method,
+        agent: false,
+        signal,
+        headers: { 'user-agent': 'wardround', ...headers, ...length },
+      });
+      outgoing.on('response', (response) => {
+        void readBody(response, readBytes).then((text) => {
+          resolve({
+            kind: 'answer',
+            status: response.statusCode ?? 0,
+            retryAfterMs: retryAfter(response.headers['retry-after']),
+            body: text,
+          });
+          // Whatever else the peer has to say is of no interest, and could be endless.
+          outgoing.destroy();
+        });
+      });
+      // Stays: after an answer was cut off, there is one more error to come.
+      outgoing.on('error', (error: NodeJS.ErrnoException) => resolve(noAnswer(error, deadline.aborted, attempt)));
+      outgoing.end(body);
+    } catch {
+      // Node refuses some URLs and headers at once; that is no secret, but its message may hold one.
+      resolve({ kind: 'no_answer', reason: 'the address cannot be used', sure: true });
+    }
+  });
+}
+
+async function readBody(response: IncomingMessage, readBytes: number): Promise<string> {
+  const chunks: Buffer[] = [];
+  let length = 0;
+  try {
+    if (readBytes > 0)
+      for await (const chunk of response as AsyncIterable<Buffer>) {
+        chunks.push(chunk);
+        length += chunk.length;
+        if (length >= readBytes) break;
+      }
+  } catch {
+    // The status has been read, which decides; the rest only explains.
+  }
+  return Buffer.concat(chunks).subarray(0, readBytes).toString('utf8');
+}
+
+const WORDS: Readonly<Record<string, string>> = {
+  ECONNREFUSED: 'connection refused',
+  ENOTFOUND: 'no such host name',
+  EAI_AGAIN: 'the name cannot be looked up at the moment',
+  EHOSTUNREACH: 'host unreachable',
+  ENETUNREACH: 'network unreachable',
+};
+
+function noAnswer(error: NodeJS.ErrnoException, timedOut: boolean, { signal, timeoutMs }: Attempt): HttpResult {
+  if (signal.aborted) return { kind: 'no_answer', reason: 'given up, as the process stops', sure: false };
+  if (timedOut) return { kind: 'no_answer', reason: `no answer within ${timeoutMs / 1000} s`, sure: false };
+  // With several addresses for a name, the error is one of several.
+  const code = error.code ?? '';
+  const words = WORDS[code];
+  return words === undefined
+    ? { kind: 'no_answer', reason: `the connection failed (${code || 'no reason known'})`, sure: false }
+    : { kind: 'no_answer', reason: words, sure: true };
+}
+
+/** Seconds or a date (RFC 9110, section 10.2.3); null where there is neither. */
+function retryAfter(header: string | undefined): number | null {
+  if (header === undefined) return null;
+  const ms = /^\d+$/.test(header) ? Number(header) * 1000 : Date.parse(header) - Date.now();
+  return Number.isFinite(ms) ? Math.min(Math.max(ms, 0), LONGEST_RETRY_AFTER_MS) : null;
+}
+
+/** A web address that may be called: http or https, and without a password, which would be stored in the clear. */
+export function isWebAddress(text: string): boolean {
+  const url = URL.parse(text);
+  return (
+    text.length <= 2_000 &&
+    !/[\s\p{C}]/u.test(text) &&
+    url !== null &&
+    ['http:', 'https:'].includes(url.protocol) &&
+    url.username + url.password === ''
+  );
+}

@@ -1,0 +1,10 @@
+import { openApp } from '../../src/lib/app.ts';
+import { readEnvironment } from '../../src/lib/config.ts';
+import { startDispatcher, stopDispatcher } from '../../src/lib/notifications/dispatcher.ts';
+
+// A process that does nothing but send what waits in the outbox, to be killed at the worst moment.
+const app = await openApp(readEnvironment());
+startDispatcher(app);
+process.once('SIGTERM', () => {
+  void stopDispatcher().then(() => app.close());
+});
