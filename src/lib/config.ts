@@ -24,6 +24,8 @@ export type Settings = {
   readonly restartBudget: { readonly maxRestarts: number; readonly windowMs: number };
   readonly gracePeriodCron: string;
   readonly gracePeriodMs: number;
+  /** What stands in the browser's address bar, such as `https://wardround.example`: links in mails start with it. */
+  readonly origin: string;
 };
 
 /** What a person has to mend, all of it at once. */
@@ -66,6 +68,8 @@ export const DEFAULTS = {
   HOST: '127.0.0.1',
   PORT: '3000',
   ORIGIN: '',
+  ADDRESS_HEADER: '',
+  XFF_DEPTH: '1',
 } as const;
 
 type Name = keyof typeof DEFAULTS;
@@ -113,6 +117,12 @@ export function parseSettings(environment: Environment): Settings {
   if (/^[a-z]+:\/\//i.test(given('DATABASE_URL')) && !given('DATABASE_URL').startsWith('file:'))
     refuse('DATABASE_URL', 'the path of a SQLite file, such as data/wardround.db');
 
+  const origin = given('ORIGIN') || `http://localhost:${given('PORT')}`;
+  if (!/^https?:\/\/[^/\s]+$/i.test(origin) || !URL.canParse(origin))
+    refuse('ORIGIN', 'scheme and host as in the address bar, such as https://wardround.example');
+  if (!/^([a-z0-9-]+)?$/i.test(given('ADDRESS_HEADER')))
+    refuse('ADDRESS_HEADER', 'the name of a header, such as X-Forwarded-For, or nothing');
+
   const settings: Settings = {
     databasePath: databasePath(environment),
     migrationsDir: resolve(given('MIGRATIONS_DIR')),
@@ -136,8 +146,10 @@ export function parseSettings(environment: Environment): Settings {
     },
     gracePeriodCron: cron('GRACE_PERIOD_CRON'),
     gracePeriodMs: integer('GRACE_PERIOD_DAYS', 0, 3_650, 'days') * DAY_MS,
+    origin,
   };
   integer('PORT', 0, 65_535);
+  integer('XFF_DEPTH', 1, 100, 'proxies');
   if (problems.length > 0) throw new ConfigurationError(problems);
   return settings;
 }
