@@ -4,6 +4,7 @@ import { ConfigurationError } from '../src/lib/config.ts';
 import { generateKey } from '../src/lib/crypto/encryption-key.ts';
 import { DatabaseError } from '../src/lib/db/client.ts';
 import { RefusedError } from '../src/lib/fleet-admin/fleet-admin.ts';
+import { addAccountCommands } from './account-commands.ts';
 import { FAILED, jsonOption, UsageError, withApp, WRONG_USAGE, type JsonOption } from './context.ts';
 import { print, printJson } from './output.ts';
 import { sweepOnce } from './sweep.ts';
@@ -18,7 +19,7 @@ const program = new Command('wardround')
     'after',
     '\nReads the same environment and .env as the server, and works while it runs.\nExit codes: 0 done, 1 the operation failed, 2 wrong usage.',
   );
-const vps = addVpsCommands(program);
+const groups = [addVpsCommands(program), ...addAccountCommands(program)];
 
 program
   .command('sweep')
@@ -52,7 +53,8 @@ function exitCodeOf(error: unknown): number {
   return FAILED;
 }
 
-for (const command of [program, vps, ...program.commands, ...vps.commands]) command.exitOverride();
+for (const command of [program, ...program.commands, ...groups.flatMap((group) => group.commands)])
+  command.exitOverride();
 try {
   await program.parseAsync();
 } catch (error) {
