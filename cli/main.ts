@@ -4,6 +4,7 @@ import { ConfigurationError } from '../src/lib/config.ts';
 import { generateKey } from '../src/lib/crypto/encryption-key.ts';
 import { DatabaseError } from '../src/lib/db/client.ts';
 import { RefusedError } from '../src/lib/fleet-admin/fleet-admin.ts';
+import { addAccountCommands } from './account-commands.ts';
 import { FAILED, jsonOption, UsageError, withApp, WRONG_USAGE, type JsonOption } from './context.ts';
 import { print, printJson } from './output.ts';
 import { sweepOnce } from './sweep.ts';
@@ -20,7 +21,7 @@ const program = new Command('wardround')
     'after',
     '\nReads the same environment and .env as the server, and works while it runs.\nExit codes: 0 done, 1 the operation failed, 2 wrong usage.',
   );
-const groups = [addVpsCommands(program), addIncidentCommands(program)];
+const groups = [addVpsCommands(program), addIncidentCommands(program), ...addAccountCommands(program)];
 addMonitorCommands(program);
 
 program

@@ -11,6 +11,7 @@ import { addVps } from '../src/lib/fleet-admin/fleet-admin.ts';
 import { parseVps } from '../src/lib/fleet-admin/new-vps.ts';
 import { buildIfStale, PROJECT_DIR } from '../scripts/build.ts';
 import { newKeyPair } from './key-pair.ts';
+import { makeLogins } from './logins.ts';
 import type { FleetMember, FromFleet, ToFleet } from './fleet.ts';
 
 process.chdir(PROJECT_DIR);
@@ -32,6 +33,7 @@ const DEMO_SETTINGS = {
   CIRCUIT_COOLDOWN_MS: '120000',
   HOST: '127.0.0.1',
   PORT,
+  ORIGIN: `http://localhost:${PORT}`,
 };
 const environment = { ...readEnvironment(PROJECT_DIR), ...DEMO_SETTINGS };
 
@@ -39,7 +41,7 @@ const environment = { ...readEnvironment(PROJECT_DIR), ...DEMO_SETTINGS };
 const names = new Map<string, string>();
 const nameCustomers = (line: string): string => line.replace(/user-[0-9a-f]{16}/, (id) => names.get(id) ?? id);
 
-async function fillDatabase(members: readonly FleetMember[], privateKey: string): Promise<void> {
+async function fillDatabase(members: readonly FleetMember[], privateKey: string) {
   const app = await openApp(environment);
   for (const { customer, host, port } of members) {
     const email = `${customer.toLowerCase().replaceAll(/[^a-z]+/g, '-')}@example.test`;
@@ -48,7 +50,9 @@ async function fillDatabase(members: readonly FleetMember[], privateKey: string)
     const { userId } = await addVps(app, LOCAL_OPERATOR, parsed.vps);
     names.set(userId, customer);
   }
+  const logins = await makeLogins(app);
   app.close();
+  return logins;
 }
 
 buildIfStale();
@@ -60,7 +64,7 @@ const fleet = fork(join(import.meta.dirname, 'fleet.ts'));
 const tellFleet = (message: ToFleet): boolean => fleet.send(message);
 tellFleet({ kind: 'build', publicKey: login.public });
 const [built] = (await once(fleet, 'message')) as [Extract<FromFleet, { kind: 'built' }>];
-await fillDatabase(built.members, login.private);
+const { admin, customer } = await fillDatabase(built.members, login.private);
 
 const server = spawn(process.execPath, [join('scripts', 'start.ts')], {
   env: environment,
@@ -91,6 +95,8 @@ function announce(): void {
   Wardround demo: ${built.members.length} VPSs, real SSH on loopback, a sweep each 10 s, a cooldown of 2 min.
 
     Look here:     ${url}
+    as admin:      ${admin.email}  ${admin.password}
+    as customer:   ${customer.email}  ${customer.password}
     In a terminal: DATABASE_URL=${DEMO_SETTINGS.DATABASE_URL} ENCRYPTION_KEY_FILE=${DEMO_SETTINGS.ENCRYPTION_KEY_FILE} npx wardround vps list
     Whole log:     ${LOG_FILE}
 

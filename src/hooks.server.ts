@@ -1,8 +1,11 @@
 import { building, dev } from '$app/environment';
-import { error, type Handle, type ServerInit } from '@sveltejs/kit';
-import { LOCAL_OPERATOR } from '$lib/auth/actor';
-import { isLocalRequest } from '$lib/auth/loopback';
+import { error, redirect, type Handle, type RequestEvent, type ServerInit } from '@sveltejs/kit';
+import { defaultApp } from '$lib/app';
+import type { Asking } from '$lib/auth/asking';
+import { judgeAccess } from '$lib/auth/routes';
+import { readSession } from '$lib/auth/session';
 import { bootServer } from '$lib/boot';
+import { passOn } from './routes/browser-cookies';
 
 // Runs at the start of a built server, at the first request in dev (and again after an edit), and at build time whenever
 // a page is prerendered: a build has no business with the fleet.
@@ -11,25 +14,69 @@ export const init: ServerInit = async () => {
 };
 
 export const handle: Handle = async ({ event, resolve }) => {
-  // There are no accounts yet, so whoever may see a page is at the machine itself.
-  if (
-    !building &&
-    !isLocalRequest(event.getClientAddress(), requestedHost(event.request, event.url), event.request.headers)
-  )
-    error(
-      403,
-      'Wardround answers on this machine only. From elsewhere, use a tunnel: ssh -L 3000:127.0.0.1:3000 SERVER',
-    );
-  event.locals.actor = LOCAL_OPERATOR;
+  if (building) return resolve(event);
+  refuseForeignOrigin(event);
+  const asking = askingOf(event);
+  const { signedIn, setCookies } = await readSession(await defaultApp(), asking);
+  passOn(event.cookies, setCookies);
+  event.locals.asking = asking;
+  event.locals.signedIn = signedIn;
+  event.locals.actor = signedIn?.actor ?? null;
+  guard(event);
+
   const response = await resolve(event);
-  response.headers.set('x-content-type-options', 'nosniff');
-  response.headers.set('x-frame-options', 'DENY');
-  response.headers.set('referrer-policy', 'same-origin');
+  const { headers } = response;
+  headers.set('x-content-type-options', 'nosniff');
+  headers.set('x-frame-options', 'DENY');
+  headers.set('referrer-policy', 'same-origin');
+  headers.set('permissions-policy', 'camera=(), geolocation=(), microphone=()');
+  headers.set('cross-origin-opener-policy', 'same-origin');
+  if (event.url.protocol === 'https:') headers.set('strict-transport-security', 'max-age=31536000');
+  // Nothing that is made for one person stays in a cache: not in a proxy, and not behind the back button after sign-out.
+  headers.set('cache-control', 'private, no-store');
   return response;
 };
 
-/** `event.url` may come from ORIGIN; the name that the browser asked for stands in `Host`. */
-const requestedHost = (request: Request, url: URL): string => {
-  const host = request.headers.get('host');
-  return host === null ? url.hostname : (URL.parse(`http://${host}`)?.hostname ?? '');
-};
+const HARMLESS = new Set(['GET', 'HEAD', 'OPTIONS']);
+
+/** SvelteKit's own check is for forms only; a page elsewhere can send JSON too, or claim that it is text. */
+function refuseForeignOrigin({ request, url }: RequestEvent): void {
+  if (!HARMLESS.has(request.method) && request.headers.get('origin') !== url.origin)
+    error(403, `This request did not come from a page at ${url.origin} (setting ORIGIN)`);
+}
+
+/** Everybody needs an account, unless `ROUTE_ACCESS` says otherwise. */
+function guard({ route, locals, url, request, isDataRequest }: RequestEvent): void {
+  // No such page: whoever asks is told so.
+  if (route.id === null) return;
+  const verdict = judgeAccess(route.id, locals.actor);
+  switch (verdict) {
+    case 'allowed':
+      return;
+    case 'unlisted':
+      return error(500, `The route ${route.id} is not in ROUTE_ACCESS`);
+    case 'forbidden':
+      return error(403, 'This page is for administrators');
+    case 'sign in': {
+      const isPage = isDataRequest || /text\/html|\*\/\*/.test(request.headers.get('accept') ?? '*/*');
+      if (!isPage) error(401, 'Sign in first');
+      const from = url.pathname + url.search;
+      return redirect(303, from === '/' ? '/sign-in' : `/sign-in?next=${encodeURIComponent(from)}`);
+    }
+  }
+}
+
+const askingOf = (event: RequestEvent): Asking => ({
+  address: addressOf(event),
+  userAgent: event.request.headers.get('user-agent') ?? '',
+  cookie: event.request.headers.get('cookie') ?? '',
+});
+
+/** With ADDRESS_HEADER set, a request that came around the proxy has no address, and adapter-node throws. */
+function addressOf(event: RequestEvent): string | null {
+  try {
+    return event.getClientAddress();
+  } catch {
+    return null;
+  }
+}

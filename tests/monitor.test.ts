@@ -1,4 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { openApp, type App } from '../src/lib/app.ts';
 import { leases } from '../src/lib/db/schema.ts';
 import {
@@ -36,7 +37,7 @@ afterEach(async () => {
   scratch.remove();
 });
 
-const totalChecks = (): number => listVps(app, { role: 'admin' }, new Date())[0]?.totalChecks ?? 0;
+const totalChecks = (): number => listVps(app, LOCAL_OPERATOR, new Date())[0]?.totalChecks ?? 0;
 const probes = (): number => running[0]?.commands.filter((command) => command.includes('is-active')).length ?? 0;
 const reaches = (read: () => number, least: number): Promise<void> =>
   expect.poll(read, { timeout: 15_000, interval: 20 }).toBeGreaterThanOrEqual(least);
@@ -83,7 +84,7 @@ describe('the monitor', () => {
     await startHealthMonitor(app);
     await reaches(() => running[0]?.commands.filter((command) => command.includes('restart')).length ?? 0, 1);
     await stopHealthMonitor();
-    expect(listVps(app, { role: 'admin' }, new Date())[0]).toMatchObject({ totalRecoveries: 1, totalChecks: 1 });
+    expect(listVps(app, LOCAL_OPERATOR, new Date())[0]).toMatchObject({ totalRecoveries: 1, totalChecks: 1 });
   });
 
   it('is not disturbed by a sweep from elsewhere in the same process, nor disturbs it', async () => {

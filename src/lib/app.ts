@@ -1,4 +1,5 @@
 import { eq } from 'drizzle-orm';
+import { accountMailer, type SendMail } from './auth/mail.ts';
 import { ConfigurationError, parseSettings, readEnvironment, type Environment, type Settings } from './config.ts';
 import { DecryptionError, decryptToken, encryptToken, keyId } from './crypto/encryption.ts';
 import { createKeyFile, readKey } from './crypto/encryption-key.ts';
@@ -12,6 +13,8 @@ export type App = {
   readonly encryptionKey: Buffer;
   /** Set when this start has made the encryption key: a person has to be told to back it up. */
   readonly createdKeyFile: string | null;
+  /** Sends mails about accounts; null where no mail is set up. */
+  readonly sendMail: SendMail | null;
   close(): void;
 };
 
@@ -36,6 +39,7 @@ export async function openApp(environment: Environment = readEnvironment()): Pro
       db,
       encryptionKey,
       createdKeyFile: created ? settings.encryptionKeyFile : null,
+      sendMail: accountMailer(),
       close: () => db.$client.close(),
     };
   } catch (error) {

@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { defaultApp } from './app.ts';
+import { offerFirstAdmin } from './auth/first-admin.ts';
 import { ConfigurationError } from './config.ts';
 import { DatabaseError } from './db/client.ts';
 import { startHistoryRetention, stopHistoryRetention } from './history/retention.ts';
@@ -24,6 +25,8 @@ export async function bootServer({ exitAfterStop }: { readonly exitAfterStop: bo
       log.info(
         `made a fresh encryption key in ${app.createdKeyFile}: back it up, without it no stored SSH key can be read`,
       );
+    const link = await offerFirstAdmin(app, new Date());
+    if (link !== null) log.info(`there is no administrator yet; become it, within 24 hours, at ${link}`);
     if (app.settings.monitorEnabled) await startHealthMonitor(app);
     else log.info('health monitor is off (ENABLE_HEALTH_MONITOR=true starts it)');
     startGracePeriodEnforcer(app);

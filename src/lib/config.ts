@@ -31,6 +31,8 @@ export type Settings = {
   readonly downAfterChecks: number;
   /** Null: five, or a tenth of the fleet. */
   readonly maxRestartsPerSweep: number | null;
+  /** What stands in the browser's address bar, such as `https://wardround.example`: links in mails start with it. */
+  readonly origin: string;
 };
 
 /** How long what was seen is kept; see `history/retention.ts`. */
@@ -121,6 +123,8 @@ export const DEFAULTS = {
   HOST: '127.0.0.1',
   PORT: '3000',
   ORIGIN: '',
+  ADDRESS_HEADER: '',
+  XFF_DEPTH: '1',
 } as const;
 
 type Name = keyof typeof DEFAULTS;
@@ -198,6 +202,12 @@ export function parseSettings(environment: Environment): Settings {
   if (/^[a-z]+:\/\//i.test(given('DATABASE_URL')) && !given('DATABASE_URL').startsWith('file:'))
     refuse('DATABASE_URL', 'the path of a SQLite file, such as data/wardround.db');
 
+  const origin = given('ORIGIN') || `http://localhost:${given('PORT')}`;
+  if (!/^https?:\/\/[^/\s]+$/i.test(origin) || !URL.canParse(origin))
+    refuse('ORIGIN', 'scheme and host as in the address bar, such as https://wardround.example');
+  if (!/^([a-z0-9-]+)?$/i.test(given('ADDRESS_HEADER')))
+    refuse('ADDRESS_HEADER', 'the name of a header, such as X-Forwarded-For, or nothing');
+
   const settings: Settings = {
     databasePath: databasePath(environment),
     migrationsDir: resolve(given('MIGRATIONS_DIR')),
@@ -236,8 +246,10 @@ export function parseSettings(environment: Environment): Settings {
       pruneCron: cron('HISTORY_PRUNE_CRON'),
     },
     notifications: notifications(),
+    origin,
   };
   integer('PORT', 0, 65_535);
+  integer('XFF_DEPTH', 1, 100, 'proxies');
   if (problems.length > 0) throw new ConfigurationError(problems);
   return settings;
 }

@@ -1,6 +1,7 @@
 import { execFile, spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';
+import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { createInterface } from 'node:readline';
@@ -26,14 +27,19 @@ export type CliResult = { readonly exitCode: number; readonly stdout: string; re
 
 /** Runs `wardround …` as a person would, from the project folder. */
 export const runCli = (environment: Record<string, string>, ...args: string[]): Promise<CliResult> =>
+  runCliWith('', environment, ...args);
+
+/** The same, with something on standard input. */
+export const runCliWith = (input: string, environment: Record<string, string>, ...args: string[]): Promise<CliResult> =>
   new Promise((resolve) => {
-    execFile(
+    const child = execFile(
       process.execPath,
       ['cli/wardround.js', ...args],
       { cwd: PROJECT_DIR, env: environment },
       (error, stdout, stderr) =>
         resolve({ exitCode: typeof error?.code === 'number' ? error.code : error ? -1 : 0, stdout, stderr }),
     );
+    child.stdin?.end(input);
   });
 
 export type RunningProcess = {
@@ -79,11 +85,26 @@ export function startProcess(command: string, args: string[], environment: Recor
   };
 }
 
-/** The built server (see `npm start`), up and listening. */
+/** A port that is free now. */
+async function freePort(): Promise<number> {
+  const probe = createServer();
+  await once(probe.listen(0, '127.0.0.1'), 'listening');
+  const address = probe.address();
+  await once(probe.close(), 'close');
+  if (address === null || typeof address === 'string') throw new Error('no port');
+  return address.port;
+}
+
+/** The built server (see `npm start`), up and listening, where browsers can post forms to it. */
 export async function startServer(
   environment: Record<string, string>,
 ): Promise<RunningProcess & { readonly url: string }> {
-  const server = startProcess(process.execPath, ['scripts/start.ts'], environment);
+  const port = environment.PORT === '0' ? await freePort() : Number(environment.PORT);
+  const server = startProcess(process.execPath, ['scripts/start.ts'], {
+    ORIGIN: `http://127.0.0.1:${port}`,
+    ...environment,
+    PORT: String(port),
+  });
   const line = await server.line(/^Listening on/);
   return { ...server, url: line.replace('Listening on ', '') };
 }

@@ -1,8 +1,20 @@
-/** On whose behalf something is read or done. Every read for a page takes one, and its rights are part of the query. */
-export type Actor = { readonly role: 'admin' } | { readonly role: 'customer'; readonly userId: string };
+/** On whose behalf something is read or done. Every read and write takes one, and its rights are part of the query. */
+export type Actor =
+  | {
+      readonly role: 'admin';
+      /** Null for whoever sits at the machine itself. */
+      readonly userId: string | null;
+    }
+  | { readonly role: 'customer'; readonly userId: string };
 
-/** Whoever sits at the machine itself: the command line, and the pages as long as they answer on loopback only. */
-export const LOCAL_OPERATOR: Actor = { role: 'admin' };
+/** Whoever runs the command line: has the database and the key anyway. */
+export const LOCAL_OPERATOR: Actor = { role: 'admin', userId: null };
 
 /** How the journal names who did something. */
-export const journalName = (actor: Actor): string => ('userId' in actor ? actor.userId : 'cli');
+export const journalName = (actor: Actor): string => actor.userId ?? 'cli';
+
+/** What `locals` holds on a guarded route. Throws where nobody is signed in: the route is public by mistake. */
+export function guarded<T>(who: T | null): T {
+  if (who === null) throw new Error('nobody is signed in, yet this route needs someone: see src/lib/auth/routes.ts');
+  return who;
+}

@@ -6,6 +6,7 @@ import { getEffectiveCircuitState, type CircuitState } from '../monitoring/circu
 import { maintenanceAt } from '../monitoring/maintenance.ts';
 import { UNCHECKED, type HealthState } from '../monitoring/transition.ts';
 import { fingerprint } from '../provisioning/host-key.ts';
+import { restartFor, rowFor } from './plain-words.ts';
 
 /** One VPS as it is shown: facts, no secrets. Times are `Date`s, or null where it has not happened. */
 export type FleetRow = {
@@ -108,7 +109,8 @@ function readRows({ db, settings }: App, where: SQL | undefined, now: Date): Fle
 }
 
 /** The VPSs this actor may see, oldest first. */
-export const listVps = (app: App, actor: Actor, now: Date): FleetRow[] => readRows(app, ownedBy(actor), now);
+export const listVps = (app: App, actor: Actor, now: Date): FleetRow[] =>
+  readRows(app, ownedBy(actor), now).map(rowFor(actor));
 
 /** The VPSs a person means by `HOST`, `HOST:PORT` or an id; more than one where a host name stands for several. */
 export function findVps(app: App, actor: Actor, wanted: string, now: Date): FleetRow[] {
@@ -120,11 +122,11 @@ export function findVps(app: App, actor: Actor, wanted: string, now: Date): Flee
     eq(subscriptions.vpsIpAddress, wanted),
     address,
   );
-  return readRows(app, and(meant, ownedBy(actor)), now);
+  return readRows(app, and(meant, ownedBy(actor)), now).map(rowFor(actor));
 }
 
 export const readVps = (app: App, actor: Actor, id: string, now: Date): FleetRow | undefined =>
-  readRows(app, and(eq(subscriptions.id, id), ownedBy(actor)), now)[0];
+  readRows(app, and(eq(subscriptions.id, id), ownedBy(actor)), now).map(rowFor(actor))[0];
 
 export type RestartRow = Pick<typeof restartAttempts.$inferSelect, 'intendedAt' | 'finishedAt' | 'outcome' | 'detail'>;
 
@@ -142,4 +144,5 @@ export const listRestartLedger = ({ db }: App, actor: Actor, vpsId: string, limi
     .where(and(eq(subscriptions.id, vpsId), ownedBy(actor)))
     .orderBy(desc(restartAttempts.intendedAt))
     .limit(limit)
-    .all();
+    .all()
+    .map(restartFor(actor));

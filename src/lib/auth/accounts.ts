@@ -1,0 +1,162 @@
+import { and, asc, count, eq, ne } from 'drizzle-orm';
+import type { App } from '../app.ts';
+import { write, type Transaction } from '../db/client.ts';
+import { newId, oneTimeLinks, subscriptions, twoFactors, users } from '../db/schema.ts';
+import {
+  emailProblem,
+  nameProblem,
+  normalizeEmail,
+  passwordProblem,
+  problemsIn,
+  type Problems,
+} from './account-form.ts';
+import type { Actor } from './actor.ts';
+import { endSessions, hashPassword, storePassword } from './credentials.ts';
+import { announceSessionsEnded } from './session-end.ts';
+import type { SignedIn } from './session.ts';
+
+export type NewAdmin = { readonly email: string; readonly name: string; readonly password: string };
+
+/** What is wrong with a new admin's data as typed; undefined when nothing is. */
+export const problemsOfAdmin = ({ email, name, password }: NewAdmin): Problems<keyof NewAdmin> | undefined =>
+  problemsIn({
+    email: emailProblem(normalizeEmail(email)),
+    name: nameProblem(name.trim()),
+    password: passwordProblem(password, normalizeEmail(email)),
+  });
+
+export const hasAdmin = (db: Pick<Transaction, 'select'>): boolean =>
+  db.select({ id: users.id }).from(users).where(eq(users.role, 'admin')).get() !== undefined;
+
+/** Adds an admin, which ends every link for the first one. Null where the address belongs to someone already. */
+export function insertAdmin(tx: Transaction, given: NewAdmin, passwordHash: string): string | null {
+  const email = normalizeEmail(given.email);
+  if (tx.select().from(users).where(eq(users.email, email)).get()) return null;
+  const id = newId('user');
+  tx.insert(users)
+    .values({ id, email, name: given.name.trim() || null, role: 'admin' })
+    .run();
+  storePassword(tx, id, passwordHash);
+  tx.delete(oneTimeLinks).where(eq(oneTimeLinks.purpose, 'first_admin')).run();
+  return id;
+}
+
+export type CreateAdminResult =
+  | { readonly kind: 'created'; readonly userId: string }
+  | { readonly kind: 'email_taken' }
+  | { readonly kind: 'refused'; readonly problems: Problems<keyof NewAdmin> };
+
+/** For the command line, and for admins. Throws when a customer asks: no page lets it come to that. */
+export async function createAdmin(app: App, actor: Actor, given: NewAdmin): Promise<CreateAdminResult> {
+  if (actor.role !== 'admin') throw new Error('only an admin makes admins');
+  const problems = problemsOfAdmin(given);
+  if (problems) return { kind: 'refused', problems };
+  const hash = await hashPassword(app, given.password);
+  const userId = await write(app.db, (tx) => insertAdmin(tx, given, hash));
+  return userId === null ? { kind: 'email_taken' } : { kind: 'created', userId };
+}
+
+export type AdminRow = {
+  readonly id: string;
+  readonly email: string;
+  readonly name: string | null;
+  readonly secondFactor: boolean;
+  readonly createdAt: Date;
+};
+
+/** The admins, oldest first; nobody else may know them. */
+export const listAdmins = ({ db }: App, actor: Actor): AdminRow[] =>
+  actor.role !== 'admin'
+    ? []
+    : db
+        .select({
+          id: users.id,
+          email: users.email,
+          name: users.name,
+          secondFactor: users.twoFactorEnabled,
+          createdAt: users.createdAt,
+        })
+        .from(users)
+        .where(eq(users.role, 'admin'))
+        .orderBy(asc(users.createdAt), asc(users.id))
+        .all();
+
+export type RoleChange =
+  { readonly kind: 'changed' } | { readonly kind: 'not_found' } | { readonly kind: 'last_admin' };
+
+/** Gives a user another role, and ends all of the user's sessions: none goes on with rights that were taken away. */
+export async function changeRole(
+  app: App,
+  actor: Actor,
+  userId: string,
+  role: 'admin' | 'customer',
+): Promise<RoleChange> {
+  const result = await write(app.db, (tx): RoleChange => {
+    const user = tx.select().from(users).where(eq(users.id, userId)).get();
+    if (actor.role !== 'admin' || !user) return { kind: 'not_found' };
+    if (user.role === role) return { kind: 'changed' };
+    if (role === 'customer' && isLastAdmin(tx, userId)) return { kind: 'last_admin' };
+    // The second factor comes with the role: a customer has no page to manage it.
+    if (role === 'customer') tx.delete(twoFactors).where(eq(twoFactors.userId, userId)).run();
+    tx.update(users)
+      .set(role === 'customer' ? { role, twoFactorEnabled: false } : { role })
+      .where(eq(users.id, userId))
+      .run();
+    if (role === 'admin') tx.delete(oneTimeLinks).where(eq(oneTimeLinks.purpose, 'first_admin')).run();
+    endSessions(tx, userId);
+    return { kind: 'changed' };
+  });
+  if (result.kind === 'changed') announceSessionsEnded(userId);
+  return result;
+}
+
+export type AdminRemoval =
+  | { readonly kind: 'removed'; readonly id: string }
+  /** Has a VPS, and so remains as a customer. */
+  | { readonly kind: 'demoted'; readonly id: string }
+  | { readonly kind: 'not_found' }
+  | { readonly kind: 'last_admin' };
+
+/** Ends someone's being an admin: the account goes, unless a VPS belongs to it. */
+export async function removeAdmin(app: App, actor: Actor, typed: string): Promise<AdminRemoval> {
+  const admin = app.db
+    .select({ id: users.id })
+    .from(users)
+    .where(and(eq(users.email, normalizeEmail(typed)), eq(users.role, 'admin')))
+    .get();
+  if (!admin) return { kind: 'not_found' };
+  const demoted = await changeRole(app, actor, admin.id, 'customer');
+  if (demoted.kind !== 'changed') return demoted;
+  const gone = await write(app.db, (tx) => {
+    if (tx.select().from(subscriptions).where(eq(subscriptions.userId, admin.id)).get()) return false;
+    return (
+      tx
+        .delete(users)
+        .where(and(eq(users.id, admin.id), eq(users.role, 'customer')))
+        .run().changes === 1
+    );
+  });
+  return { kind: gone ? 'removed' : 'demoted', id: admin.id };
+}
+
+const isLastAdmin = (tx: Transaction, userId: string): boolean =>
+  tx
+    .select({ others: count() })
+    .from(users)
+    .where(and(eq(users.role, 'admin'), ne(users.id, userId)))
+    .get()?.others === 0;
+
+/** Changes the user's own name; nothing means none. Gives what is wrong with it, if anything. */
+export async function changeName({ db }: App, { user }: SignedIn, typed: string): Promise<string | undefined> {
+  const name = typed.trim();
+  const problem = nameProblem(name);
+  if (problem !== undefined) return problem;
+  await write(db, (tx) =>
+    tx
+      .update(users)
+      .set({ name: name || null })
+      .where(eq(users.id, user.id))
+      .run(),
+  );
+  return undefined;
+}

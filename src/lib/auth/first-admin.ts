@@ -1,0 +1,54 @@
+import type { App } from '../app.ts';
+import { write } from '../db/client.ts';
+import { hasAdmin, insertAdmin, problemsOfAdmin, type NewAdmin } from './accounts.ts';
+import type { Problems } from './account-form.ts';
+import { networkOf, type Asking } from './asking.ts';
+import { hashPassword } from './credentials.ts';
+import { makeLink, peekLink, takeLink } from './one-time-link.ts';
+import { countAttempt, forgiveAttempt, type Counted } from './rate-limit.ts';
+
+const VALID_MS = 24 * 60 * 60_000;
+
+/** While there is no admin: a fresh link with which someone becomes it, once, within 24 hours. Otherwise null. */
+export const offerFirstAdmin = (app: App, now: Date): Promise<string | null> =>
+  write(app.db, (tx) =>
+    hasAdmin(tx)
+      ? null
+      : makeLink(tx, app, { purpose: 'first_admin', userId: null, expiresAt: new Date(now.getTime() + VALID_MS) }, now),
+  );
+
+/** Whether this link still makes an admin. */
+export const isFirstAdminLink = ({ db }: App, token: string, now: Date): boolean =>
+  !hasAdmin(db) && peekLink(db, 'first_admin', token, now) !== undefined;
+
+export type FirstAdminResult =
+  | { readonly kind: 'created' }
+  | { readonly kind: 'invalid_link' }
+  | { readonly kind: 'limited'; readonly retryAt: Date }
+  | { readonly kind: 'refused'; readonly problems: Problems<keyof NewAdmin> };
+
+/** Uses the link up. However many follow it at the same moment, one becomes admin. */
+export async function becomeFirstAdmin(
+  app: App,
+  asking: Asking,
+  token: string,
+  given: NewAdmin,
+  now: Date,
+): Promise<FirstAdminResult> {
+  const counted: Counted[] = [['one-time link address', networkOf(asking.address)]];
+  const allowance = await countAttempt(app, counted, now);
+  if (!allowance.allowed) return { kind: 'limited', retryAt: allowance.retryAt };
+  if (!isFirstAdminLink(app, token, now)) return { kind: 'invalid_link' };
+  const problems = problemsOfAdmin(given);
+  if (problems) return { kind: 'refused', problems };
+  const hash = await hashPassword(app, given.password);
+  const result = await write(app.db, (tx): FirstAdminResult => {
+    if (hasAdmin(tx) || peekLink(tx, 'first_admin', token, now) === undefined) return { kind: 'invalid_link' };
+    if (insertAdmin(tx, given, hash) === null)
+      return { kind: 'refused', problems: { email: 'This address belongs to a customer. Use another one.' } };
+    takeLink(tx, 'first_admin', token, now);
+    return { kind: 'created' };
+  });
+  if (result.kind === 'created') await forgiveAttempt(app, counted);
+  return result;
+}

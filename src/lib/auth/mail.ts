@@ -1,0 +1,33 @@
+export type Mail = { readonly to: string; readonly subject: string; readonly text: string; readonly html: string };
+
+/** Resolves when the mail has been handed over; rejects with a reason that may be logged. */
+export type SendMail = (mail: Mail) => Promise<void>;
+
+/** How mails about accounts leave this program; null as long as no channel for mail is set up. */
+export const accountMailer = (): SendMail | null => null;
+
+const escapeHtml = (text: string): string =>
+  text.replaceAll(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
+
+/** The mail around a link for setting a password: asked for by the user, or an invitation to the first one. */
+export function passwordMail(kind: 'reset' | 'invitation', to: string, link: string, validFor: string): Mail {
+  const [subject, opening, closing] =
+    kind === 'reset'
+      ? [
+          'Set a new password',
+          'Someone, hopefully you, asked for a new password for your Wardround account.',
+          'If that was not you, ignore this mail: nothing changes.',
+        ]
+      : [
+          'Your Wardround account',
+          'You have an account on Wardround, which watches over your VPS. Set a password to see how it is.',
+          'If you expected nothing of that kind, ignore this mail.',
+        ];
+  const how = `The link works once, within ${validFor}:`;
+  return {
+    to,
+    subject,
+    text: `${opening}\n\n${how}\n${link}\n\n${closing}\n`,
+    html: `<p>${escapeHtml(opening)}</p><p>${how}<br><a href="${escapeHtml(link)}">${escapeHtml(link)}</a></p><p>${escapeHtml(closing)}</p>`,
+  };
+}

@@ -1,0 +1,44 @@
+import type { Actor } from './actor.ts';
+
+export type Access = 'public' | 'signed-in' | 'admin';
+
+/**
+ * Who may ask for what, by route id. A route that is missing here answers nobody, and `tests/routes.test.ts` walks each
+ * of them, with each of its actions and methods, as each kind of user.
+ */
+export const ROUTE_ACCESS: Readonly<Record<string, Access>> = {
+  '/': 'signed-in',
+  '/vps/[id]': 'signed-in',
+  '/account': 'signed-in',
+  '/account/second-factor': 'admin',
+  '/sign-in': 'public',
+  '/sign-in/second-factor': 'public',
+  '/sign-out': 'public',
+  '/forgot-password': 'public',
+  '/reset-password': 'public',
+  '/welcome': 'public',
+};
+
+/** Whether this actor may come to this route, or what stands in the way. Rights on single rows are the queries' affair. */
+export function judgeAccess(routeId: string, actor: Actor | null): 'allowed' | 'sign in' | 'forbidden' | 'unlisted' {
+  const access = Object.hasOwn(ROUTE_ACCESS, routeId) ? ROUTE_ACCESS[routeId] : undefined;
+  switch (access) {
+    case undefined:
+      return 'unlisted';
+    case 'public':
+      return 'allowed';
+    case 'signed-in':
+      return actor === null ? 'sign in' : 'allowed';
+    case 'admin':
+      if (actor === null) return 'sign in';
+      return actor.role === 'admin' ? 'allowed' : 'forbidden';
+  }
+}
+
+/** Where to go after signing in: a path of this site, whatever the address of the page says. */
+export function pathAfterSignIn(next: string | null, origin: string): string {
+  if (next === null || !next.startsWith('/')) return '/';
+  const url = URL.parse(next, origin);
+  // `//elsewhere.example` and `/\elsewhere.example` are paths to the eye only.
+  return url?.origin === origin ? `${url.pathname}${url.search}` : '/';
+}

@@ -1,0 +1,57 @@
+import { EventEmitter } from 'node:events';
+import { and, eq, gt } from 'drizzle-orm';
+import type { App } from '../app.ts';
+import { sessions } from '../db/schema.ts';
+
+const ENDED = 'ended';
+const EMITTER = Symbol.for('wardround.sessions-ended');
+/** On globalThis: a stream that is open outlives a hot reload of this module. */
+const shared = globalThis as { [EMITTER]?: EventEmitter };
+const emitter = (shared[EMITTER] ??= new EventEmitter().setMaxListeners(0));
+
+type Listener = (userId: string, exceptSessionId: string | null) => void;
+
+/** To be called after commit, by whatever ends sessions of this process: all of the user's, or all but one. */
+export const announceSessionsEnded = (userId: string, exceptSessionId: string | null = null): void => {
+  emitter.emit(ENDED, userId, exceptSessionId);
+};
+
+/** Calls `listener` whenever sessions have ended in this process. Returns how to stop that. */
+export function onSessionsEnded(listener: Listener): () => void {
+  emitter.on(ENDED, listener);
+  return () => emitter.off(ENDED, listener);
+}
+
+/** Sessions end in other processes too (the command line, a second server): those are noticed this late at most. */
+const RECHECK_MS = 5_000;
+
+export type LiveSession = { readonly id: string; readonly userId: string };
+
+export const isLive = ({ db }: App, { id, userId }: LiveSession, now: Date): boolean =>
+  db
+    .select({ id: sessions.id })
+    .from(sessions)
+    .where(and(eq(sessions.id, id), eq(sessions.userId, userId), gt(sessions.expiresAt, now)))
+    .get() !== undefined;
+
+/**
+ * Calls `onEnd` once, as soon as the session is over: at once when this process ended it, otherwise within five
+ * seconds. For what stays open longer than a request, such as a live stream. Returns how to stop watching.
+ */
+export function watchSession(app: App, session: LiveSession, onEnd: () => void): () => void {
+  const stop = (): void => {
+    unsubscribe();
+    clearInterval(recheck);
+  };
+  const look = (): void => {
+    if (isLive(app, session, new Date())) return;
+    stop();
+    onEnd();
+  };
+  const unsubscribe = onSessionsEnded((userId) => {
+    if (userId === session.userId) look();
+  });
+  const recheck = setInterval(look, RECHECK_MS);
+  recheck.unref();
+  return stop;
+}

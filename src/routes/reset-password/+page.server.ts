@@ -1,0 +1,29 @@
+import { fail, redirect } from '@sveltejs/kit';
+import { defaultApp } from '$lib/app';
+import { resetPassword, whoseLink } from '$lib/auth/password';
+import { fieldsOf, tooMany } from '../form-fields';
+import type { Actions, PageServerLoad } from './$types';
+
+export const load: PageServerLoad = async ({ url }) => ({
+  email: whoseLink(await defaultApp(), url.searchParams.get('token') ?? '', new Date())?.email ?? null,
+});
+
+export const actions: Actions = {
+  default: async (event) => {
+    const now = new Date();
+    const { password } = await fieldsOf(event, 'password');
+    const token = event.url.searchParams.get('token') ?? '';
+    const result = await resetPassword(await defaultApp(), event.locals.asking, { token, password }, now);
+    switch (result.kind) {
+      case 'limited':
+        return fail(429, { problem: tooMany(result.retryAt, now) });
+      case 'refused':
+        return fail(400, { problem: result.problem });
+      // The page itself says that the link does not work.
+      case 'invalid_link':
+        return fail(400, { problem: null });
+      case 'done':
+        return redirect(303, '/sign-in?done=password');
+    }
+  },
+};

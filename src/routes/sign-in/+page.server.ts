@@ -1,0 +1,46 @@
+import { fail, redirect } from '@sveltejs/kit';
+import { defaultApp } from '$lib/app';
+import { hasAdmin } from '$lib/auth/accounts';
+import { pathAfterSignIn } from '$lib/auth/routes';
+import { signIn } from '$lib/auth/sign-in';
+import { passOn } from '../browser-cookies';
+import { fieldsOf, tooMany } from '../form-fields';
+import type { Actions, PageServerLoad } from './$types';
+
+const DONE: Record<string, string> = {
+  'signed-out': 'You are signed out.',
+  password: 'Your new password is set. Sign in with it.',
+  expired: 'That took too long, or there were too many wrong codes. Sign in again.',
+};
+
+export const load: PageServerLoad = async ({ locals, url }) => {
+  if (locals.signedIn) redirect(303, '/');
+  const { db } = await defaultApp();
+  return { done: DONE[url.searchParams.get('done') ?? ''] ?? null, isNew: !hasAdmin(db) };
+};
+
+export const actions: Actions = {
+  default: async (event) => {
+    const { locals, url, cookies } = event;
+    const now = new Date();
+    const { email, password } = await fieldsOf(event, 'email', 'password');
+    if (email.trim() === '' || password === '')
+      return fail(400, { email, problem: 'Enter your e-mail address and your password.' });
+    const result = await signIn(await defaultApp(), locals.asking, { email, password }, now);
+    switch (result.kind) {
+      case 'limited':
+        return fail(429, { email, problem: tooMany(result.retryAt, now) });
+      case 'wrong':
+        return fail(400, {
+          email,
+          problem: 'That e-mail address and password do not belong together. Check both and try again.',
+        });
+      case 'second_factor':
+        passOn(cookies, result.setCookies);
+        return redirect(303, `/sign-in/second-factor${url.search}`);
+      case 'signed_in':
+        passOn(cookies, result.setCookies);
+        return redirect(303, pathAfterSignIn(url.searchParams.get('next'), url.origin));
+    }
+  },
+};

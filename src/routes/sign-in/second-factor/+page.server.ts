@@ -1,0 +1,38 @@
+import { fail, redirect } from '@sveltejs/kit';
+import { defaultApp } from '$lib/app';
+import { pathAfterSignIn } from '$lib/auth/routes';
+import { awaitsSecondFactor, verifySecondFactor } from '$lib/auth/sign-in';
+import { passOn } from '../../browser-cookies';
+import { fieldsOf, tooMany } from '../../form-fields';
+import type { Actions, PageServerLoad } from './$types';
+
+export const load: PageServerLoad = ({ locals }) => {
+  if (locals.signedIn) redirect(303, '/');
+  if (!awaitsSecondFactor(locals.asking)) redirect(303, '/sign-in');
+};
+
+export const actions: Actions = {
+  default: async (event) => {
+    const { locals, url, cookies } = event;
+    if (!awaitsSecondFactor(locals.asking)) redirect(303, '/sign-in?done=expired');
+    const now = new Date();
+    const { code } = await fieldsOf(event, 'code');
+    if (code.trim() === '') return fail(400, { problem: 'Enter the code that your authenticator app shows.' });
+    const result = await verifySecondFactor(await defaultApp(), locals.asking, code, now);
+    switch (result.kind) {
+      case 'limited':
+        return fail(429, { problem: tooMany(result.retryAt, now) });
+      case 'locked':
+        return fail(429, { problem: 'Too many wrong codes. Try again in 15 min.' });
+      case 'wrong':
+        return fail(400, {
+          problem: 'That code is not right. Codes change every 30 seconds: enter the one shown now.',
+        });
+      case 'expired':
+        return redirect(303, '/sign-in?done=expired');
+      case 'signed_in':
+        passOn(cookies, result.setCookies);
+        return redirect(303, pathAfterSignIn(url.searchParams.get('next'), url.origin));
+    }
+  },
+};

@@ -1,0 +1,40 @@
+import { fail, redirect } from '@sveltejs/kit';
+import { defaultApp } from '$lib/app';
+import { becomeFirstAdmin, isFirstAdminLink } from '$lib/auth/first-admin';
+import type { NewAdmin } from '$lib/auth/accounts';
+import type { Problems } from '$lib/auth/account-form';
+import { signIn } from '$lib/auth/sign-in';
+import { passOn } from '../browser-cookies';
+import { fieldsOf, tooMany } from '../form-fields';
+import type { Actions, PageServerLoad } from './$types';
+
+export const load: PageServerLoad = async ({ url }) => ({
+  works: isFirstAdminLink(await defaultApp(), url.searchParams.get('token') ?? '', new Date()),
+});
+
+export const actions: Actions = {
+  default: async (event) => {
+    const { locals, url, cookies } = event;
+    const app = await defaultApp();
+    const now = new Date();
+    const given = await fieldsOf(event, 'email', 'name', 'password');
+    const typed = { email: given.email, name: given.name };
+    const refuse = (status: number, problem: string | null, { email, name, password }: Problems<keyof NewAdmin> = {}) =>
+      fail(status, { ...typed, problem, emailProblem: email, nameProblem: name, passwordProblem: password });
+    const result = await becomeFirstAdmin(app, locals.asking, url.searchParams.get('token') ?? '', given, now);
+    switch (result.kind) {
+      case 'limited':
+        return refuse(429, tooMany(result.retryAt, now));
+      case 'refused':
+        return refuse(400, null, result.problems);
+      // The page itself says that the link does not work.
+      case 'invalid_link':
+        return refuse(400, null);
+      case 'created': {
+        const signed = await signIn(app, locals.asking, given, now);
+        if (signed.kind === 'signed_in') passOn(cookies, signed.setCookies);
+        return redirect(303, '/');
+      }
+    }
+  },
+};
