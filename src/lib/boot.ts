@@ -7,6 +7,7 @@ import { startHistoryRetention, stopHistoryRetention } from './history/retention
 import { startGracePeriodEnforcer, stopGracePeriodEnforcer } from './jobs/grace-period-enforcer.ts';
 import { createLog, messageOf } from './jobs/log.ts';
 import { startHealthMonitor, stopHealthMonitor } from './monitoring/health-checker.ts';
+import { startDispatcher, stopDispatcher } from './notifications/dispatcher.ts';
 
 const log = createLog('wardround');
 const BOOTED = Symbol.for('wardround.booted');
@@ -31,6 +32,7 @@ export async function bootServer({ exitAfterStop }: { readonly exitAfterStop: bo
     else log.info('health monitor is off (ENABLE_HEALTH_MONITOR=true starts it)');
     startGracePeriodEnforcer(app);
     startHistoryRetention(app);
+    startDispatcher(app);
     stopOnSignals(exitAfterStop);
     // Not before: a page may still be on its way when the jobs have ended.
     process.once('exit', () => app.close());
@@ -54,12 +56,11 @@ function stopOnSignals(exitAfterStop: boolean): void {
     }
     stoppingSinceMs = performance.now();
     log.info(`${signal}: stopping; a restart under way may end first`);
-    const drained = Promise.all([stopHealthMonitor(), stopGracePeriodEnforcer(), stopHistoryRetention()]).catch(
-      (error: unknown) => {
-        log.error(`stopping failed: ${messageOf(error)}`);
-        process.exitCode = 1;
-      },
-    );
+    const jobs = [stopHealthMonitor(), stopGracePeriodEnforcer(), stopHistoryRetention(), stopDispatcher()];
+    const drained = Promise.all(jobs).catch((error: unknown) => {
+      log.error(`stopping failed: ${messageOf(error)}`);
+      process.exitCode = 1;
+    });
     // Vite's dev server waits for a signal that is taken here. A built server first lets its requests end, and could
     // end by itself, but for a timer that node-schedule loses sight of when the clock was set back.
     const served = exitAfterStop ? Promise.resolve() : once(process, 'sveltekit:shutdown');

@@ -111,4 +111,5 @@ export function readIncident(app: App, actor: Actor, id: string): IncidentDetail
   return { incident: forAdmin ? toRow(found) : { ...toRow(found), firstError: '' }, events, restarts };
 }
 
-const withoutRemoteText = ({ message: _, ...detail }: JournalRow['detail']): JournalRow['detail'] => detail;
+const withoutRemoteText = (detail: JournalRow['detail']): JournalRow['detail'] =>
+  Object.fromEntries(Object.entries(detail).filter(([name]) => name !== 'message'));

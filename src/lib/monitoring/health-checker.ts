@@ -1,6 +1,8 @@
 import { defaultApp, type App } from '../app.ts';
 import { messageOf } from '../jobs/log.ts';
 import { scheduleJob, type ScheduledJob } from '../jobs/scheduler.ts';
+import { publish } from '../live/bus.ts';
+import { sendHeartbeat } from '../notifications/heartbeat.ts';
 import { acquireLease, LEASE_RENEWAL_MS, releaseLease } from './lease.ts';
 import { runHealthSweep, serverLog, type SweepSummary } from './sweep.ts';
 import type { SweepProgress } from './sweep-run.ts';
@@ -79,15 +81,21 @@ function createMonitor(app: App): RunningMonitor {
     try {
       const result = await runHealthSweep(app, {
         stop: { probes: probes.signal, restarts: restarts.signal },
-        onProgress: (now) => (progress = now),
+        onProgress: (now) => {
+          progress = now;
+          publish({ kind: 'monitor' });
+        },
       });
       if (result.kind !== 'busy') lastSweep = result.summary;
-      else
+      // Not awaited: whoever listens there may be slow, and the next sweep must not wait for that.
+      if (result.kind === 'completed') void sendHeartbeat(app.settings, serverLog);
+      if (result.kind === 'busy')
         serverLog.info(
           `sweep skipped: the process ${result.pid} is sweeping (${++skippedForOthers + job.skippedRuns()} skipped so far)`,
         );
     } finally {
       progress = null;
+      publish({ kind: 'monitor' });
     }
   });
   serverLog.info(`health monitor started (schedule: ${app.settings.healthCheckCron})`);

@@ -1,5 +1,7 @@
 import type { App } from '../app.ts';
 import { messageOf, type Log } from '../jobs/log.ts';
+import { publish } from '../live/bus.ts';
+import { wakeDispatcher } from '../notifications/dispatcher.ts';
 import { healVps, lookAtVps, toRecord, withVerdict, type Look, type StopSignals } from './check-vps.ts';
 import type { DueVps } from './fleet.ts';
 import { restartCap } from './healing-limits.ts';
@@ -142,6 +144,8 @@ export class SweepRun {
     if (records.length === 0) return;
     try {
       for (const recorded of await recordChecks(this.#app.db, records, this.#app.settings)) this.#tally(recorded);
+      publish({ kind: 'vps', vpsIds: records.map(({ subscriptionId }) => subscriptionId) });
+      wakeDispatcher();
     } catch (error) {
       this.#onFault(`the results of ${records.length} VPSs could not be saved`, error, records.length);
       if (error instanceof LeaseLostError) this.interrupted = true;
