@@ -52,6 +52,10 @@ function exitCodeOf(error: unknown): number {
   return FAILED;
 }
 
+// `wardround vps list | head -1`: whoever reads has seen enough, which is no error, and the work goes on to its end.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
 for (const command of [program, vps, ...program.commands, ...vps.commands]) command.exitOverride();
 try {
   await program.parseAsync();
