@@ -81,6 +81,7 @@ export async function checkVps(
   const outcome = await restartRachelService({ ...target, hostKey: probe.hostKey }, app.settings, {
     // systemd's own start limit is a protection: only the one trial per cooldown may lift it.
     resetFailed: decision.trial,
+    before: probe.result.kind === 'state' ? probe.result.unit : null,
     signal: stop.restarts,
   });
   // The time of the end: what a restart leads to (healthy, a circuit opened) is true from now, not from the probe.
