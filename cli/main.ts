@@ -56,6 +56,10 @@ function exitCodeOf(error: unknown): number {
   return FAILED;
 }
 
+// `wardround vps list | head -1`: whoever reads has seen enough, which is no error, and the work goes on to its end.
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code !== 'EPIPE') throw error;
+});
 for (const command of [program, ...program.commands, ...groups.flatMap((group) => group.commands)])
   command.exitOverride();
 try {

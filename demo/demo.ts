@@ -6,36 +6,17 @@ import { join } from 'node:path';
 import { createInterface } from 'node:readline';
 import { openApp } from '../src/lib/app.ts';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
-import { DEFAULTS, readEnvironment } from '../src/lib/config.ts';
 import { addVps } from '../src/lib/fleet-admin/fleet-admin.ts';
 import { parseVps } from '../src/lib/fleet-admin/new-vps.ts';
 import { buildIfStale, PROJECT_DIR } from '../scripts/build.ts';
 import { newKeyPair } from './key-pair.ts';
 import { makeLogins } from './logins.ts';
 import type { FleetMember, FromFleet, ToFleet } from './fleet.ts';
+import { DATA_DIR, DEMO_SETTINGS, demoEnvironment } from './settings.ts';
 
 process.chdir(PROJECT_DIR);
-const DATA_DIR = join('data', 'demo');
+const environment = demoEnvironment(process.env);
 const LOG_FILE = join(DATA_DIR, 'server.log');
-const PORT = process.env.PORT || DEFAULTS.PORT;
-
-/** Everything apart from real use: its own data, and times in which all can be seen within three minutes. */
-const DEMO_SETTINGS = {
-  DATABASE_URL: join(DATA_DIR, 'wardround.db'),
-  ENCRYPTION_KEY_FILE: join(DATA_DIR, 'encryption.key'),
-  ENCRYPTION_KEY: '',
-  ENABLE_HEALTH_MONITOR: 'true',
-  HEALTH_CHECK_CRON: '*/10 * * * * *',
-  MONITORED_SERVICE: 'rachel8',
-  SSH_CONNECT_TIMEOUT_MS: '2000',
-  SSH_COMMAND_TIMEOUT_MS: '2000',
-  RESTART_SETTLE_MS: '2000',
-  CIRCUIT_COOLDOWN_MS: '120000',
-  HOST: '127.0.0.1',
-  PORT,
-  ORIGIN: `http://localhost:${PORT}`,
-};
-const environment = { ...readEnvironment(PROJECT_DIR), ...DEMO_SETTINGS };
 
 /** The log knows users by their id; whoever watches knows them by name. */
 const names = new Map<string, string>();
@@ -90,7 +71,7 @@ fleet.on('message', (message: FromFleet) => {
 });
 
 function announce(): void {
-  const url = `http://localhost:${PORT}/`;
+  const url = `http://localhost:${environment.PORT}/`;
   console.log(`
   Wardround demo: ${built.members.length} VPSs, real SSH on loopback, a sweep each 10 s, a cooldown of 2 min.
 

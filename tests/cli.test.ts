@@ -2,7 +2,7 @@ import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { addAll, makeLogin, startVps, type SimulatedVps } from './support/fleet.ts';
-import { runCli, scratchEnvironment, type CliResult } from './support/project.ts';
+import { runCli, scratchEnvironment, startProcess, type CliResult } from './support/project.ts';
 
 let scratch: ReturnType<typeof scratchEnvironment>;
 let login: ReturnType<typeof makeLogin>;
@@ -225,6 +225,18 @@ describe('wardround', () => {
     expect(exitCode).toBe(1);
     expect(stderr).toContain('The configuration has 2 problems:');
     expect(stderr).not.toContain('at ');
+  });
+
+  it('ends in peace when nobody reads what it prints', async () => {
+    // As `wardround keygen | true` does: the reader is gone before the first line.
+    const {
+      process: child,
+      output,
+      exited,
+    } = startProcess(process.execPath, ['cli/wardround.js', 'keygen'], scratch.environment);
+    child.stdout?.destroy();
+    expect(await exited).toBe(0);
+    expect(output()).toBe('');
   });
 
   it.each([

@@ -1,11 +1,12 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { generateKeyPairSync } from 'node:crypto';
+import dns from 'node:dns';
 import { getEventListeners, once } from 'node:events';
-import type net from 'node:net';
+import net from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import ssh2 from 'ssh2';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { execSSHCommand, type SSHCommandResult } from '../src/lib/provisioning/ssh-exec.ts';
 import type { ExecOnceOrders, ExecOnceOutcome, ExecOnceReport } from './support/exec-once.ts';
 import { deadPort, newKey, ssh, sshPeer, tcp, tcpPeer, type Peer, type SSHManners } from './support/peers.ts';
@@ -261,5 +262,34 @@ describe.concurrent('what the monitor does itself says nothing about the host', 
     const ended = await run;
     expect(ended.report.outcome).toMatchObject({ ok: false, code: 'stalled', phase: 'handshake' });
     expectNothingLeft(ended);
+  });
+});
+
+describe('a host name with two addresses', () => {
+  it('is not down because the first is slow and the second refuses', async () => {
+    // A full queue: the packet that asks for a connection goes unanswered, and is sent again after a second.
+    const listen =
+      "require('net').createServer((s) => s.destroy()).listen({ host: '127.0.0.1', port: 0, backlog: 1 }, function () { console.log(this.address().port); })";
+    const listener = spawn(process.execPath, ['-e', listen], { stdio: ['ignore', 'pipe', 'inherit'] });
+    onTestFinished(() => void listener.kill('SIGKILL'));
+    const [printed] = (await once(listener.stdout, 'data')) as [Buffer];
+    const port = Number(printed.toString());
+    listener.kill('SIGSTOP');
+    const queue = [1, 2, 3].map(() => net.connect(port, '127.0.0.1').on('error', () => undefined));
+    onTestFinished(() => queue.forEach((socket) => socket.destroy()));
+    await Promise.all(queue.slice(0, 2).map((socket) => once(socket, 'connect')));
+
+    const addresses = [
+      { address: '127.0.0.1', family: 4 },
+      { address: '::1', family: 6 },
+    ];
+    const lookup = vi
+      .spyOn(dns, 'lookup')
+      .mockImplementation(((_name: string, _options: object, done: unknown) =>
+        (done as (error: null, found: typeof addresses) => void)(null, addresses)) as unknown as typeof dns.lookup);
+    onTestFinished(() => lookup.mockRestore());
+    const outcome = execSSHCommand({ ...login, host: 'vps.example', port });
+    setTimeout(() => listener.kill('SIGCONT'), 600);
+    await expect(outcome).rejects.toMatchObject({ code: 'reset', phase: 'handshake' });
   });
 });

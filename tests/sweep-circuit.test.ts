@@ -294,6 +294,7 @@ describe('a restart', () => {
 
   it.each([
     ['refuses it', { onRestart: 'start-limit' }],
+    ['refuses it, and gives the reason of the crash before', { onRestart: 'start-limit-after-crash' }],
     ['stops it afterwards', { onRestart: 'dies', result: 'start-limit-hit' }],
   ] as const)('names the start limit of systemd where that %s, and does not lift it', async (_, unit) => {
     const ward = await openWard();
@@ -303,14 +304,24 @@ describe('a restart', () => {
     expect(ward.host.count('reset-failed')).toBe(0);
   });
 
-  it('is freed of the start limit once it is a trial', async () => {
+  it('that has started something and failed, in the same words, is no matter of the start limit', async () => {
     const ward = await openWard();
-    ward.host.set({ state: 'failed', onRestart: 'start-limit' });
-    await sweeps(ward, 3);
-    letTimePass(ward.app, COOLDOWN_MS);
+    ward.host.set({ state: 'failed', onRestart: 'fails' });
     await ward.sweep();
-    expect(ward.state()).toMatchObject({ status: 'healthy', totalRecoveries: 1 });
+    expect(ward.state()).toMatchObject({ status: 'unhealthy', lastErrorCode: 'restart_failed' });
   });
+
+  it.each(['start-limit', 'start-limit-after-crash'] as const)(
+    'is freed of the %s once it is a trial',
+    async (limit) => {
+      const ward = await openWard();
+      ward.host.set({ state: 'failed', onRestart: limit });
+      await sweeps(ward, 3);
+      letTimePass(ward.app, COOLDOWN_MS);
+      await ward.sweep();
+      expect(ward.state()).toMatchObject({ status: 'healthy', totalRecoveries: 1 });
+    },
+  );
 
   it('that sudo refuses has failed, with that error', async () => {
     const ward = await openWard();

@@ -101,5 +101,13 @@ describe('openApp', () => {
     expect(await messageOf({ ...environment, DATABASE_URL: join(folder, 'file/w.db') })).toMatch(
       /DATABASE_URL must name a file in a folder/,
     );
+    expect(await messageOf({ ...environment, ENCRYPTION_KEY_FILE: join(folder, 'file/key') })).toMatch(
+      /file\/key cannot be made \(E\w+\); allowed: a file in a folder that this user may write to/,
+    );
+  });
+
+  it('says what to do on a full disk, and without its migrations', async () => {
+    expect(await messageOf({ ...environment, DATABASE_URL: '/dev/full' })).toMatch(/full.*with room on its disk/);
+    expect(await messageOf({ ...environment, MIGRATIONS_DIR: folder })).toMatch(/MIGRATIONS_DIR must name the folder/);
   });
 });

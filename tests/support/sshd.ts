@@ -31,6 +31,8 @@ export type Unit = {
   readonly result?: string;
   /** What `journalctl` prints of it; nothing, unless it is set. */
   readonly journal?: string;
+  /** `InvocationID`: each restart that starts something appends a `+`. */
+  readonly invocation?: string;
   readonly onRestart?:
     | 'works'
     | 'fails'
@@ -42,6 +44,8 @@ export type Unit = {
     | 'starts-slowly'
     /** Refused by systemd's start limit until `reset-failed`, after which it works. */
     | 'start-limit'
+    /** The same for a unit whose last run has crashed: systemctl then gives the reason of that crash. */
+    | 'start-limit-after-crash'
     /** Works, but the connection breaks before it can say so. */
     | 'breaks-connection'
     /** Takes the connection and the SSH server with it. */
@@ -111,6 +115,7 @@ const SYSTEMCTL = `#!/bin/sh
 verb=$1 name=$2 unit=$SCRATCH_HOST/units/$2
 fact() { cat "$unit/$1" 2>/dev/null || echo "$2"; }
 become() { echo "$1" >"$unit/state"; }
+invoke() { echo "$(fact invocation 0123456789abcdef)+" >"$unit/invocation"; }
 while [ -e "$SCRATCH_HOST/hold-$verb" ]; do sleep 0.02; done
 case $verb in
   is-active)
@@ -124,10 +129,11 @@ case $verb in
     echo "Result=$(fact result success)"
     echo "ExecMainStatus=1"
     echo "NRestarts=0"
-    echo "InvocationID=" ;;
+    echo "InvocationID=$(fact invocation 0123456789abcdef)" ;;
   reset-failed)
-    if [ "$(fact onRestart works)" = start-limit ]; then echo works >"$unit/onRestart"; fi ;;
+    case $(fact onRestart works) in start-limit*) echo works >"$unit/onRestart" ;; esac ;;
   restart)
+    case $(fact onRestart works) in start-limit*) ;; *) invoke ;; esac
     case $(fact onRestart works) in
       works) become active ;;
       dies) become failed ;;
@@ -142,6 +148,10 @@ case $verb in
       start-limit)
         become failed
         echo "Job for $name failed because start of the service was attempted too often." >&2
+        exit 1 ;;
+      start-limit-after-crash)
+        become failed
+        echo "Job for $name failed because the control process exited with error code." >&2
         exit 1 ;;
       breaks-connection) become active; kill -9 "$SESSION_PID" ;;
       takes-host-down) kill "$(cat "$SCRATCH_HOST/sshd.pid")"; kill -9 "$SESSION_PID" ;;

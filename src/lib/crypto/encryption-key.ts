@@ -40,20 +40,29 @@ export function readKey(settings: Pick<Settings, 'encryptionKey' | 'encryptionKe
 
 /**
  * Writes a fresh key to the key file, readable by this user only, unless a key is there already.
- * Returns whether it did. For a database without secrets only: the caller has to know.
+ * Returns whether it did. For a database without secrets only: the caller has to know. Throws `ConfigurationError`.
  */
 export function createKeyFile(settings: Pick<Settings, 'encryptionKey' | 'encryptionKeyFile'>): boolean {
-  if (settings.encryptionKey !== null || existsSync(settings.encryptionKeyFile)) return false;
-  mkdirSync(dirname(settings.encryptionKeyFile), { recursive: true, mode: 0o700 });
+  const file = settings.encryptionKeyFile;
+  if (settings.encryptionKey !== null || existsSync(file)) return false;
+  const refuse = (error: unknown): ConfigurationError =>
+    new ConfigurationError([
+      `ENCRYPTION_KEY is not set and its file ${file} cannot be made (${(error as NodeJS.ErrnoException).code}); allowed: a file in a folder that this user may write to`,
+    ]);
   // Written aside and linked into place: another process sees no key or a whole one, and the first one wins.
-  const draft = `${settings.encryptionKeyFile}.${process.pid}`;
-  writeFileSync(draft, `${generateKey()}\n`, { mode: 0o600 });
+  const draft = `${file}.${process.pid}`;
   try {
-    linkSync(draft, settings.encryptionKeyFile);
+    mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
+    writeFileSync(draft, `${generateKey()}\n`, { mode: 0o600 });
+  } catch (error) {
+    throw refuse(error);
+  }
+  try {
+    linkSync(draft, file);
     return true;
   } catch (error) {
     if ((error as NodeJS.ErrnoException).code === 'EEXIST') return false;
-    throw error;
+    throw refuse(error);
   } finally {
     rmSync(draft);
   }

@@ -1,5 +1,5 @@
-import { mkdirSync } from 'node:fs';
-import { dirname } from 'node:path';
+import { existsSync, mkdirSync } from 'node:fs';
+import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import Sqlite from 'better-sqlite3';
 import { drizzle, type BetterSQLite3Database } from 'drizzle-orm/better-sqlite3';
@@ -90,11 +90,11 @@ export async function openDatabase(path: string, migrationsDir: string): Promise
     if (['SQLITE_NOTADB', 'SQLITE_CORRUPT'].includes(sqliteCode(error)))
       throw new DatabaseError(damaged(path, (error as Error).message));
     if (
-      sqliteCode(error).startsWith('SQLITE_CANTOPEN') ||
-      ['EACCES', 'ENOTDIR', 'EEXIST', 'EROFS'].includes(sqliteCode(error))
+      /^SQLITE_(CANTOPEN|READONLY|FULL|IOERR|PERM)/.test(sqliteCode(error)) ||
+      ['EACCES', 'ENOTDIR', 'EEXIST', 'EROFS', 'ENOSPC'].includes(sqliteCode(error))
     )
       throw new DatabaseError(
-        `The database ${path} cannot be opened (${(error as Error).message}). DATABASE_URL must name a file in a folder that this user may write to.`,
+        `The database ${path} cannot be opened (${(error as Error).message}). DATABASE_URL must name a file in a folder that this user may write to, with room on its disk.`,
       );
     throw error;
   }
@@ -109,6 +109,11 @@ const damaged = (path: string, report: string): string =>
  * of its children.
  */
 async function bringUpToDate(db: Database, path: string, migrationsDir: string): Promise<void> {
+  // Trying again would not help here.
+  if (!existsSync(join(migrationsDir, 'meta/_journal.json')))
+    throw new DatabaseError(
+      `There are no migrations in ${migrationsDir}. MIGRATIONS_DIR must name the folder drizzle of the project.`,
+    );
   db.$client.pragma('foreign_keys = OFF');
   for (let attempt = 1; ; attempt++) {
     try {

@@ -39,6 +39,16 @@ describe('a scheduled job', () => {
     expect(intervalMs('*/10 * * * * *', START)).toBe(10_000);
   });
 
+  it('leaves out no run before a pause of an uneven expression', async () => {
+    const times: string[] = [];
+    job = scheduleJob('sweep', '0,5,10 * * * *', log, () => {
+      times.push(new Date().toISOString().slice(11, 16));
+      return Promise.resolve();
+    });
+    await vi.advanceTimersByTimeAsync(70 * MINUTE_MS);
+    expect(times).toEqual(['12:05', '12:10', '13:00', '13:05', '13:10']);
+  });
+
   it('skips while the run before is not done, counts that, and says so', async () => {
     let finish = (): void => undefined;
     const run = vi.fn(() => new Promise<void>((resolve) => (finish = resolve)));

@@ -15,11 +15,17 @@ const WATCHDOG_MS = 5_000;
 /** A run this much later than due was forgotten by the timer: a clock set back makes node-schedule wait as long. */
 const MISSED_AFTER_MS = 5_000;
 
-/** How far apart two runs of this expression are, at `now`. */
+/** A timer may fire a little before its time. */
+const EARLY_MS = 500;
+
+/**
+ * How far apart the run that is due at `now` and the one before it are. Not the next two: an expression such as
+ * `0,5,10 * * * *` has pauses, and the run before a pause comes no sooner than the others.
+ */
 export function intervalMs(cron: string, now: Date): number {
-  const runs = cronParser.parseExpression(cron, { currentDate: now });
-  const first = runs.next().getTime();
-  return runs.next().getTime() - first;
+  const runs = cronParser.parseExpression(cron, { currentDate: new Date(now.getTime() + EARLY_MS) });
+  const due = runs.prev().getTime();
+  return due - runs.prev().getTime();
 }
 
 /**

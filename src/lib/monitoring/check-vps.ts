@@ -4,6 +4,7 @@ import type { Subscription } from '../db/schema.ts';
 import type { Log } from '../jobs/log.ts';
 import { parsePrivateKey } from '../provisioning/private-key.ts';
 import { SSHCommandError } from '../provisioning/ssh-failure.ts';
+import type { UnitFacts } from '../provisioning/unit-state.ts';
 import { probeService, readJournalTail, restartRachelService, type VpsTarget } from '../provisioning/vps-status.ts';
 import { listRestarts, type DueVps } from './fleet.ts';
 import { decideHealing, type Healing, type HealingDecision } from './healing.ts';
@@ -25,6 +26,8 @@ export type Look = {
   readonly target: VpsTarget | null;
   readonly hostKey: string | null;
   readonly unitText: string;
+  /** The same, read; null where nothing is known. */
+  readonly unit: UnitFacts | null;
   /** What is called for and allowed for this VPS by itself; the sweep may hold it back. */
   readonly decision: HealingDecision;
 };
@@ -78,11 +81,12 @@ export async function lookAtVps(
     const now = new Date();
     const maintenance = maintenanceAt(windows, now) !== null;
     const check = { lookedAt: now, at: now, verdict: target, maintenance, probeMs: null };
-    return { vps, check, target: null, hostKey: null, unitText: '', decision: NONE };
+    return { vps, check, target: null, hostKey: null, unitText: '', unit: null, decision: NONE };
   }
 
   const startMs = performance.now();
   const { result, durationMs, hostKey, unitText } = await probeService(target, app.settings, stop.probes);
+  const unit = result.kind === 'state' ? result.unit : null;
   const now = new Date();
   const judged = judge(result, { graceUsed: state.transitionalSince !== null });
   const verdict = judged.kind === 'unreachable' && stalls.stalledSince(startMs) ? STALLED : judged;
@@ -93,7 +97,7 @@ export async function lookAtVps(
   const since = Math.min(now.getTime() - restartBudget.windowMs, state.circuitOpenedAt?.getTime() ?? Infinity);
   const facts = { now, restarts: listRestarts(app.db, subscription.userId, new Date(since)), maintenance };
   const decision = decideHealing(verdict, state, facts, { breaker, restartBudget });
-  return { vps, check, target: hostKey === null ? null : { ...target, hostKey }, hostKey, unitText, decision };
+  return { vps, check, target: hostKey === null ? null : { ...target, hostKey }, hostKey, unitText, unit, decision };
 }
 
 /** A look as it is to be recorded, together with what was done about it. */
@@ -118,7 +122,7 @@ export async function healVps(
   look: Look,
   { trial, stop, log }: { readonly trial: boolean; readonly stop: StopSignals; readonly log: Log },
 ): Promise<CheckRecord> {
-  const { target, vps, check, unitText } = look;
+  const { target, vps, check, unitText, unit } = look;
   if (target === null || stop.probes.aborted)
     return toRecord(withVerdict(look, STOPPING), { action: 'none', reason: 'not_called_for' });
   const { userId, id: vpsId } = vps.subscription;
@@ -130,6 +134,7 @@ export async function healVps(
   const outcome = await restartRachelService(target, app.settings, {
     // systemd's own start limit is a protection: only the one trial per cooldown may lift it.
     resetFailed: trial,
+    before: unit,
     signal: stop.restarts,
   });
   // The time of the end: what a restart leads to (healthy, a circuit opened) is true from now, not from the look.

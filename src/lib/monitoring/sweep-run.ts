@@ -24,7 +24,7 @@ type Held = { readonly look: Look; readonly trial: boolean };
 
 /** One sweep under way: looks at the fleet in batches, heals what may be healed, then settles what had to wait. */
 export class SweepRun {
-  readonly count = { healthy: 0, unhealthy: 0, restarted: 0, unchecked: 0 };
+  readonly count = { healthy: 0, unhealthy: 0, maintenance: 0, restarted: 0, unchecked: 0 };
   /** The last fault of ours, for people. */
   fault: string | null = null;
   interrupted = false;
@@ -153,12 +153,14 @@ export class SweepRun {
   }
 
   #tally(recorded: Recorded): void {
-    const { next, events } = recorded;
+    const { events } = recorded;
     for (const line of describeRecorded(recorded)) this.#context.log.info(line);
-    if (events.some((event) => event.kind === 'inconclusive')) this.count.unchecked++;
-    else if (next.status === 'healthy') this.count.healthy++;
+    const kinds = events.map(({ kind }) => kind);
+    if (kinds.includes('inconclusive')) this.count.unchecked++;
+    else if (kinds.includes('maintenance_noted')) this.count.maintenance++;
+    else if (kinds.includes('healthy') || kinds.includes('restarted')) this.count.healthy++;
     else this.count.unhealthy++;
-    if (events.some((event) => event.kind === 'restarted')) this.count.restarted++;
+    if (kinds.includes('restarted')) this.count.restarted++;
   }
 
   #onFault(what: string, error: unknown, vpsCount: number): void {

@@ -13,7 +13,10 @@ export type SweepSummary = {
   /** VPSs that have a new result. */
   readonly checked: number;
   readonly healthy: number;
+  /** Not active or not reachable, those that enjoy their sweep of grace among them. */
   readonly unhealthy: number;
+  /** Not active or not reachable either, but under maintenance. */
+  readonly maintenance: number;
   /** Restarts that brought a service back. */
   readonly restarted: number;
   /** Left out until their refused login may be tried again. */
@@ -101,15 +104,16 @@ async function sweep(
     stalls.stop();
   }
 
-  const { healthy, unhealthy, restarted, unchecked } = run.count;
-  const checked = healthy + unhealthy;
+  const { healthy, unhealthy, maintenance, unchecked } = run.count;
+  const checked = healthy + unhealthy + maintenance;
   const durationMs = Math.round(performance.now() - startMs);
   log.info(
     `sweep ${run.interrupted ? 'interrupted' : 'completed'} in ${(durationMs / 1000).toFixed(1)}s ` +
-      `(${checked} checked, ${healthy} healthy, ${unhealthy} unhealthy${unchecked > 0 ? `, ${unchecked} not checked` : ''})`,
+      `(${checked} checked, ${healthy} healthy, ${unhealthy} unhealthy` +
+      `${maintenance > 0 ? `, ${maintenance} under maintenance` : ''}${unchecked > 0 ? `, ${unchecked} not checked` : ''})`,
   );
   return {
     kind: run.interrupted ? 'interrupted' : 'completed',
-    summary: { startedAt, durationMs, checked, healthy, unhealthy, restarted, waiting, unchecked, fault: run.fault },
+    summary: { startedAt, durationMs, checked, waiting, fault: run.fault, ...run.count },
   };
 }

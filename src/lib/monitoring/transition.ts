@@ -275,7 +275,12 @@ const keepsGraceUsed = (verdict: Verdict): boolean =>
   verdict.kind === 'unreachable' || (verdict.kind === 'not_active' && verdict.transitional);
 
 const giveGrace = (state: HealthState, at: Date, message: string): Transition => ({
-  next: { ...state, transitionalSince: at },
+  // A VPS that was never healthy stays one that has not been checked: its status says nothing yet.
+  next: {
+    ...state,
+    transitionalSince: at,
+    lastCheckAt: state.lastHealthyAt === null && state.lastFailureAt === null ? null : state.lastCheckAt,
+  },
   events: [{ kind: 'grace_given', message }],
 });
 

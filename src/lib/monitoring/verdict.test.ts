@@ -2,7 +2,12 @@ import { describe, expect, it } from 'vitest';
 import type { ProbeResult } from '../provisioning/vps-status.ts';
 import { judge, type Verdict } from './verdict.ts';
 
-const unit = (loadState: string, subState = 'dead', result = 'success') => ({ loadState, subState, result });
+const unit = (loadState: string, subState = 'dead', result = 'success') => ({
+  loadState,
+  subState,
+  result,
+  invocationId: '',
+});
 const state = (activeState: string, exitCode: number, facts: ReturnType<typeof unit> | null = null): ProbeResult => ({
   kind: 'state',
   activeState,

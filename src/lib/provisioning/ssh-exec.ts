@@ -78,7 +78,14 @@ class Attempt {
 
   constructor(options: SSHCommandOptions, port: number, key: ParsedKey) {
     this.#options = options;
-    this.#socket = net.connect({ host: options.host, port, noDelay: true });
+    this.#socket = net.connect({
+      host: options.host,
+      port,
+      noDelay: true,
+      // A name may have several addresses. Node gives each but the last 250 ms and does not come back to it: one lost
+      // packet, and a host would be down whose second address leads nowhere from here.
+      autoSelectFamilyAttemptTimeout: Math.ceil(options.connectTimeoutMs / 2),
+    });
     this.#armDeadline(options.connectTimeoutMs);
     this.outcome = new Promise((resolve, reject) => {
       // The last word: what was settled on, once nothing of it is left.

@@ -1,5 +1,11 @@
 /** What systemd knows of a unit that is not active; empty strings where it said nothing. Source: systemctl(1), `show`. */
-export type UnitFacts = { readonly loadState: string; readonly subState: string; readonly result: string };
+export type UnitFacts = {
+  readonly loadState: string;
+  readonly subState: string;
+  readonly result: string;
+  /** Another one with each start; a start that was refused changes nothing. Source: systemd.exec(5). */
+  readonly invocationId: string;
+};
 
 /** Words of `is-active` for a unit that is up. Source: systemctl(1); `refreshing` since systemd 257. */
 const UP = ['active', 'reloading', 'refreshing'];

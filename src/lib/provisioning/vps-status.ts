@@ -53,6 +53,11 @@ export type RestartOutcome =
 const SUDO_REFUSAL =
   /^sudo: .*(?:password|terminal|tty|no new privileges)|not allowed to execute|not in the sudoers|may not run sudo|sudo: (?:command )?not found/im;
 const START_LIMIT = /attempted too often|repeated too quickly|start[- ]limit/i;
+/**
+ * systemctl tells why a job failed by the unit's last result, and the start limit does not replace that of a crash: it
+ * then says that "the control process exited with error code", while no process was started at all.
+ */
+const JOB_FAILED = /^Job for .* failed/m;
 
 type Answer =
   | {
@@ -121,7 +126,12 @@ async function readUnit(target: VpsTarget, limits: SSHLimits, signal?: AbortSign
 
 function parseUnit(text: string): UnitFacts {
   const read = (name: string): string => cleanRemoteText(new RegExp(`^${name}=(.*)$`, 'm').exec(text)?.[1] ?? '', 40);
-  return { loadState: read('LoadState'), subState: read('SubState'), result: read('Result') };
+  return {
+    loadState: read('LoadState'),
+    subState: read('SubState'),
+    result: read('Result'),
+    invocationId: read('InvocationID'),
+  };
 }
 
 const JOURNAL_LINES = 50;
@@ -143,18 +153,26 @@ export async function readJournalTail(target: VpsTarget, limits: SSHLimits, sign
 /**
  * Restarts the service and says whether it is active a settle time afterwards: a unit of `Type=simple` counts as
  * started even when it dies at once. `resetFailed` first forgives systemd's own start limit. When the connection breaks
- * after the command was sent, the look afterwards decides. `signal` ends the waiting, not the command on the host.
+ * after the command was sent, the look afterwards decides. `before` is what the probe has read of the unit; with it, the
+ * start limit is recognised behind other words, too. `signal` ends the waiting, not the command on the host.
  */
 export async function restartRachelService(
   target: VpsTarget,
   limits: SSHLimits,
-  { resetFailed = false, signal }: { readonly resetFailed?: boolean; readonly signal?: AbortSignal } = {},
+  {
+    resetFailed = false,
+    before = null,
+    signal,
+  }: { readonly resetFailed?: boolean; readonly before?: UnitFacts | null; readonly signal?: AbortSignal } = {},
 ): Promise<RestartOutcome> {
   // Its failure is no reason not to try: most units have nothing to forgive.
   if (resetFailed) await run(target, `sudo systemctl reset-failed ${target.service}`, limits, signal);
   const answer = await run(target, `sudo systemctl restart ${target.service}`, limits, signal, limits.restartTimeoutMs);
-  if (answer.ok && answer.exitCode !== 0)
-    return describeFailedRestart(answer.exitCode, answer.stderr || answer.stdout, target.service);
+  if (answer.ok && answer.exitCode !== 0) {
+    const said = answer.stderr || answer.stdout;
+    const neverStarted = JOB_FAILED.test(said) && (await isSameInvocation(before, target, limits, signal));
+    return describeFailedRestart(answer.exitCode, said, { service: target.service, neverStarted });
+  }
   if (!answer.ok && !answer.sent)
     return { outcome: 'not_sent', code: answer.code, message: `the restart could not be sent: ${answer.message}` };
   const sent = answer.ok ? 'restarted' : `restart sent, then ${answer.message}`;
@@ -182,11 +200,26 @@ export async function restartRachelService(
   }
 }
 
-function describeFailedRestart(exitCode: number, said: string, service: string): RestartOutcome {
+/** Whether nothing has been started since `before`; false where that cannot be told. */
+async function isSameInvocation(
+  before: UnitFacts | null,
+  target: VpsTarget,
+  limits: SSHLimits,
+  signal?: AbortSignal,
+): Promise<boolean> {
+  if (!before?.invocationId) return false;
+  return parseUnit(await readUnit(target, limits, signal)).invocationId === before.invocationId;
+}
+
+function describeFailedRestart(
+  exitCode: number,
+  said: string,
+  { service, neverStarted }: { readonly service: string; readonly neverStarted: boolean },
+): RestartOutcome {
   const text = cleanRemoteText(said);
   if (SUDO_REFUSAL.test(said))
     return { outcome: 'failed', code: 'sudo_refused', message: `restart not permitted: ${text}` };
-  if (START_LIMIT.test(said))
+  if (neverStarted || START_LIMIT.test(said))
     return {
       outcome: 'failed',
       code: 'start_limit',

@@ -1,0 +1,25 @@
+import { join } from 'node:path';
+import { DEFAULTS, type Environment } from '../src/lib/config.ts';
+
+export const DATA_DIR = join('data', 'demo');
+
+/** Everything apart from real use: its own data, and times in which all can be seen within three minutes. */
+export const DEMO_SETTINGS = {
+  DATABASE_URL: join(DATA_DIR, 'wardround.db'),
+  ENCRYPTION_KEY_FILE: join(DATA_DIR, 'encryption.key'),
+  ENABLE_HEALTH_MONITOR: 'true',
+  HEALTH_CHECK_CRON: '*/10 * * * * *',
+  SSH_CONNECT_TIMEOUT_MS: '2000',
+  SSH_COMMAND_TIMEOUT_MS: '2000',
+  RESTART_SETTLE_MS: '2000',
+  CIRCUIT_COOLDOWN_MS: '120000',
+};
+
+/**
+ * The environment of the demo, from that of the shell: of what a person has set for real use only the port counts. Every
+ * other setting is given, be it with its default, since the server takes from `.env` what is not.
+ */
+export function demoEnvironment(given: Environment): Environment {
+  const port = given.PORT || DEFAULTS.PORT;
+  return { ...given, ...DEFAULTS, ...DEMO_SETTINGS, PORT: port, ORIGIN: `http://localhost:${port}` };
+}
