@@ -140,7 +140,7 @@ describe('evidence', () => {
       'Result=exit-code',
       'ExecMainStatus=1',
       'NRestarts=0',
-      'InvocationID=',
+      'InvocationID=0123456789abcdef',
     ]);
     const lines = ward.host.commands().map((line) => /is-active|show|journalctl|restart/.exec(line)?.[0]);
     expect(lines).toEqual(['is-active', 'show', 'journalctl', 'restart', 'is-active']);
