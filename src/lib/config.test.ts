@@ -86,3 +86,46 @@ describe('settings', () => {
     },
   );
 });
+
+describe('how long a sample stands', () => {
+  it.each([
+    ['*/1 * * * *', 180_000],
+    ['*/5 * * * *', 900_000],
+    ['*/10 * * * * *', 30_000],
+    ['*/2 * * * * *', 30_000],
+    // Nobody looks at night, and nobody knows of the night.
+    ['0 9-17 * * 1-5', 3 * 3_600_000],
+    ['0 3 * * *', 3 * 86_400_000],
+  ])('is three sweeps: %s → %d ms', (HEALTH_CHECK_CRON, validMs) => {
+    expect(parseSettings({ HEALTH_CHECK_CRON }).history.sampleValidMs).toBe(validMs);
+  });
+});
+
+describe('how long history is kept', () => {
+  const HOUR_MS = 3_600_000;
+  it('is what the documentation says when nothing is set', () => {
+    expect(parseSettings({}).history).toMatchObject({
+      detailMs: 24 * HOUR_MS,
+      tenMinutesMs: 7 * 24 * HOUR_MS,
+      hourlyMs: 90 * 24 * HOUR_MS,
+      dailyMs: 730 * 24 * HOUR_MS,
+      incidentsMs: 730 * 24 * HOUR_MS,
+      messagesMs: 90 * 24 * HOUR_MS,
+      pruneCron: '17 * * * *',
+    });
+  });
+
+  it('is never less than the pages look back, and every problem is told at once', () => {
+    expect(
+      problemsOf({
+        HISTORY_DETAIL_HOURS: '1',
+        HISTORY_10MIN_DAYS: '0',
+        HISTORY_HOURLY_DAYS: '89',
+        HISTORY_DAILY_DAYS: '89',
+        HISTORY_INCIDENT_DAYS: 'ever',
+        HISTORY_MESSAGE_DAYS: '0',
+        HISTORY_PRUNE_CRON: 'hourly',
+      }),
+    ).toHaveLength(7);
+  });
+});

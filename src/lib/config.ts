@@ -238,7 +238,7 @@ export function parseSettings(environment: Environment): Settings {
       sampleValidMs: sampleValidMs(given('HEALTH_CHECK_CRON')),
       // Each at least as long as the pages look back on it.
       detailMs: integer('HISTORY_DETAIL_HOURS', 2, 168, 'hours') * HOUR_MS,
-      tenMinutesMs: integer('HISTORY_10MIN_DAYS', 7, 90, 'days') * DAY_MS,
+      tenMinutesMs: integer('HISTORY_10MIN_DAYS', 2, 90, 'days') * DAY_MS,
       hourlyMs: integer('HISTORY_HOURLY_DAYS', 90, 730, 'days') * DAY_MS,
       dailyMs: integer('HISTORY_DAILY_DAYS', 90, 3_650, 'days') * DAY_MS,
       incidentsMs: integer('HISTORY_INCIDENT_DAYS', 90, 3_650, 'days') * DAY_MS,

@@ -109,3 +109,28 @@ describe('write', () => {
     expect(db.select().from(users).all()).toEqual([]);
   });
 });
+
+describe('opening', () => {
+  const orphan = (): void => {
+    db.$client.pragma('foreign_keys = OFF');
+    db.insert(healthChecks).values({ userId: 'nobody' }).run();
+  };
+  const reopen = async (): Promise<void> => {
+    db.$client.close();
+    db = await openDatabase(join(folder, 'w.db'), resolve('drizzle'));
+  };
+
+  it('looks for rows without their parent after each migration, also when it died before it could', async () => {
+    orphan();
+    // As a migration leaves it, up to the moment when its rows have been looked at.
+    db.$client.pragma('user_version = 1');
+    await expect(reopen()).rejects.toThrow('1 rows without their parent, the first in table health_checks');
+    await expect(reopen()).rejects.toThrow('rows without their parent');
+  });
+
+  it('does not read all rows again when there was no migration', async () => {
+    orphan();
+    await reopen();
+    expect(db.$client.pragma('foreign_keys', { simple: true })).toBe(1);
+  });
+});

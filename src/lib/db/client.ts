@@ -125,10 +125,21 @@ async function bringUpToDate(db: Database, path: string, migrationsDir: string):
       await sleep(100);
     }
   }
-  const orphans = db.$client.pragma('foreign_key_check') as { table: string }[];
+  await refuseOrphans(db.$client, path);
+  db.$client.pragma('foreign_keys = ON');
+}
+
+/**
+ * Only a migration can part rows from their parents, and looking at all rows takes as long as reading the file. How
+ * many migrations have been looked at already stands in the file itself, so a crash in between does not skip any.
+ */
+async function refuseOrphans(client: Sqlite.Database, path: string): Promise<void> {
+  const migrations = client.prepare('SELECT count(*) FROM __drizzle_migrations').pluck().get();
+  if (client.pragma('user_version', { simple: true }) === migrations) return;
+  const orphans = client.pragma('foreign_key_check') as { table: string }[];
   if (orphans.length > 0)
     throw new DatabaseError(
       `The database ${path} has ${orphans.length} rows without their parent, the first in table ${orphans[0]?.table}. Put a backup in its place.`,
     );
-  db.$client.pragma('foreign_keys = ON');
+  await whileBusy(() => client.pragma(`user_version = ${String(migrations)}`));
 }

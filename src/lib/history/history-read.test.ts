@@ -2,7 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { addWatched, everyMinute, openHistoryApp, record, type HistoryApp } from '../../../tests/support/history.ts';
 import type { App } from '../app.ts';
 import { LOCAL_OPERATOR, type Actor } from '../auth/actor.ts';
-import { incidents } from '../db/schema.ts';
+import { historySeries, incidents } from '../db/schema.ts';
 import { readLastChecks, readStrips } from './checks-read.ts';
 import { readFleetIncidentStats, readIncidentStats } from './incident-read.ts';
 import { RELATIVE_ERROR } from './probe-histogram.ts';
@@ -85,6 +85,31 @@ describe('uptime', () => {
     });
     expect(upAt(new Date(NOW.getTime() + HOUR))?.upMs).toBe(closedMs + 3 * MINUTE);
   });
+});
+
+describe('the windows of uptime', () => {
+  it.each([
+    ['24h', '10min', '2026-06-14T12:00:00Z', 10 * MINUTE],
+    ['7d', 'hour', '2026-06-08T12:00:00Z', HOUR],
+    ['30d', 'hour', '2026-05-16T12:00:00Z', HOUR],
+    ['90d', 'hour', '2026-03-17T12:00:00Z', HOUR],
+  ] as const)(
+    'begin with the bucket of their first moment and end with that of now (%s, by %s: %s)',
+    (window, resolution, first, lengthMs) => {
+      const vps = addWatched(app, `window-${window}`);
+      app.db.insert(historySeries).values({ userId: vps.userId }).run();
+      const insert = app.db.$client.prepare(
+        'INSERT INTO health_rollups SELECT id, ?, ?, 0, ?, ? FROM history_series WHERE user_id = ?',
+      );
+      const add = (startsAt: Date, downMs: number) =>
+        insert.run(resolution, startsAt.getTime(), downMs, '', vps.userId);
+      add(new Date(Date.parse(first) - lengthMs), 1);
+      add(new Date(first), 10);
+      add(new Date(NOW.getTime() - (NOW.getTime() % lengthMs)), 100);
+      add(new Date(NOW.getTime() - (NOW.getTime() % lengthMs) + lengthMs), 1_000);
+      expect(readUptime(app, LOCAL_OPERATOR, vps.vpsId, NOW)?.[window].downMs).toBe(110);
+    },
+  );
 });
 
 describe('daily bars', () => {
