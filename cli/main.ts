@@ -5,6 +5,7 @@ import { generateKey } from '../src/lib/crypto/encryption-key.ts';
 import { DatabaseError } from '../src/lib/db/client.ts';
 import { RefusedError } from '../src/lib/fleet-admin/fleet-admin.ts';
 import { FAILED, jsonOption, UsageError, withApp, WRONG_USAGE, type JsonOption } from './context.ts';
+import { addNotifyCommands } from './notify-commands.ts';
 import { print, printJson } from './output.ts';
 import { sweepOnce } from './sweep.ts';
 import { addVpsCommands } from './vps-commands.ts';
@@ -19,6 +20,7 @@ const program = new Command('wardround')
     '\nReads the same environment and .env as the server, and works while it runs.\nExit codes: 0 done, 1 the operation failed, 2 wrong usage.',
   );
 const vps = addVpsCommands(program);
+addNotifyCommands(program);
 
 program
   .command('sweep')
