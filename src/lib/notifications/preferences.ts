@@ -5,7 +5,7 @@ import { encryptToken } from '../crypto/encryption.ts';
 import { write, type Database, type Transaction } from '../db/client.ts';
 import { newId, notificationTargets, telegramBots, users } from '../db/schema.ts';
 import { CHANNEL_NAMES, CHANNELS } from './channels/registry.ts';
-import { botTokenPlace } from './channels/telegram.ts';
+import { BOT_TOKEN, botTokenPlace } from './channels/telegram.ts';
 import { targetSecretPlace } from './channels/webhook.ts';
 import { ADMIN_KINDS, CUSTOMER_KINDS, type ChannelName, type NotificationKind } from './message.ts';
 import { isPublicHost } from './public-host.ts';
@@ -161,9 +161,6 @@ function missing(
       return [];
   }
 }
-
-// https://core.telegram.org/bots/api#authorizing-your-bot
-const BOT_TOKEN = /^\d{3,20}:[\w-]{20,100}$/;
 
 /** Sets the user's bot and chat, and turns the channel on. The token is stored encrypted and told to nobody. */
 export const setTelegramBot = (
