@@ -10,6 +10,7 @@ const PURE = [
   'src/lib/monitoring/{circuit-breaker,verdict,healing,restart-budget,transition,log-lines}.ts',
   'src/lib/provisioning/{unit-state,remote-text}.ts',
   'src/lib/fleet-admin/words.ts',
+  'src/lib/notifications/{message,mail-address,delivery-plan,render,letter,customer-words,admin-words,when}.ts',
 ];
 const IO_MODULES = [
   'node:*',

@@ -224,6 +224,47 @@ describe('a mail server', () => {
   });
 });
 
+describe('SMTP_URL', () => {
+  const sendThrough = async (url: (port: number) => string, options: Parameters<typeof startMailServer>[0]) => {
+    await server.close();
+    server = await startMailServer(options);
+    scratch.close();
+    scratch = await openScratchApp({ SMTP_URL: url(server.port), MAIL_FROM });
+    test = await createTestSender(scratch.app, { timeoutMs: 2_000 });
+    await put(scratch.app, { ...down(), to: addUser(scratch.app, 'ada@customer.example') });
+    await test.deliver();
+    return outboxOf(scratch.app)[0];
+  };
+  const login: Parameters<typeof startMailServer>[0] = {
+    authOptional: false,
+    disabledCommands: [],
+    onAuth: ({ username, password }, _session, done) =>
+      username === 'ward' && password === 'p@ss' ? done(null, { user: username }) : done(new Error(`no: ${password}`)),
+  };
+
+  it('takes TLS from the start, and STARTTLS with a login', async () => {
+    const smtps = (port: number) => `smtps://127.0.0.1:${port}/?tls.rejectUnauthorized=false`;
+    expect(await sendThrough(smtps, { secure: true })).toMatchObject({ status: 'sent' });
+    const starttls = (port: number) =>
+      `smtp://ward:p%40ss@127.0.0.1:${port}/?requireTLS=true&tls.rejectUnauthorized=false`;
+    expect(await sendThrough(starttls, login)).toMatchObject({ status: 'sent' });
+    expect(server.mails).toHaveLength(1);
+  });
+
+  it('trusts no certificate by itself', async () => {
+    expect(await sendThrough((port) => `smtps://127.0.0.1:${port}`, { secure: true })).toMatchObject({
+      status: 'pending',
+    });
+  });
+
+  it('with a wrong password is tried again, and the password is nowhere to be read', async () => {
+    const url = (port: number) => `smtp://ward:HUNTER2@127.0.0.1:${port}/?tls.rejectUnauthorized=false`;
+    const row = await sendThrough(url, login);
+    expect(row).toMatchObject({ status: 'pending', lastError: 'the mail server refused the login (535)' });
+    expect(test.lines.join()).not.toContain('HUNTER2');
+  });
+});
+
 describe('without SMTP_URL', () => {
   it('messages wait, one line says so, and after three days they are given up', async () => {
     scratch.close();
