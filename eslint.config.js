@@ -7,10 +7,11 @@ import svelteConfig from './svelte.config.js';
 
 /** Modules that judge and never act: no clock, no environment, no chance, no I/O. They get all that as arguments. */
 const PURE = [
-  'src/lib/monitoring/{circuit-breaker,verdict,healing,restart-budget,transition,log-lines}.ts',
+  'src/lib/monitoring/{circuit-breaker,verdict,healing,healing-limits,incident,maintenance,outage-guard,restart-budget,sweep-round,transition,log-lines}.ts',
   'src/lib/provisioning/{unit-state,remote-text}.ts',
-  'src/lib/fleet-admin/words.ts',
-  'src/lib/history/{spans,probe-histogram}.ts',
+  'src/lib/fleet-admin/{words,journal-words,maintenance-request,maintenance-words}.ts',
+  'src/lib/history/{journal,journal-entries,samples-of,spans,probe-histogram}.ts',
+  'src/lib/notifications/{message,mail-address,delivery-plan,render,letter,customer-words,admin-words,rules,when}.ts',
 ];
 const IO_MODULES = [
   'node:*',

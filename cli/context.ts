@@ -49,12 +49,14 @@ export async function confirmUnless(certain: boolean, question: string): Promise
   if (!certain && process.stdin.isTTY && !(await confirm(question))) throw new RefusedError('nothing was changed');
 }
 
-export function readKeyFile(file: string): string {
+export const readKeyFile = (file: string): string => readGivenFile('--key-file', file, 'a private key');
+
+export function readGivenFile(option: string, file: string, what: string): string {
   try {
     return readFileSync(resolve(callerDir, file), 'utf8');
   } catch (error) {
     throw new UsageError(
-      `--key-file ${file} cannot be read (${(error as NodeJS.ErrnoException).code}); allowed: the path of a private key`,
+      `${option} ${file} cannot be read (${(error as NodeJS.ErrnoException).code}); allowed: the path of ${what}`,
     );
   }
 }

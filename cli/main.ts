@@ -6,6 +6,7 @@ import { DatabaseError } from '../src/lib/db/client.ts';
 import { RefusedError } from '../src/lib/fleet-admin/fleet-admin.ts';
 import { addAccountCommands } from './account-commands.ts';
 import { FAILED, jsonOption, UsageError, withApp, WRONG_USAGE, type JsonOption } from './context.ts';
+import { addNotifyCommands } from './notify-commands.ts';
 import { print, printJson } from './output.ts';
 import { sweepOnce } from './sweep.ts';
 import { addIncidentCommands } from './incident-commands.ts';
@@ -23,6 +24,7 @@ const program = new Command('wardround')
   );
 const groups = [addVpsCommands(program), addIncidentCommands(program), ...addAccountCommands(program)];
 addMonitorCommands(program);
+addNotifyCommands(program);
 
 program
   .command('sweep')

@@ -85,6 +85,34 @@ describe('settings', () => {
       expect(problemsOf({ MONITORED_SERVICE: unit })).toHaveLength(1);
     },
   );
+
+  it.each([
+    [{ SMTP_URL: 'mail.example.com' }, 'SMTP_URL'],
+    [{ SMTP_URL: 'http://user:HUNTER2@mail.example.com' }, 'SMTP_URL'],
+    [{ SMTP_URL: 'smtp//user:HUNTER2@mail.example.com' }, 'SMTP_URL'],
+    [{ HEARTBEAT_URL: 'ftp://user:HUNTER2@example.com' }, 'HEARTBEAT_URL'],
+    [{ PUBLIC_URL: 'wardround.example.com' }, 'PUBLIC_URL'],
+    [{ TELEGRAM_API_URL: 'smtp://example.com' }, 'TELEGRAM_API_URL'],
+    [{ MAIL_FROM: 'a@b.c, d@e.f' }, 'MAIL_FROM'],
+    [{ MAIL_FROM: 'Ward\nround <a@b.c>' }, 'MAIL_FROM'],
+    [{ NOTIFY_DIGEST_THRESHOLD: '0' }, 'NOTIFY_DIGEST_THRESHOLD'],
+    [{ NOTIFY_DIGEST_WINDOW_MS: '1h' }, 'NOTIFY_DIGEST_WINDOW_MS'],
+  ])('refuse %o by name, and show no password', (environment, name) => {
+    const problems = problemsOf(environment);
+    expect(problems).toHaveLength(1);
+    expect(problems[0]).toContain(`${name} is `);
+    expect(problems[0]).not.toContain('HUNTER2');
+  });
+
+  it('link to the pages where they are', () => {
+    const publicUrl = (environment: Environment): string => parseSettings(environment).notifications.publicUrl;
+    expect(publicUrl({})).toBe('http://localhost:3000');
+    expect(publicUrl({ PORT: '3001' })).toBe('http://localhost:3001');
+    expect(publicUrl({ ORIGIN: 'https://inner.example' })).toBe('https://inner.example');
+    expect(publicUrl({ ORIGIN: 'https://inner.example', PUBLIC_URL: 'https://w.example/app/' })).toBe(
+      'https://w.example/app',
+    );
+  });
 });
 
 describe('how long a sample stands', () => {

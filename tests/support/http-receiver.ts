@@ -21,7 +21,8 @@ export type HttpReceiver = {
 /** A real HTTP server on loopback: a webhook, a heartbeat, or a stand-in for the Telegram API. */
 export async function startHttpReceiver(): Promise<HttpReceiver> {
   const requests: ReceivedRequest[] = [];
-  let answer = (response: ServerResponse, _request: ReceivedRequest): void => void response.writeHead(204).end();
+  let answer: (response: ServerResponse, request: ReceivedRequest) => void = (response) =>
+    void response.writeHead(204).end();
   const server = createServer((incoming, response) => {
     void text(incoming).then((body) => {
       const request = { method: incoming.method ?? '', path: incoming.url ?? '', headers: incoming.headers, body };

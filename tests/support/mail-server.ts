@@ -44,7 +44,7 @@ export async function startMailServer(options: SMTPServerOptions = {}): Promise<
   const make = (): SMTPServer =>
     new SMTPServer({
       authOptional: true,
-      disabledCommands: options.key ? [] : ['STARTTLS'],
+      disabledCommands: ['STARTTLS'],
       // A killed client must not hold up the end of a test.
       closeTimeout: 50,
       logger: false,

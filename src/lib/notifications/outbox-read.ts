@@ -108,3 +108,8 @@ export const listMessages = (
       sentAt: row.sentAt,
       lastError: row.lastError,
     }));
+
+export const STATUSES = notifications.status.enumValues;
+
+export const findMessage = (db: Database, id: string): NotificationRow | undefined =>
+  db.select().from(notifications).where(eq(notifications.id, id)).get();

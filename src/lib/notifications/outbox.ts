@@ -195,3 +195,40 @@ export async function failOlderThan(db: Database, channels: readonly ChannelName
   const lastError = 'nothing could be sent on this channel for three days';
   return write(db, (tx) => tx.update(notifications).set({ status: 'failed', lastError }).where(old).run().changes);
 }
+
+/**
+ * Lets failed messages wait once more; `ids` null: all of them. Beginnings that their endings have told meanwhile stay
+ * as they are. Returns the ids of those that wait again.
+ */
+export const retryFailed = (db: Database, ids: readonly string[] | null, now: Date): Promise<string[]> =>
+  write(db, (tx) =>
+    tx
+      .select()
+      .from(notifications)
+      .where(and(eq(notifications.status, 'failed'), ids === null ? undefined : inArray(notifications.id, [...ids])))
+      .all()
+      .filter((row) => !isTold(tx, row))
+      .map(({ id }) => {
+        tx.update(notifications)
+          .set({ status: 'pending', attempts: 0, nextAttemptAt: now })
+          .where(eq(notifications.id, id))
+          .run();
+        return id;
+      }),
+  );
+
+/** Whether an ending that was sent has told this one. */
+const isTold = (tx: Transaction, row: NotificationRow): boolean =>
+  tx
+    .select()
+    .from(notifications)
+    .where(
+      and(
+        eq(notifications.status, 'sent'),
+        eq(notifications.recipientId, row.recipientId),
+        eq(notifications.channel, row.channel),
+        row.incidentId === null ? undefined : eq(notifications.incidentId, row.incidentId),
+      ),
+    )
+    .all()
+    .some((other) => endedBy(other.kind).some((kind) => kind === row.kind) && threadOf(other) === threadOf(row));

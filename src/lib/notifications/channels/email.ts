@@ -46,7 +46,8 @@ async function sendMail(url: string, mail: Mail, { signal, timeoutMs }: Attempt)
     url,
     connectionTimeout: timeoutMs,
     greetingTimeout: timeoutMs,
-    socketTimeout: timeoutMs,
+    // Longer, so that it never hides which of the two waits before it was in vain.
+    socketTimeout: 2 * timeoutMs,
     dnsTimeout: timeoutMs,
     disableFileAccess: true,
     disableUrlAccess: true,

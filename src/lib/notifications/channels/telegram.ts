@@ -9,6 +9,9 @@ import { httpOutcome } from './webhook.ts';
 /** Where a bot's token lives: what its ciphertext is bound to. */
 export const botTokenPlace = (botId: string): string => `telegram_bots.bot_token:${botId}`;
 
+/** https://core.telegram.org/bots/api#authorizing-your-bot: nothing in it needs escaping in a URL. */
+export const BOT_TOKEN = /^\d{3,20}:[\w-]{20,100}$/;
+
 // Telegram counts UTF-16 units of a message: https://core.telegram.org/bots/api#sendmessage
 const LONGEST_TEXT = 4096;
 const ANSWER_BYTES = 4096;
@@ -25,6 +28,7 @@ export const telegram: Channel = {
     if (!telegram.isAddress(chatId)) return { problem: 'no chat id is set for the Telegram bot of this user' };
     const token = openToken(bot, encryptionKey);
     if (token === null) return { problem: 'the stored token of the Telegram bot does not open with the key in use' };
+    if (!BOT_TOKEN.test(token)) return { problem: 'the stored token of the Telegram bot is no bot token' };
     return {
       send: async ({ rendered }, attempt) => {
         const body = JSON.stringify({
@@ -32,10 +36,10 @@ export const telegram: Channel = {
           text: shorten(rendered.text),
           link_preview_options: { is_disabled: true },
         });
-        const url = `${settings.notifications.telegramApiUrl}/bot${encodeURIComponent(token)}/sendMessage`;
+        const url = `${settings.notifications.telegramApiUrl}/bot${token}/sendMessage`;
         const headers = { 'content-type': 'application/json' };
         const result = await sendHttp({ method: 'POST', url, headers, body, readBytes: ANSWER_BYTES }, attempt);
-        return withoutToken(outcomeOf(result), token);
+        return outcomeOf(result, token);
       },
     };
   },
@@ -53,30 +57,31 @@ function openToken(bot: typeof telegramBots.$inferSelect, key: Buffer): string |
 const shorten = (text: string): string => (text.length <= LONGEST_TEXT ? text : `${text.slice(0, LONGEST_TEXT - 1)}…`);
 
 /** As for any HTTP call, with what Telegram says in its body: https://core.telegram.org/bots/api#responseparameters */
-function outcomeOf(result: HttpResult): SendResult {
+function outcomeOf(result: HttpResult, token: string): SendResult {
   const outcome = httpOutcome(result, 'Telegram');
   if (result.kind === 'no_answer' || outcome.outcome === 'sent') return outcome;
-  const { description, retryAfterS } = parseAnswer(result.body);
+  const { description, retryAfterS } = parseAnswer(result.body, token);
   const reason = description === '' ? outcome.reason : `${outcome.reason}: ${description}`;
   return outcome.outcome === 'retry' && retryAfterS !== null
     ? { ...outcome, reason, retryAfterMs: retryAfterS * 1000 }
     : { ...outcome, reason };
 }
 
-/** The description, and `retry_after` in seconds. */
-function parseAnswer(body: string): { readonly description: string; readonly retryAfterS: number | null } {
+/** The description, without the token that it may repeat, and `retry_after` in seconds. */
+function parseAnswer(
+  body: string,
+  token: string,
+): { readonly description: string; readonly retryAfterS: number | null } {
   try {
     const answer = JSON.parse(body) as { description?: unknown; parameters?: { retry_after?: unknown } } | null;
     const seconds = answer?.parameters?.retry_after;
+    const description = typeof answer?.description === 'string' ? answer.description : '';
+    // Whatever follows the colon is the secret part. It goes before anything is cut, or a half of it would stay.
     return {
-      description: typeof answer?.description === 'string' ? cleanRemoteText(answer.description, 100) : '',
+      description: cleanRemoteText(description.replaceAll(token.slice(token.indexOf(':') + 1), '…'), 100),
       retryAfterS: typeof seconds === 'number' && seconds > 0 && seconds <= 86_400 ? seconds : null,
     };
   } catch {
     return { description: '', retryAfterS: null };
   }
 }
-
-/** Whoever answers may repeat what it was asked. */
-const withoutToken = (result: SendResult, token: string): SendResult =>
-  result.outcome === 'sent' ? result : { ...result, reason: result.reason.replaceAll(token, '…') };

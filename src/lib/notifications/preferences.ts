@@ -1,0 +1,195 @@
+import { and, eq } from 'drizzle-orm';
+import type { App } from '../app.ts';
+import type { Actor } from '../auth/actor.ts';
+import { encryptToken } from '../crypto/encryption.ts';
+import { write, type Database, type Transaction } from '../db/client.ts';
+import { newId, notificationTargets, telegramBots, users } from '../db/schema.ts';
+import { CHANNEL_NAMES, CHANNELS } from './channels/registry.ts';
+import { BOT_TOKEN, botTokenPlace } from './channels/telegram.ts';
+import { targetSecretPlace } from './channels/webhook.ts';
+import { ADMIN_KINDS, CUSTOMER_KINDS, type ChannelName, type NotificationKind } from './message.ts';
+import { isPublicHost } from './public-host.ts';
+
+type User = typeof users.$inferSelect;
+type Target = typeof notificationTargets.$inferSelect;
+
+/** Where and of what one user is told on one channel; secrets stay where they are. */
+export type Preference = {
+  readonly channel: ChannelName;
+  readonly enabled: boolean;
+  /** Null: everything that concerns the user. */
+  readonly kinds: readonly NotificationKind[] | null;
+  /** Null: the channel's own, such as the user's e-mail address. */
+  readonly address: string | null;
+  readonly hasSecret: boolean;
+};
+
+/** What is to be different; what is left out stays. Values are as a person has typed them. */
+export type PreferenceChange = {
+  readonly enabled?: boolean | undefined;
+  /** `all`, or kinds with commas between them. */
+  readonly kinds?: string | undefined;
+  /** Empty: the channel's own. */
+  readonly address?: string | undefined;
+  readonly secret?: string | undefined;
+};
+
+/** What could not be done: what was given and what is allowed, one line each. */
+export type Problems = { readonly problems: readonly string[] };
+
+/** The user with that e-mail address, if the actor may see it: customers find themselves only. */
+export function findUser({ db }: Pick<App, 'db'>, actor: Actor, email: string): User | null {
+  const user = db.select().from(users).where(eq(users.email, email.trim().toLowerCase())).get();
+  return user && (actor.role === 'admin' || actor.userId === user.id) ? user : null;
+}
+
+const mayChange = (actor: Actor, userId: string): boolean => actor.role === 'admin' || actor.userId === userId;
+
+/** All channels of a user, in the order of the registry; empty where the actor has no business. */
+export const readPreferences = ({ db }: Pick<App, 'db'>, actor: Actor, userId: string): Preference[] =>
+  mayChange(actor, userId) ? CHANNEL_NAMES.map((channel) => preferenceOf(channel, targetOf(db, userId, channel))) : [];
+
+/** On which channels a user wants to hear of this kind. Without a choice of the user's own: by e-mail. */
+export const channelsFor = (db: Database | Transaction, userId: string, kind: NotificationKind): ChannelName[] =>
+  CHANNEL_NAMES.filter((channel) => {
+    const { enabled, kinds } = preferenceOf(channel, targetOf(db, userId, channel));
+    return enabled && (kinds === null || kinds.includes(kind));
+  });
+
+const targetOf = (db: Database | Transaction, userId: string, channel: ChannelName): Target | undefined =>
+  db
+    .select()
+    .from(notificationTargets)
+    .where(and(eq(notificationTargets.userId, userId), eq(notificationTargets.channel, channel)))
+    .get();
+
+const preferenceOf = (channel: ChannelName, target: Target | undefined): Preference => ({
+  channel,
+  enabled: target?.enabled ?? channel === 'email',
+  kinds: target?.kinds ?? null,
+  address: target?.address ?? null,
+  hasSecret: (target?.secret ?? null) !== null,
+});
+
+/** Changes one channel of one user, or gives every reason why not. */
+export const changePreference = (
+  { db, encryptionKey }: App,
+  actor: Actor,
+  { user, channel }: { readonly user: User; readonly channel: ChannelName },
+  change: PreferenceChange,
+): Promise<Preference | Problems> =>
+  write(db, (tx) => {
+    if (!mayChange(actor, user.id)) return { problems: ['only an admin may change what another user is told'] };
+    const before = targetOf(tx, user.id, channel);
+    const kinds = change.kinds === undefined ? (before?.kinds ?? null) : parseKinds(change.kinds);
+    const address = change.address === undefined ? (before?.address ?? null) : change.address.trim() || null;
+    const secret =
+      change.secret === undefined
+        ? (before?.secret ?? null)
+        : encryptToken(change.secret.trim(), targetSecretPlace(user.id, channel), encryptionKey);
+    const enabled = change.enabled ?? before?.enabled ?? true;
+    const problems = [
+      ...kindProblems(kinds, user),
+      ...addressProblems(channel, change.address === undefined ? null : address, actor),
+      ...secretProblems(channel, change.secret),
+      ...(enabled ? missing(tx, { channel, address, secret, userId: user.id }) : []),
+    ];
+    if (problems.length > 0) return { problems };
+    const target = { enabled, kinds: kinds as readonly NotificationKind[] | null, address, secret };
+    tx.insert(notificationTargets)
+      .values({ userId: user.id, channel, ...target })
+      .onConflictDoUpdate({ target: [notificationTargets.userId, notificationTargets.channel], set: target })
+      .run();
+    return preferenceOf(channel, targetOf(tx, user.id, channel));
+  });
+
+const parseKinds = (text: string): readonly string[] | null =>
+  text.trim() === 'all' ? null : text.split(',').map((kind) => kind.trim());
+
+function kindProblems(kinds: readonly string[] | null, user: User): string[] {
+  const allowed: readonly string[] = user.role === 'admin' ? [...ADMIN_KINDS, ...CUSTOMER_KINDS] : CUSTOMER_KINDS;
+  const unknown = (kinds ?? []).filter((kind) => !allowed.includes(kind));
+  return unknown.map(
+    (kind) => `kind is ${JSON.stringify(kind)}; allowed for a user who is ${user.role}: all, or ${allowed.join(', ')}`,
+  );
+}
+
+/** An admin may name any host; a customer must not make this server call its own network. */
+function addressProblems(channel: ChannelName, address: string | null, actor: Actor): string[] {
+  if (address === null) return [];
+  const { isAddress, addressHint } = CHANNELS[channel];
+  if (!isAddress(address)) return [`address is ${JSON.stringify(address)}; allowed: ${addressHint}`];
+  const url = channel === 'webhook' ? URL.parse(address) : null;
+  return url && actor.role !== 'admin' && !(url.protocol === 'https:' && isPublicHost(url.hostname))
+    ? [`address is ${JSON.stringify(address)}; allowed: https and the name of a host on the internet`]
+    : [];
+}
+
+const SHORTEST_SECRET = 16;
+
+const secretProblems = (channel: ChannelName, secret: string | undefined): string[] => {
+  if (secret === undefined) return [];
+  if (channel !== 'webhook') return [`secret is given for ${channel}; allowed: for webhook only, to sign with`];
+  const { length } = secret.trim();
+  return length >= SHORTEST_SECRET && length <= 500
+    ? []
+    : [`secret has ${length} characters; allowed: ${SHORTEST_SECRET} to 500`];
+};
+
+function missing(
+  tx: Transaction,
+  given: {
+    readonly channel: ChannelName;
+    readonly address: string | null;
+    readonly secret: string | null;
+    readonly userId: string;
+  },
+): string[] {
+  switch (given.channel) {
+    case 'webhook':
+      return [
+        ...(given.address === null ? [`webhook has no address; allowed: ${CHANNELS.webhook.addressHint}`] : []),
+        ...(given.secret === null ? ['webhook has no secret to sign with; allowed: one of 16 to 500 characters'] : []),
+      ];
+    case 'telegram': {
+      const bot = tx.select().from(telegramBots).where(eq(telegramBots.userId, given.userId)).get();
+      return bot
+        ? []
+        : ['telegram has no bot; set one first: wardround notify telegram EMAIL --bot-token-file F --chat-id ID'];
+    }
+    default:
+      return [];
+  }
+}
+
+/** Sets the user's bot and chat, and turns the channel on. The token is stored encrypted and told to nobody. */
+export const setTelegramBot = (
+  { db, encryptionKey }: App,
+  actor: Actor,
+  user: User,
+  bot: { readonly token: string; readonly chatId: string },
+): Promise<Preference | Problems> =>
+  write(db, (tx) => {
+    const problems: string[] = [];
+    const { token, chatId } = { token: bot.token.trim(), chatId: bot.chatId.trim() };
+    if (!mayChange(actor, user.id)) problems.push('only an admin may set the bot of another user');
+    if (!BOT_TOKEN.test(token))
+      problems.push('bot token has another form; allowed: digits, a colon and the secret part');
+    problems.push(...addressProblems('telegram', chatId, actor).map((line) => line.replace(/^address/, 'chat id')));
+    if (problems.length > 0) return { problems };
+    const known = tx.select().from(telegramBots).where(eq(telegramBots.userId, user.id)).get();
+    const id = known?.id ?? newId('bot');
+    const values = { botToken: encryptToken(token, botTokenPlace(id), encryptionKey), chatId };
+    tx.insert(telegramBots)
+      .values({ id, userId: user.id, ...values })
+      .onConflictDoUpdate({ target: telegramBots.userId, set: values })
+      .run();
+    tx.insert(notificationTargets)
+      .values({ userId: user.id, channel: 'telegram', enabled: true })
+      .onConflictDoUpdate({
+        target: [notificationTargets.userId, notificationTargets.channel],
+        set: { enabled: true },
+      })
+      .run();
+    return preferenceOf('telegram', targetOf(tx, user.id, 'telegram'));
+  });

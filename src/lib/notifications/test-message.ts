@@ -1,0 +1,55 @@
+import { and, eq } from 'drizzle-orm';
+import type { App } from '../app.ts';
+import type { Actor } from '../auth/actor.ts';
+import { newId, notificationTargets, users } from '../db/schema.ts';
+import type { Channel, Recipient, SendResult } from './channel.ts';
+import { CHANNELS } from './channels/registry.ts';
+import type { ChannelName } from './message.ts';
+import { findUser } from './preferences.ts';
+import { renderTest } from './render.ts';
+
+const TIMEOUT_MS = 10_000;
+
+/**
+ * Sends a test message now, past the outbox, the same way as a real one. `to`: the e-mail address of a user, or, by
+ * e-mail and for admins, any other address. Refusals and failures come back as an outcome with a reason.
+ */
+export async function sendTestMessage(
+  app: App,
+  actor: Actor,
+  { to, channel: name }: { readonly to: string; readonly channel: ChannelName },
+): Promise<SendResult> {
+  const channel: Channel = CHANNELS[name];
+  const recipient = findRecipient(app, actor, to, name);
+  if (typeof recipient === 'string') return { outcome: 'rejected', reason: recipient };
+  const lacks = channel.lacks(app.settings);
+  if (lacks !== null) return { outcome: 'rejected', reason: lacks };
+  const line = channel.reach(app, recipient);
+  if ('problem' in line) return { outcome: 'rejected', reason: line.problem };
+  const rendered = renderTest(Date.now(), app.settings.notifications.publicUrl);
+  return line.send(
+    { id: newId('message'), kind: 'test', audience: 'admin', thread: null, facts: null, beginning: null, rendered },
+    { signal: new AbortController().signal, timeoutMs: TIMEOUT_MS },
+  );
+}
+
+function findRecipient(app: App, actor: Actor, to: string, channel: ChannelName): Recipient | string {
+  const user = findUser(app, actor, to);
+  if (user) {
+    const own = and(eq(notificationTargets.userId, user.id), eq(notificationTargets.channel, channel));
+    return { user, target: app.db.select().from(notificationTargets).where(own).get() ?? null };
+  }
+  if (channel !== 'email' || actor.role !== 'admin')
+    return `there is no user ${JSON.stringify(to)}; allowed for ${channel}: the e-mail address of a user`;
+  return { user: stranger(to), target: null };
+}
+
+/** Nobody that is known: an address is all there is. */
+const stranger = (email: string): typeof users.$inferSelect => ({
+  id: 'nobody',
+  email,
+  name: null,
+  role: 'customer',
+  createdAt: new Date(),
+  updatedAt: new Date(),
+});
