@@ -16,6 +16,7 @@ const fleet: SimulatedVps[] = [];
 let ids: string[];
 
 test.beforeAll(async () => {
+  test.setTimeout(180_000);
   buildIfStale();
   scratch = scratchEnvironment({ HEALTH_CHECK_CRON: '* * * * * *', RESTART_SETTLE_MS: '50' });
   const login = makeLogin(scratch.folder);
@@ -147,6 +148,7 @@ for (const colorScheme of ['light', 'dark'] as const)
     test(`the pages of accounts are accessible and fit, ${colorScheme}, at ${width} pixels`, async ({
       browser,
     }, testInfo) => {
+      test.setTimeout(300_000);
       const context = await browser.newContext({ colorScheme, viewport: { width, height: 900 } });
       const page = await context.newPage();
       const wrong: string[] = [];
