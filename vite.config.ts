@@ -9,7 +9,12 @@ export default defineConfig({
     projects: [
       {
         extends: true,
-        test: { name: 'unit', include: ['src/**/*.test.ts', 'cli/**/*.test.ts', 'demo/**/*.test.ts'] },
+        test: {
+          name: 'unit',
+          include: ['src/**/*.test.ts', 'cli/**/*.test.ts', 'demo/**/*.test.ts'],
+          // Tests of accounts hash real passwords, which is slow on purpose.
+          testTimeout: 20_000,
+        },
       },
       {
         extends: true,

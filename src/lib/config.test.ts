@@ -68,6 +68,23 @@ describe('settings', () => {
     );
   });
 
+  it.each([
+    [{ PORT: '3001' }, 'http://localhost:3001'],
+    [{ ORIGIN: 'https://wardround.example' }, 'https://wardround.example'],
+  ])('know the address that links start with: %o → %s', (environment, origin) => {
+    expect(parseSettings(environment).origin).toBe(origin);
+  });
+
+  it.each([
+    { ORIGIN: 'wardround.example' },
+    { ORIGIN: 'https://wardround.example/path' },
+    { ORIGIN: 'ftp://wardround.example' },
+    { ADDRESS_HEADER: 'X Forwarded For' },
+    { XFF_DEPTH: '0' },
+  ])('refuse %o', (environment) => {
+    expect(problemsOf(environment)).toHaveLength(1);
+  });
+
   it.each(['*/1 * * * *', '*/10 * * * * *', '0 9-17 * * 1-5'])('take the cron expression %s', (cron) => {
     expect(problemsOf({ HEALTH_CHECK_CRON: cron })).toEqual([]);
   });

@@ -203,7 +203,7 @@ export function parseSettings(environment: Environment): Settings {
     refuse('DATABASE_URL', 'the path of a SQLite file, such as data/wardround.db');
 
   const origin = given('ORIGIN') || `http://localhost:${given('PORT')}`;
-  if (!/^https?:\/\/[^/\s]+$/i.test(origin) || !URL.canParse(origin))
+  if (given('ORIGIN') !== '' && !(/^https?:\/\/[^/\s]+$/i.test(origin) && URL.canParse(origin)))
     refuse('ORIGIN', 'scheme and host as in the address bar, such as https://wardround.example');
   if (!/^([a-z0-9-]+)?$/i.test(given('ADDRESS_HEADER')))
     refuse('ADDRESS_HEADER', 'the name of a header, such as X-Forwarded-For, or nothing');

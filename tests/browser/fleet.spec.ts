@@ -1,6 +1,7 @@
 import AxeBuilder from '@axe-core/playwright';
-import { expect, test, type Page } from '@playwright/test';
+import { expect, test, type BrowserContext, type Page } from '@playwright/test';
 import { buildIfStale } from '../../scripts/build.ts';
+import { cookiesOf, createAdmin, signIn } from '../support/accounts.ts';
 import { addAll, makeLogin, startVps, type SimulatedVps } from '../support/fleet.ts';
 import { endWith, runCli, scratchEnvironment, startServer } from '../support/project.ts';
 
@@ -8,6 +9,7 @@ let scratch: ReturnType<typeof scratchEnvironment>;
 let server: Awaited<ReturnType<typeof startServer>>;
 let fleet: SimulatedVps[];
 let ids: string[];
+let cookie: string;
 
 test.beforeAll(async () => {
   buildIfStale();
@@ -22,9 +24,14 @@ test.beforeAll(async () => {
     fleet.push(await startVps(login.publicKey, behaviour));
   ids = await addAll(scratch.environment, login.keyFile, fleet);
   await runCli(scratch.environment, 'vps', 'maintenance', ids[3] ?? '', 'on');
+  await createAdmin(scratch.environment);
   server = await startServer(scratch.environment);
   await server.line(/TRIPPED/);
+  cookie = await signIn(server.url);
 });
+const beAdmin = (context: BrowserContext): Promise<void> =>
+  context.addCookies(cookiesOf(cookie).map((one) => ({ ...one, url: server.url })));
+test.beforeEach(({ context }) => beAdmin(context));
 test.afterAll(async () => {
   await endWith(server, 'SIGKILL');
   for (const { host } of fleet) await host.close();
@@ -110,6 +117,7 @@ for (const colorScheme of ['light', 'dark'] as const)
   for (const width of [360, 1440])
     test(`every page is accessible and fits, ${colorScheme}, at ${width} pixels`, async ({ browser }, testInfo) => {
       const context = await browser.newContext({ colorScheme, viewport: { width, height: 900 } });
+      await beAdmin(context);
       const page = await context.newPage();
       for (const [name, path] of [
         ['fleet', '/'],

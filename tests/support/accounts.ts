@@ -55,3 +55,10 @@ export async function signIn(url: string, email = ADMIN, password = PASSWORD): P
   if (response.status !== 303) throw new Error(`${email} cannot sign in: ${response.status}`);
   return cookieOf(response);
 }
+
+/** A `Cookie` header, cookie by cookie. */
+export const cookiesOf = (header: string): { readonly name: string; readonly value: string }[] =>
+  header.split('; ').map((cookie) => {
+    const [name = '', ...value] = cookie.split('=');
+    return { name, value: value.join('=') };
+  });

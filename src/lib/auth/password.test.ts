@@ -1,0 +1,182 @@
+import { describe, expect, it } from 'vitest';
+import {
+  addUser,
+  askFrom,
+  openAccountApp,
+  openSession,
+  PASSWORD,
+  sessionsOf,
+  tokenIn,
+} from '../../../tests/support/account-app.ts';
+import type { App } from '../app.ts';
+import { oneTimeLinks } from '../db/schema.ts';
+import { LOCAL_OPERATOR } from './actor.ts';
+import { changePassword, inviteUser, requestPasswordReset, resetPassword, whoseLink } from './password.ts';
+import { onSessionsEnded } from './session-end.ts';
+import { signIn } from './sign-in.ts';
+
+const ANNA = 'anna@example.test';
+const NEW = 'quite another one';
+const hence = (minutes: number): Date => new Date(Date.now() + minutes * 60_000);
+const kindOf = async (app: App, email: string, password: string) =>
+  (await signIn(app, askFrom('192.0.2.9'), { email, password }, new Date())).kind;
+
+/** Whose sessions were announced as ended, but for which. */
+function listen(): [string, string | null][] {
+  const heard: [string, string | null][] = [];
+  onSessionsEnded((userId, except) => heard.push([userId, except]));
+  return heard;
+}
+async function mailTo(app: App, email: string, now = new Date()): Promise<string> {
+  const result = await requestPasswordReset(app, askFrom('192.0.2.1'), email, now);
+  if (result.kind === 'accepted') await result.delivered;
+  return result.kind;
+}
+
+describe('a change of the password', () => {
+  it('ends every other session of that user, this one goes on, and streams hear of it', async () => {
+    const { app } = await openAccountApp();
+    const userId = await addUser(app, ANNA);
+    const other = await addUser(app, 'bert@example.test');
+    const here = await openSession(app, ANNA);
+    await openSession(app, ANNA);
+    await openSession(app, 'bert@example.test');
+    const heard = listen();
+    const result = await changePassword(app, here.signedIn, { current: PASSWORD, next: NEW }, new Date());
+    expect(result).toEqual({ kind: 'done', endedSessions: 1 });
+    expect(sessionsOf(app, userId)).toEqual([here.signedIn.session.id]);
+    expect(sessionsOf(app, other)).toHaveLength(1);
+    expect(heard).toEqual([[userId, here.signedIn.session.id]]);
+    expect([await kindOf(app, ANNA, PASSWORD), await kindOf(app, ANNA, NEW)]).toEqual(['wrong', 'signed_in']);
+  });
+
+  it('needs the current password, and ten wrong ones are enough', async () => {
+    const { app } = await openAccountApp();
+    await addUser(app, ANNA);
+    const { signedIn } = await openSession(app, ANNA);
+    for (let attempt = 0; attempt < 10; attempt++)
+      expect(await changePassword(app, signedIn, { current: 'wrong', next: NEW }, hence(0))).toEqual({ kind: 'wrong' });
+    expect((await changePassword(app, signedIn, { current: PASSWORD, next: NEW }, hence(1))).kind).toBe('limited');
+    expect((await changePassword(app, signedIn, { current: PASSWORD, next: NEW }, hence(16))).kind).toBe('done');
+  });
+
+  it.each([['too short'], ['x'.repeat(129)], ['aaaaaaaaaaaaaa'], [`my ${ANNA}!`]])('refuses %s', async (next) => {
+    const { app } = await openAccountApp();
+    await addUser(app, ANNA);
+    const { signedIn } = await openSession(app, ANNA);
+    expect(await changePassword(app, signedIn, { current: PASSWORD, next }, new Date())).toMatchObject({
+      kind: 'refused',
+      problem: expect.stringMatching(/^Choose a password/),
+    });
+  });
+});
+
+describe('a forgotten password', () => {
+  it('is replaced with a mailed link, once; all sessions end', async () => {
+    const { app, mails } = await openAccountApp({ ORIGIN: 'https://wardround.example' });
+    const userId = await addUser(app, ANNA);
+    await openSession(app, ANNA);
+    expect(await mailTo(app, 'Anna@example.test')).toBe('accepted');
+    expect(mails).toHaveLength(1);
+    expect(mails[0]).toMatchObject({ to: ANNA, subject: 'Set a new password' });
+    expect(mails[0]?.text).toContain('https://wardround.example/reset-password?token=');
+    const given = { token: tokenIn(mails[0]?.text ?? ''), password: NEW };
+    expect(whoseLink(app, given.token, new Date())).toEqual({ email: ANNA });
+    const heard = listen();
+    const results = await Promise.all([1, 2, 3].map(() => resetPassword(app, askFrom(null), given, new Date())));
+    expect(results.map(({ kind }) => kind).toSorted()).toEqual(['done', 'invalid_link', 'invalid_link']);
+    expect(sessionsOf(app, userId)).toEqual([]);
+    expect(heard).toEqual([[userId, null]]);
+    expect([await kindOf(app, ANNA, PASSWORD), await kindOf(app, ANNA, NEW)]).toEqual(['wrong', 'signed_in']);
+  });
+
+  it('gives strangers the same answer as users, and no mail', async () => {
+    const { app, mails } = await openAccountApp();
+    await addUser(app, ANNA);
+    expect(await mailTo(app, 'nobody@example.test')).toBe('accepted');
+    expect(mails).toEqual([]);
+    expect(await mailTo(app, ANNA)).toBe('accepted');
+    expect(mails).toHaveLength(1);
+  });
+
+  it('does not let the answer wait for the mail, nor fail with it', async () => {
+    const { app } = await openAccountApp();
+    await addUser(app, ANNA);
+    let fail: (error: Error) => void = () => undefined;
+    const slow: App = { ...app, sendMail: () => new Promise((_, reject) => (fail = reject)) };
+    const result = await requestPasswordReset(slow, askFrom(null), ANNA, new Date());
+    if (result.kind !== 'accepted') throw new Error(result.kind);
+    await new Promise(setImmediate);
+    fail(new Error('the mail server is on fire'));
+    await expect(result.delivered).resolves.toBeUndefined();
+  });
+
+  it('mails three times an hour at most to one address', async () => {
+    const { app, mails } = await openAccountApp();
+    await addUser(app, ANNA);
+    const kinds = [];
+    for (let mail = 0; mail < 4; mail++) kinds.push(await mailTo(app, ANNA));
+    expect(kinds).toEqual(['accepted', 'accepted', 'accepted', 'limited']);
+    expect(mails).toHaveLength(3);
+    expect(await mailTo(app, ANNA, hence(61))).toBe('accepted');
+  });
+
+  it('is a matter for the administrator where no mail is set up', async () => {
+    const { app } = await openAccountApp();
+    expect(await mailTo({ ...app, sendMail: null }, ANNA)).toBe('no_mail');
+  });
+
+  it('has a link for an hour, and the database does not know it', async () => {
+    const { app, mails } = await openAccountApp();
+    await addUser(app, ANNA);
+    await mailTo(app, ANNA);
+    const given = { token: tokenIn(mails[0]?.text ?? ''), password: NEW };
+    expect(given.token).toHaveLength(43);
+    expect(JSON.stringify(app.db.select().from(oneTimeLinks).all())).not.toContain(given.token);
+    expect(whoseLink(app, given.token, hence(59))).toEqual({ email: ANNA });
+    expect(whoseLink(app, given.token, hence(61))).toBeUndefined();
+    expect((await resetPassword(app, askFrom(null), given, hence(61))).kind).toBe('invalid_link');
+    // A refused password leaves the link as it is.
+    expect((await resetPassword(app, askFrom(null), { ...given, password: 'short' }, hence(1))).kind).toBe('refused');
+    expect((await resetPassword(app, askFrom(null), given, hence(2))).kind).toBe('done');
+  });
+
+  it('makes every other link of that user void', async () => {
+    const { app, mails } = await openAccountApp();
+    await addUser(app, ANNA);
+    await mailTo(app, ANNA);
+    await mailTo(app, ANNA);
+    const [first = '', second = ''] = mails.map(({ text }) => tokenIn(text));
+    expect((await resetPassword(app, askFrom(null), { token: second, password: NEW }, new Date())).kind).toBe('done');
+    expect(whoseLink(app, first, new Date())).toBeUndefined();
+  });
+});
+
+describe('an invitation', () => {
+  it('gives a customer without a password the first one', async () => {
+    const { app, mails } = await openAccountApp();
+    await addUser(app, ANNA, { password: false });
+    const invitation = await inviteUser(app, LOCAL_OPERATOR, ANNA, new Date());
+    if (invitation.kind !== 'invited') throw new Error(invitation.kind);
+    expect(invitation.mail).toBe('sent');
+    expect(mails[0]?.text).toContain(invitation.link);
+    const given = { token: tokenIn(invitation.link), password: NEW };
+    expect((await resetPassword(app, askFrom(null), given, hence(6 * 24 * 60))).kind).toBe('done');
+    expect(await kindOf(app, ANNA, NEW)).toBe('signed_in');
+  });
+
+  it('is for admins to give, and stands also when the mail fails', async () => {
+    const { app } = await openAccountApp();
+    const userId = await addUser(app, ANNA, { password: false });
+    expect(await inviteUser(app, { role: 'customer', userId }, ANNA, new Date())).toEqual({ kind: 'unknown_user' });
+    expect((await inviteUser(app, LOCAL_OPERATOR, 'nobody@example.test', new Date())).kind).toBe('unknown_user');
+    const failing: App = { ...app, sendMail: () => Promise.reject(new Error('no route')) };
+    expect(await inviteUser(failing, LOCAL_OPERATOR, ANNA, new Date())).toMatchObject({
+      kind: 'invited',
+      mail: new Error('no route'),
+    });
+    expect(await inviteUser({ ...app, sendMail: null }, LOCAL_OPERATOR, ANNA, new Date())).toMatchObject({
+      mail: 'off',
+    });
+  });
+});

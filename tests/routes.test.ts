@@ -1,0 +1,219 @@
+import { readdirSync, readFileSync } from 'node:fs';
+import { join } from 'node:path';
+import ts from 'typescript';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { buildIfStale } from '../scripts/build.ts';
+import { ROUTE_ACCESS } from '../src/lib/auth/routes.ts';
+import { acceptInvitation, createAdmin, post, signIn } from './support/accounts.ts';
+import { addAll, makeLogin, startVps, type SimulatedVps } from './support/fleet.ts';
+import { endWith, PROJECT_DIR, scratchEnvironment, startServer } from './support/project.ts';
+
+const ROUTES_DIR = join(PROJECT_DIR, 'src/routes');
+const ACTORS = ['anonymous', 'customer', 'other customer', 'admin'] as const;
+type Who = (typeof ACTORS)[number];
+
+/**
+ * What each of them gets: a status, or a status and where it leads. `:vps` is the VPS of `customer`. A form is posted
+ * empty: 400 says that it was read, 303 to the sign-in or 403 that it was not.
+ */
+type Answers = Readonly<Record<Who, string>>;
+const everybody = (answer: string): Answers => ({
+  anonymous: answer,
+  customer: answer,
+  'other customer': answer,
+  admin: answer,
+});
+const users = (anonymous: string, answer: string): Answers => ({ ...everybody(answer), anonymous });
+const admins = (anonymous: string, answer: string): Answers => ({ ...everybody('403'), anonymous, admin: answer });
+
+/** Every page, action and method of the server. One that is not named here fails the test below. */
+const MATRIX: Readonly<Record<string, Answers>> = {
+  'GET /': { anonymous: '303 /sign-in', customer: '303 /vps/:vps', 'other customer': '303 /vps/:other', admin: '200' },
+  'GET /vps/[id]': {
+    anonymous: '303 /sign-in?next=%2Fvps%2F:vps',
+    customer: '200',
+    'other customer': '404',
+    admin: '200',
+  },
+  'GET /sign-in': users('200', '303 /'),
+  'POST /sign-in': everybody('400'),
+  'GET /sign-in/second-factor': users('303 /sign-in', '303 /'),
+  'POST /sign-in/second-factor': everybody('303 /sign-in?done=expired'),
+  'GET /sign-out': users('303 /sign-in', '200'),
+  'POST /sign-out': everybody('303 /sign-in?done=signed-out'),
+  'GET /forgot-password': everybody('200'),
+  'POST /forgot-password': everybody('503'),
+  'GET /reset-password': everybody('200'),
+  'POST /reset-password': everybody('400'),
+  'GET /welcome': everybody('200'),
+  'POST /welcome': everybody('400'),
+  'GET /account': users('303 /sign-in?next=%2Faccount', '200'),
+  'POST /account?/name': users('303 /sign-in?next=%2Faccount%3F%2Fname', '303 /account?done=name'),
+  'POST /account?/password': users('303 /sign-in?next=%2Faccount%3F%2Fpassword', '400'),
+  'POST /account?/others': users('303 /sign-in?next=%2Faccount%3F%2Fothers', '303 /account?done=others'),
+  'GET /account/second-factor': admins('303 /sign-in?next=%2Faccount%2Fsecond-factor', '200'),
+  'POST /account/second-factor?/begin': admins('303 /sign-in?next=%2Faccount%2Fsecond-factor%3F%2Fbegin', '400'),
+  'POST /account/second-factor?/confirm': admins('303 /sign-in?next=%2Faccount%2Fsecond-factor%3F%2Fconfirm', '400'),
+  'POST /account/second-factor?/disable': admins('303 /sign-in?next=%2Faccount%2Fsecond-factor%3F%2Fdisable', '400'),
+  'POST /account/second-factor?/codes': admins(
+    '303 /sign-in?next=%2Faccount%2Fsecond-factor%3F%2Fcodes',
+    '303 /account/second-factor',
+  ),
+};
+
+/** The names of what a module exports, and of the properties where it is an object. */
+function exportsOf(file: string): Map<string, readonly string[]> {
+  const source = ts.createSourceFile(file, readFileSync(file, 'utf8'), ts.ScriptTarget.Latest);
+  const found = new Map<string, readonly string[]>();
+  for (const statement of source.statements) {
+    const exported =
+      ts.canHaveModifiers(statement) &&
+      ts.getModifiers(statement)?.some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword);
+    if (ts.isExportDeclaration(statement)) throw new Error(`${file} exports in a way that this test does not read`);
+    if (!exported) continue;
+    if (ts.isFunctionDeclaration(statement) && statement.name) found.set(statement.name.text, []);
+    if (ts.isVariableStatement(statement))
+      for (const { name, initializer } of statement.declarationList.declarations) {
+        const isObject = initializer !== undefined && ts.isObjectLiteralExpression(initializer);
+        if (name.getText(source) === 'actions' && !isObject)
+          throw new Error(`${file} has actions that this test cannot read: write them as an object`);
+        const properties = isObject ? initializer.properties : [];
+        if (properties.some((property) => ts.isSpreadAssignment(property)))
+          throw new Error(`${file} spreads something into ${name.getText(source)}: this test cannot read it`);
+        found.set(
+          name.getText(source),
+          properties.map((property) => property.name?.getText(source).replaceAll(/['"]/g, '') ?? ''),
+        );
+      }
+  }
+  return found;
+}
+
+const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'fallback'];
+
+/** Everything that src/routes answers to, as `METHOD route` with `?/action` where there is one. */
+function discover(): string[] {
+  const found: string[] = [];
+  const files = readdirSync(ROUTES_DIR, { recursive: true, encoding: 'utf8' });
+  for (const file of files) {
+    const [, folder = '', name] = /^(?:(.*)\/)?(\+[a-z.]+)$/.exec(file) ?? [];
+    const route = `/${folder}`;
+    if (name === '+page.svelte') found.push(`GET ${route}`);
+    if (name === '+page.server.ts')
+      for (const action of exportsOf(join(ROUTES_DIR, file)).get('actions') ?? [])
+        found.push(action === 'default' ? `POST ${route}` : `POST ${route}?/${action}`);
+    if (name === '+server.ts')
+      for (const method of exportsOf(join(ROUTES_DIR, file)).keys())
+        if (METHODS.includes(method)) found.push(`${method} ${route}`);
+    if (/\.remote\.(ts|js)$/.test(file)) found.push(`REMOTE /${file}`);
+  }
+  return found.toSorted();
+}
+
+describe('every route, action and method', () => {
+  it('is named in this matrix, and its route in ROUTE_ACCESS; nothing else is', () => {
+    expect(discover()).toEqual(Object.keys(MATRIX).toSorted());
+    const routes = new Set(discover().map((one) => one.replace(/^\S+ /, '').replace(/\?.*/, '')));
+    expect([...routes].toSorted()).toEqual(Object.keys(ROUTE_ACCESS).toSorted());
+  });
+
+  const scratch = scratchEnvironment({ ENABLE_HEALTH_MONITOR: 'false' });
+  const fleet: SimulatedVps[] = [];
+  let server: Awaited<ReturnType<typeof startServer>>;
+  let ids: Readonly<Record<'vps' | 'other', string>>;
+  const cookies = new Map<Who, string>();
+
+  beforeAll(async () => {
+    buildIfStale();
+    const login = makeLogin(scratch.folder);
+    for (const behaviour of [{}, {}]) fleet.push(await startVps(login.publicKey, behaviour));
+    const [vps = '', other = ''] = await addAll(scratch.environment, login.keyFile, fleet);
+    ids = { vps, other };
+    await createAdmin(scratch.environment);
+    server = await startServer(scratch.environment);
+    for (const email of ['c0@example.test', 'c1@example.test'])
+      await acceptInvitation(scratch.environment, server.url, email);
+    cookies.set('customer', await signIn(server.url, 'c0@example.test'));
+    cookies.set('other customer', await signIn(server.url, 'c1@example.test'));
+    cookies.set('admin', await signIn(server.url));
+  });
+  afterAll(async () => {
+    await endWith(server, 'SIGKILL');
+    for (const { host } of fleet) await host.close();
+    scratch.remove();
+  });
+
+  const withIds = (text: string): string => text.replaceAll(':vps', ids.vps).replaceAll(':other', ids.other);
+  const urlOf = (route: string): string => server.url + route.replace('[id]', ids.vps);
+  /** Signing out is one of the things that are tried: each gets a session of its own for it. */
+  const headersOf = async (who: Who, route: string): Promise<Record<string, string>> => {
+    if (who === 'anonymous') return {};
+    const email = { customer: 'c0@example.test', 'other customer': 'c1@example.test', admin: undefined }[who];
+    const ends = route.startsWith('/sign-out') || route.endsWith('?/others');
+    return { cookie: ends ? await signIn(server.url, email) : (cookies.get(who) ?? '') };
+  };
+  const summary = (response: Response): string =>
+    [response.status, response.headers.get('location')].filter((part) => part !== null).join(' ');
+
+  const cases = Object.entries(MATRIX).flatMap(([what, answers]) =>
+    ACTORS.map((who) => [what, who, answers[who]] as const),
+  );
+
+  it.each(cases.filter(([what]) => what.startsWith('GET')))('%s as %s: %s', async (what, who, answer) => {
+    const route = what.slice('GET '.length);
+    const headers = { accept: 'text/html', ...(await headersOf(who, route)) };
+    const response = await fetch(urlOf(route), { headers, redirect: 'manual' });
+    expect(summary(response)).toBe(withIds(answer));
+    const body = await response.text();
+    // Whoever gets something else than the page gets nothing of its content.
+    if (who !== 'customer' && who !== 'admin') expect(body).not.toContain('c0@example.test');
+  });
+
+  it.each(cases.filter(([what]) => what.startsWith('GET')))('the data of %s as %s: %s', async (what, who, answer) => {
+    const route = what.slice('GET '.length);
+    const response = await fetch(`${urlOf(route)}${route === '/' ? '' : '/'}__data.json`, {
+      headers: await headersOf(who, route),
+      redirect: 'manual',
+    });
+    const body = await response.text();
+    const [status, location] = withIds(answer).split(' ');
+    if (status === '303') expect(JSON.parse(body)).toEqual({ type: 'redirect', location });
+    else if (status === '404') expect(body).toContain('"status":404');
+    else expect(response.status).toBe(Number(status));
+    if (who !== 'customer' && who !== 'admin') expect(body).not.toContain('c0@example.test');
+  });
+
+  it.each(cases.filter(([what]) => !what.startsWith('GET')))('%s as %s: %s', async (what, who, answer) => {
+    const [method = '', route = ''] = what.split(' ');
+    expect(method).toBe('POST');
+    const response = await post(urlOf(route), {}, await headersOf(who, route));
+    expect(summary(response)).toBe(withIds(answer));
+  });
+
+  it.each(cases.filter(([what, who]) => !what.startsWith('GET') && who === 'admin'))(
+    '%s does nothing for a page elsewhere, whatever it calls its content',
+    async (what) => {
+      const [method = '', route = ''] = what.split(' ');
+      const cookie = cookies.get('admin') ?? '';
+      for (const origin of ['https://elsewhere.example', 'null', undefined])
+        for (const type of ['application/x-www-form-urlencoded', 'text/plain', 'application/json', undefined]) {
+          const headers = { cookie, ...(origin && { origin }), ...(type && { 'content-type': type }) };
+          const response = await fetch(urlOf(route), { method, headers, body: new Uint8Array(), redirect: 'manual' });
+          expect({ origin, type, status: response.status }).toEqual({ origin, type, status: 403 });
+        }
+      // The session that was sent along is still there.
+      expect((await fetch(`${server.url}/account`, { headers: { cookie }, redirect: 'manual' })).status).toBe(200);
+    },
+  );
+
+  it.each(['/api/auth/sign-in/email', '/api/auth/get-session', '/api/auth/admin/list-users', '/api/auth/ok'])(
+    '%s is not there: nothing of better-auth answers by itself',
+    async (path) => {
+      for (const method of ['GET', 'POST']) {
+        const headers = { cookie: cookies.get('admin') ?? '', origin: server.url };
+        const response = await fetch(server.url + path, { method, headers, redirect: 'manual' });
+        expect(response.status).toBe(404);
+      }
+    },
+  );
+});
