@@ -22,9 +22,13 @@ const program = new Command('wardround')
     'after',
     '\nReads the same environment and .env as the server, and works while it runs.\nExit codes: 0 done, 1 the operation failed, 2 wrong usage.',
   );
-const groups = [addVpsCommands(program), addIncidentCommands(program), ...addAccountCommands(program)];
+const groups = [
+  addVpsCommands(program),
+  addIncidentCommands(program),
+  addNotifyCommands(program),
+  ...addAccountCommands(program),
+];
 addMonitorCommands(program);
-addNotifyCommands(program);
 
 program
   .command('sweep')

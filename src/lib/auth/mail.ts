@@ -3,9 +3,6 @@ export type Mail = { readonly to: string; readonly subject: string; readonly tex
 /** Resolves when the mail has been handed over; rejects with a reason that may be logged. */
 export type SendMail = (mail: Mail) => Promise<void>;
 
-/** How mails about accounts leave this program; null as long as no channel for mail is set up. */
-export const accountMailer = (): SendMail | null => null;
-
 const escapeHtml = (text: string): string =>
   text.replaceAll(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 

@@ -40,7 +40,7 @@ export type ChannelContext = { readonly settings: Settings; readonly db: Databas
 
 /** For whom: the user, and what the user has set for this channel, if anything. */
 export type Recipient = {
-  readonly user: typeof users.$inferSelect;
+  readonly user: Pick<typeof users.$inferSelect, 'id' | 'email'>;
   readonly target: typeof notificationTargets.$inferSelect | null;
 };
 

@@ -45,11 +45,4 @@ function findRecipient(app: App, actor: Actor, to: string, channel: ChannelName)
 }
 
 /** Nobody that is known: an address is all there is. */
-const stranger = (email: string): typeof users.$inferSelect => ({
-  id: 'nobody',
-  email,
-  name: null,
-  role: 'customer',
-  createdAt: new Date(),
-  updatedAt: new Date(),
-});
+const stranger = (email: string): Recipient['user'] => ({ id: 'nobody', email });

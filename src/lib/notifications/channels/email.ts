@@ -1,4 +1,7 @@
+import { randomUUID } from 'node:crypto';
 import { createTransport } from 'nodemailer';
+import type { SendMail } from '../../auth/mail.ts';
+import type { NotificationSettings } from '../../config.ts';
 import { cleanRemoteText } from '../../provisioning/remote-text.ts';
 import type { Attempt, Channel, Delivery, SendResult } from '../channel.ts';
 import { isMailAddress, type Mailbox } from '../mail-address.ts';
@@ -20,9 +23,26 @@ export const email: Channel = {
   },
 };
 
+const ACCOUNT_MAIL_TIMEOUT_MS = 10_000;
+
+/**
+ * How mails about accounts leave this program: at once, as somebody waits for them. Null as long as no SMTP_URL is set.
+ * What it gives rejects with a reason that may be logged.
+ */
+export const accountMailer = ({ smtpUrl, mailFrom }: NotificationSettings): SendMail | null =>
+  smtpUrl === null
+    ? null
+    : async ({ to, ...rendered }) => {
+        if (!isMailAddress(to)) throw new Error('the address of this user is not an e-mail address');
+        const mail = compose({ id: `account-${randomUUID()}`, thread: null, rendered }, mailFrom, to);
+        const patience = { signal: new AbortController().signal, timeoutMs: ACCOUNT_MAIL_TIMEOUT_MS };
+        const result = await sendMail(smtpUrl, mail, patience);
+        if (result.outcome !== 'sent') throw new Error(result.reason);
+      };
+
 type Mail = ReturnType<typeof compose>;
 
-function compose({ id, thread, rendered }: Delivery, from: Mailbox, to: string) {
+function compose({ id, thread, rendered }: Pick<Delivery, 'id' | 'thread' | 'rendered'>, from: Mailbox, to: string) {
   const domain = from.address.slice(from.address.lastIndexOf('@') + 1);
   // No mail has this id: it only holds those of one incident together, whichever of them is read first.
   const root = thread === null ? undefined : `<${thread.replaceAll(/[^\w.-]/g, '-')}@${domain}>`;
