@@ -1,7 +1,7 @@
 import { and, eq } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import type { Actor } from '../auth/actor.ts';
-import { newId, notificationTargets, users } from '../db/schema.ts';
+import { newId, notificationTargets } from '../db/schema.ts';
 import type { Channel, Recipient, SendResult } from './channel.ts';
 import { CHANNELS } from './channels/registry.ts';
 import type { ChannelName } from './message.ts';
