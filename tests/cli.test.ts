@@ -1,8 +1,17 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { addAll, makeLogin, startVps, type SimulatedVps } from './support/fleet.ts';
-import { runCli, scratchEnvironment, startProcess, type CliResult } from './support/project.ts';
+import {
+  PROJECT_DIR,
+  runCli,
+  runCliWith,
+  scratchEnvironment,
+  startProcess,
+  type CliResult,
+} from './support/project.ts';
 
 let scratch: ReturnType<typeof scratchEnvironment>;
 let login: ReturnType<typeof makeLogin>;
@@ -167,6 +176,62 @@ describe('wardround vps', () => {
   });
 });
 
+describe('wardround admin and user', () => {
+  const PASSWORD = 'a password for tests';
+  const create = (email: string, input = `${PASSWORD}\n`, ...more: string[]): Promise<CliResult> =>
+    runCliWith(input, scratch.environment, 'admin', 'create', '--email', email, '--password-stdin', ...more);
+
+  it('makes, lists and removes admins, but never the last one', async () => {
+    expect((await wardround('admin', 'list')).stdout).toContain('There is no admin');
+    const made = await create('Anna@Example.test', `${PASSWORD}\n`, '--name', 'Anna', '--json');
+    expect(JSON.parse(made.stdout)).toMatchObject({ email: 'anna@example.test' });
+    expect(made.stdout + made.stderr).not.toContain(PASSWORD);
+    expect(await create('anna@example.test')).toMatchObject({ exitCode: 1 });
+    expect(await wardround('admin', 'remove', 'anna@example.test')).toMatchObject({
+      exitCode: 1,
+      stderr: expect.stringContaining('the last admin'),
+    });
+    await create('bert@example.test');
+    expect((await wardround('admin', 'list')).stdout).toMatch(/anna@example\.test {2}Anna.*\nbert@example\.test/);
+    expect((await wardround('admin', 'remove', 'bert@example.test')).exitCode).toBe(0);
+    expect(await json<unknown[]>('admin', 'list')).toMatchObject([{ email: 'anna@example.test', name: 'Anna' }]);
+  });
+
+  it('takes no password from its arguments, and none that is weak', async () => {
+    const argument = await wardround('admin', 'create', '--email', 'a@example.test', '--password', PASSWORD);
+    expect(argument).toMatchObject({ exitCode: 2, stderr: expect.stringContaining("unknown option '--password'") });
+    const nobody = await wardround('admin', 'create', '--email', 'a@example.test');
+    expect(nobody).toMatchObject({ exitCode: 2, stderr: expect.stringContaining('--password-stdin') });
+    expect(await create('a', 'short\n')).toMatchObject({
+      exitCode: 2,
+      stderr: expect.stringMatching(/e-mail address such as[\s\S]*at least 12 characters/),
+    });
+  });
+
+  it('asks for a password at a terminal, and does not show it', async () => {
+    const command = `${process.execPath} cli/wardround.js admin create --email anna@example.test`;
+    const terminal = spawn('script', ['-qec', command, '/dev/null'], { cwd: PROJECT_DIR, env: scratch.environment });
+    let shown = '';
+    for (const question of ['Password: ', 'Again: ']) {
+      while (!shown.includes(question)) shown += String((await once(terminal.stdout, 'data'))[0]);
+      terminal.stdin.write(`${PASSWORD}\r`);
+    }
+    terminal.stdout.on('data', (chunk) => (shown += String(chunk)));
+    expect(await once(terminal, 'close')).toEqual([0, null]);
+    expect(shown).toContain('anna@example.test is an admin now');
+    expect(shown).not.toContain(PASSWORD);
+  });
+
+  it('invites a customer, once per link, and nobody who is not there', async () => {
+    await startFleet({});
+    const { link, mailed } = await json<{ link: string; mailed: boolean }>('user', 'invite', 'C0@example.test');
+    expect(link).toMatch(/^http:\/\/localhost:0\/reset-password\?token=[\w-]{43}$/);
+    expect(mailed).toBe(false);
+    const nobody = await wardround('user', 'invite', 'nobody@example.test');
+    expect(nobody).toMatchObject({ exitCode: 1, stdout: '' });
+  });
+});
+
 describe('wardround sweep', () => {
   it('heals, tells in plain lines, and exits with 0 only when all are healthy', async () => {
     await startFleet({}, { unit: 'failed' });
@@ -247,6 +312,12 @@ describe('wardround', () => {
     ['vps', 'show'],
     ['vps', 'test'],
     ['vps', 'remove'],
+    ['admin'],
+    ['admin', 'create'],
+    ['admin', 'list'],
+    ['admin', 'remove'],
+    ['user'],
+    ['user', 'invite'],
     ['sweep'],
     ['keygen'],
   ])('explains itself: %s --help', async (...args) => {

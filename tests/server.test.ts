@@ -1,8 +1,8 @@
 import { readFileSync } from 'node:fs';
-import { request } from 'node:http';
 import Sqlite from 'better-sqlite3';
 import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { buildIfStale } from '../scripts/build.ts';
+import { ADMIN, cookieOf, createAdmin, PASSWORD, post, signIn } from './support/accounts.ts';
 import { addAll, makeLogin, startVps, type SimulatedVps } from './support/fleet.ts';
 import {
   endWith,
@@ -41,30 +41,28 @@ const fleetOf = async (...behaviours: Parameters<typeof startVps>[1][]): Promise
   for (const behaviour of behaviours) running.push(await startVps(login.publicKey, behaviour));
   return addAll(scratch.environment, login.keyFile, running);
 };
-/** fetch() does not let a caller choose the Host header. */
-const get = (url: string, headers: Record<string, string> = {}): Promise<{ status: number; body: string }> =>
-  new Promise((resolve, reject) => {
-    request(url, { headers, agent: false }, (response) => {
-      let body = '';
-      response.on('data', (chunk: Buffer) => (body += chunk.toString()));
-      response.on('end', () => resolve({ status: response.statusCode ?? 0, body }));
-    })
-      .on('error', reject)
-      .end();
-  });
+const asAdmin = async (url: string): Promise<(path: string) => Promise<{ status: number; body: string }>> => {
+  await createAdmin(scratch.environment);
+  const cookie = await signIn(url);
+  return async (path) => {
+    const response = await fetch(url + path, { headers: { cookie }, redirect: 'manual' });
+    return { status: response.status, body: await response.text() };
+  };
+};
 
 describe('the built server', () => {
   it('migrates, sweeps, shows what it saw, and works beside the command line', async () => {
     const [id = ''] = await fleetOf({}, { unit: 'failed', restart: 'fails' });
     const server = await serve();
     await server.line(/circuit breaker TRIPPED/);
-    const page = await get(server.url);
+    const get = await asAdmin(server.url);
+    const page = await get('/');
     expect(page.status).toBe(200);
     expect(page.body).toContain('1 of 2 VPSs are healthy. ');
     expect(page.body).toContain('1 circuit is open');
-    const vps = await get(`${server.url}/vps/${id}`);
+    const vps = await get(`/vps/${id}`);
     expect(vps.body).toContain('rachel8 is running.');
-    expect((await get(`${server.url}/vps/nobody`)).status).toBe(404);
+    expect((await get('/vps/nobody')).status).toBe(404);
     const listed = await runCli(scratch.environment, 'vps', 'list', '--json');
     expect((JSON.parse(listed.stdout) as { status: string }[]).map((row) => row.status)).toEqual([
       'healthy',
@@ -72,29 +70,79 @@ describe('the built server', () => {
     ]);
   });
 
-  it('answers this machine only, and says how to get in', async () => {
-    const server = await serve();
-    const port = new URL(server.url).port;
-    expect((await get(server.url)).status).toBe(200);
-    const foreign: Record<string, string>[] = [
-      { host: `wardround.example:${port}` },
-      { 'x-forwarded-for': '203.0.113.9' },
-      { via: '1.1 proxy' },
-    ];
-    for (const headers of foreign)
-      for (const path of ['/', '/vps/x', '/__data.json', '/nowhere']) {
-        const { status, body } = await get(server.url + path, headers);
-        expect({ path, status }).toEqual({ path, status: 403 });
-        expect(body).toContain('ssh -L');
-      }
+  it('prints a link for the first admin while there is none, which works once', async () => {
+    const first = await serve();
+    const link = new URL(/http\S+/.exec(await first.line(/there is no administrator yet/))?.[0] ?? '');
+    expect(link.origin).toBe(first.url);
+    const fields = { email: ADMIN, name: '', password: PASSWORD };
+    const welcomed = await post(link.href, fields);
+    expect([welcomed.status, welcomed.headers.get('location')]).toEqual([303, '/']);
+    const page = await fetch(first.url, { headers: { cookie: cookieOf(welcomed) } });
+    expect(await page.text()).toContain(ADMIN);
+    expect((await post(link.href, { ...fields, email: 'second@example.test' })).status).toBe(400);
+    await endWith(first, 'SIGTERM');
+    const second = await serve();
+    expect(second.output()).not.toContain('there is no administrator yet');
   });
 
-  it('sends headers that keep other pages out', async () => {
+  it('shows nothing without an account, whatever a request says of itself', async () => {
+    const [id = ''] = await fleetOf({});
+    const server = await serve();
+    const claims: Record<string, string>[] = [
+      {},
+      { 'x-forwarded-for': '127.0.0.1' },
+      { cookie: 'wardround.session_token=abc.def' },
+      { authorization: 'Basic YWRtaW46YWRtaW4=' },
+    ];
+    for (const headers of claims)
+      for (const path of ['/', `/vps/${id}`, `/vps/${id}/__data.json`, '/account'])
+        expect(await (await fetch(server.url + path, { headers })).text()).not.toContain('c0@example.test');
+  });
+
+  it('sends headers that keep other pages, caches and eavesdroppers out', async () => {
     const server = await serve();
     const { headers } = await fetch(server.url);
     expect(headers.get('x-content-type-options')).toBe('nosniff');
+    expect(headers.get('x-frame-options')).toBe('DENY');
+    expect(headers.get('referrer-policy')).toBe('same-origin');
+    expect(headers.get('cache-control')).toBe('private, no-store');
     expect(headers.get('content-security-policy')).toMatch(/script-src 'self' 'nonce-[^']+'/);
     expect(headers.get('content-security-policy')).toContain("frame-ancestors 'none'");
+    expect(headers.get('strict-transport-security')).toBeNull();
+    const secure = await serve({ ORIGIN: 'https://wardround.example' });
+    const page = await fetch(`${secure.url}/sign-in`);
+    expect(page.headers.get('strict-transport-security')).toBe('max-age=31536000');
+  });
+
+  it('lets nobody guess passwords behind forged addresses, and remembers that over a restart', async () => {
+    await createAdmin(scratch.environment);
+    const forged = (attempt: number) => ({ 'x-forwarded-for': `198.51.100.${attempt}`, 'x-real-ip': '198.51.100.1' });
+    // Too long for any account, so that nothing has to be hashed: it counts all the same.
+    const guess = (url: string, attempt: number, email = `${attempt}@example.test`) =>
+      post(`${url}/sign-in`, { email, password: 'x'.repeat(200) }, forged(attempt));
+    const first = await serve();
+    for (let attempt = 0; attempt < 50; attempt++) expect((await guess(first.url, attempt)).status).toBe(400);
+    expect((await guess(first.url, 51)).status).toBe(429);
+    await endWith(first, 'SIGKILL');
+    const second = await serve();
+    const refused = await guess(second.url, 52, ADMIN);
+    expect(refused.status).toBe(429);
+    expect(await refused.text()).toMatch(/Too many attempts\. Try again in 1[0-5] min\./);
+  });
+
+  it('believes the proxy that it was told of, and none but the last', async () => {
+    const server = await serve({ ADDRESS_HEADER: 'X-Forwarded-For', XFF_DEPTH: '1' });
+    const guess = (claimed: string, seen: string) =>
+      post(
+        `${server.url}/sign-in`,
+        { email: `${claimed}@example.test`, password: 'x'.repeat(200) },
+        { 'x-forwarded-for': `${claimed}, ${seen}` },
+      );
+    for (let attempt = 0; attempt < 50; attempt++) await guess(`198.51.100.${attempt}`, '203.0.113.1');
+    expect((await guess('198.51.100.99', '203.0.113.1')).status).toBe(429);
+    expect((await guess('198.51.100.99', '203.0.113.2')).status).toBe(400);
+    // Whoever comes around the proxy has no address, and is served all the same.
+    expect((await fetch(`${server.url}/sign-in`)).status).toBe(200);
   });
 
   it('lets no page wait for a check', async () => {
@@ -102,7 +150,8 @@ describe('the built server', () => {
     const server = await serve({ SSH_CONNECT_TIMEOUT_MS: '120000' });
     await server.line(/sweep started/);
     // The look at that host cannot end while this test runs; the page comes all the same.
-    expect((await get(server.url)).body).toContain('Sweeping now: 0 of 1');
+    const get = await asAdmin(server.url);
+    expect((await get('/')).body).toContain('Sweeping now: 0 of 1');
     expect(server.output()).not.toContain('sweep completed');
   });
 
@@ -128,7 +177,8 @@ describe('the built server', () => {
     await first.line(/sweep completed/);
     const second = await serve();
     await second.line(/standing by: the server process \d+ sweeps/);
-    expect((await get(second.url)).body).toContain('This server stands by');
+    const get = await asAdmin(second.url);
+    expect((await get('/')).body).toContain('This server stands by');
     const commands = running[0]?.commands.length ?? 0;
     expect(commands).toBeGreaterThan(0);
     expect(second.output()).not.toContain('sweep started');
@@ -172,7 +222,8 @@ describe('the built server', () => {
   it('keeps the monitor off when told so', async () => {
     const server = await serve({ ENABLE_HEALTH_MONITOR: 'false' });
     await server.line(/health monitor is off/);
-    expect((await get(server.url)).body).toContain('The monitor is off');
+    const get = await asAdmin(server.url);
+    expect((await get('/')).body).toContain('The monitor is off');
   });
 
   it('shows its secrets neither in the log, nor on a page, nor in the process list', async () => {
@@ -184,11 +235,12 @@ describe('the built server', () => {
       readFileSync(scratch.environment.ENCRYPTION_KEY_FILE ?? '', 'utf8').trim(),
     ];
     expect(secrets.every((secret) => secret.length > 20)).toBe(true);
+    const get = await asAdmin(server.url);
     const shown = [
       server.output(),
-      (await get(server.url)).body,
-      (await get(`${server.url}/vps/${id}`)).body,
-      (await get(`${server.url}/vps/${id}/__data.json`)).body,
+      (await get('/')).body,
+      (await get(`/vps/${id}`)).body,
+      (await get(`/vps/${id}/__data.json`)).body,
       readFileSync(`/proc/${server.process.pid}/cmdline`, 'utf8'),
       readFileSync(`/proc/${server.process.pid}/environ`, 'utf8'),
     ].join('\n');
