@@ -6,8 +6,9 @@ import type { Channel, Recipient } from './channel.ts';
 import { CHANNEL_NAMES, CHANNELS, findChannel } from './channels/registry.ts';
 import { GIVE_UP_AFTER_MS, planDelivery } from './delivery-plan.ts';
 import type { ChannelName } from './message.ts';
-import { applyPlan, claim, failOlderThan, record, type Claimed, type Outcome } from './outbox.ts';
+import { applyPlan, claim, record, type Claimed, type Outcome } from './outbox.ts';
 import { countPending, isAnythingDue, listWaiting } from './outbox-read.ts';
+import { failOlderThan } from './outbox-upkeep.ts';
 import { render } from './render.ts';
 
 export type SenderOptions = {
