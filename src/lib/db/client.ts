@@ -82,7 +82,7 @@ export async function openDatabase(path: string, migrationsDir: string): Promise
     await whileBusy(() => opened.pragma('journal_mode = WAL'));
     // A sweep a minute is a small price for state that survives a power cut.
     opened.pragma('synchronous = FULL');
-    // What a sweep touches of 1,000 VPSs' history; with SQLite's usual 16 MB each sample costs twice as much.
+    // A sweep of 1,000 VPSs touches four pages of each one's history, which is what SQLite's usual 16 MB hold at most.
     opened.pragma('cache_size = -65536');
     const report = isInUse(opened) ? 'ok' : opened.pragma('quick_check(1)', { simple: true });
     if (report !== 'ok') throw new DatabaseError(damaged(path, String(report)));
