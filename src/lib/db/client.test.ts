@@ -1,9 +1,10 @@
-import { mkdtempSync, rmSync } from 'node:fs';
+import { closeSync, fstatSync, mkdtempSync, openSync, rmSync, writeSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openDatabase, write, type Database } from './client.ts';
-import { healthChecks, subscriptions, users } from './schema.ts';
+import { MACHINE } from './process.ts';
+import { healthChecks, leases, metadata, subscriptions, users } from './schema.ts';
 
 let folder: string;
 let db: Database;
@@ -126,6 +127,30 @@ describe('opening', () => {
     db.$client.pragma('user_version = 1');
     await expect(reopen()).rejects.toThrow('1 rows without their parent, the first in table health_checks');
     await expect(reopen()).rejects.toThrow('rows without their parent');
+  });
+
+  it.each([
+    ['lives', 'expects it to have looked already', process.ppid, MACHINE, 20_000],
+    ['has died', 'looks itself', 2 ** 22 + 1, MACHINE, 20_000],
+    ['was on another machine', 'looks itself', process.ppid, 'elsewhere', 20_000],
+    ['has not renewed its lease', 'looks itself', process.ppid, MACHINE, -1],
+    ['had the same PID, in a container that was started again', 'looks itself', process.pid, MACHINE, 20_000],
+  ])('of a damaged file, when the server that had it open %s: %s', async (_, then, pid, machine, leftMs) => {
+    const rows = Array.from({ length: 1_000 }, (_, index) => ({ name: `n${index}`, value: 'x'.repeat(100) }));
+    db.insert(metadata).values(rows).run();
+    const now = Date.now();
+    const lease = { name: 'monitor', holder: 'x', pid, machine } as const;
+    db.insert(leases)
+      .values({ ...lease, acquiredAt: new Date(now), expiresAt: new Date(now + leftMs) })
+      .run();
+    db.$client.close();
+    const file = openSync(join(folder, 'w.db'), 'r+');
+    // A page of the rows above: the last one of the file.
+    writeSync(file, Buffer.alloc(4096, 0xff), 0, 4096, fstatSync(file).size - 4096);
+    closeSync(file);
+    const opening = openDatabase(join(folder, 'w.db'), resolve('drizzle'));
+    if (then === 'looks itself') await expect(opening).rejects.toThrow('is damaged');
+    else (await opening).$client.close();
   });
 
   it('does not read all rows again when there was no migration', async () => {

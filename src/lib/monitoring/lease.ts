@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { readFileSync, readlinkSync } from 'node:fs';
-import { hostname } from 'node:os';
 import { and, eq } from 'drizzle-orm';
 import { write, type Database, type Transaction } from '../db/client.ts';
+import { isAlive, MACHINE } from '../db/process.ts';
 import { leases } from '../db/schema.ts';
 
 export type LeaseName = (typeof leases.$inferSelect)['name'];
@@ -15,27 +14,8 @@ export const LEASE_RENEWAL_MS = 10_000;
 export const SELF = {
   holder: `${process.pid}-${randomBytes(6).toString('hex')}`,
   pid: process.pid,
-  machine: machineId(),
+  machine: MACHINE,
 };
-
-/** The place in which a PID means one process: machine, boot and PID namespace. Empty where that cannot be told. */
-function machineId(): string {
-  try {
-    const boot = readFileSync('/proc/sys/kernel/random/boot_id', 'utf8').trim();
-    return [hostname(), boot, readlinkSync('/proc/self/ns/pid')].join('/');
-  } catch {
-    return '';
-  }
-}
-
-function isAlive(pid: number): boolean {
-  try {
-    process.kill(pid, 0);
-    return true;
-  } catch (error) {
-    return (error as NodeJS.ErrnoException).code === 'EPERM';
-  }
-}
 
 type Lease = typeof leases.$inferSelect;
 
