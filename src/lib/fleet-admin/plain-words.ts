@@ -1,4 +1,5 @@
 import type { Actor } from '../auth/actor.ts';
+import { isConfigurationFault } from '../monitoring/verdict.ts';
 import type { FleetRow, RestartRow } from './fleet-read.ts';
 
 const SERVICE: readonly string[] = [
@@ -8,7 +9,6 @@ const SERVICE: readonly string[] = [
   'start_limit',
   'crash_loop',
 ];
-const CONFIGURATION: readonly string[] = ['unit_missing', 'unit_masked', 'unit_broken', 'sudo_refused', 'odd_answer'];
 const OURS: readonly string[] = ['key_unreadable', 'key_invalid', 'target_invalid', 'stalled', 'aborted'];
 
 /** What an error means to the customer: no jargon, no blame, nothing that a machine said. */

@@ -1,23 +1,15 @@
 import type { CheckOutcome } from '../notifications/rules.ts';
 import type { HealthEvent } from '../monitoring/transition.ts';
-import type { Cause } from '../monitoring/verdict.ts';
+import { isConfigurationFault, type Cause } from '../monitoring/verdict.ts';
 import type { JournalDetail, JournalKind } from './journal.ts';
 
 type Entry = { readonly kind: JournalKind; readonly detail: JournalDetail };
 
-/** Causes that have an event of their own. */
-const CAUSE_KIND: Partial<Record<Cause, JournalKind>> = {
-  host_key_changed: 'host_key_changed',
-  auth_rejected: 'auth_rejected',
-  sudo_refused: 'configuration_fault',
-  unit_missing: 'configuration_fault',
-  unit_masked: 'configuration_fault',
-  unit_broken: 'configuration_fault',
-  odd_answer: 'configuration_fault',
-  key_unreadable: 'configuration_fault',
-  key_invalid: 'configuration_fault',
-  target_invalid: 'configuration_fault',
-};
+/** Causes that have an event of their own; null for those that are failed checks like any other. */
+function kindOf(cause: Cause): JournalKind | null {
+  if (cause === 'host_key_changed' || cause === 'auth_rejected') return cause;
+  return isConfigurationFault(cause) ? 'configuration_fault' : null;
+}
 
 /** What the journal keeps of a check, in order. Of a streak of equal failures only the first. */
 export const entriesOf = (outcome: CheckOutcome): Entry[] =>
@@ -28,12 +20,12 @@ function entryOf(event: HealthEvent, { before, next, incident }: CheckOutcome): 
     case 'check_failed': {
       const first = incident?.failedChecks === 1;
       if (!first && before.lastErrorCode === next.lastErrorCode) return null;
-      const kind = CAUSE_KIND[event.cause] ?? 'check_failed';
+      const kind = kindOf(event.cause) ?? 'check_failed';
       return { kind, detail: { cause: event.cause, message: event.message } };
     }
     case 'inconclusive': {
       // What concerns the whole sweep is told once, by whoever judges the sweep.
-      const kind = CAUSE_KIND[event.cause];
+      const kind = kindOf(event.cause);
       if (!kind || before.lastErrorCode === event.cause) return null;
       return { kind, detail: { cause: event.cause, message: event.message } };
     }

@@ -36,6 +36,21 @@ export type Verdict =
   /** Our own fault: says nothing about the VPS. */
   | { readonly kind: 'inconclusive'; readonly cause: Cause; readonly message: string };
 
+const CONFIGURATION_FAULTS: readonly string[] = [
+  'unit_missing',
+  'unit_masked',
+  'unit_broken',
+  'sudo_refused',
+  'odd_answer',
+  'key_unreadable',
+  'key_invalid',
+  'target_invalid',
+] satisfies readonly Cause[];
+
+/** Whether somebody has to mend the machine, or what is stored of it, before a check can succeed. */
+export const isConfigurationFault = (cause: string | null): boolean =>
+  cause !== null && CONFIGURATION_FAULTS.includes(cause);
+
 const OWN_FAULTS: readonly SSHFailureCode[] = ['key_invalid', 'target_invalid', 'stalled', 'aborted'];
 
 /** Whether a failed SSH command tells about us rather than about the VPS. */

@@ -1,6 +1,6 @@
 import type { IncidentState } from '../monitoring/incident.ts';
 import type { HealthEvent, HealthState } from '../monitoring/transition.ts';
-import type { Cause } from '../monitoring/verdict.ts';
+import { isConfigurationFault } from '../monitoring/verdict.ts';
 import type { NotificationKind } from './message.ts';
 
 /** Something to tell. The same kind is told once an incident, unless `occurrence` tells two of them apart. */
@@ -27,19 +27,12 @@ type AcknowledgedIncident = { readonly acknowledgedAt: Date | null };
 const HOUR_MS = 60 * 60_000;
 const DAY_MS = 24 * HOUR_MS;
 
-/** Causes that need an admin, whatever the breaker does. */
-const ADMIN_CAUSE: Partial<Record<Cause, NotificationKind>> = {
-  host_key_changed: 'host_key_changed',
-  auth_rejected: 'access_rejected',
-  sudo_refused: 'access_rejected',
-  unit_missing: 'configuration_fault',
-  unit_masked: 'configuration_fault',
-  unit_broken: 'configuration_fault',
-  odd_answer: 'configuration_fault',
-  key_unreadable: 'configuration_fault',
-  key_invalid: 'configuration_fault',
-  target_invalid: 'configuration_fault',
-};
+/** What admins are told of a cause that needs them, whatever the breaker does; null where it does not. */
+function adminKind(cause: string | null): NotificationKind | null {
+  if (cause === 'host_key_changed') return cause;
+  if (cause === 'auth_rejected' || cause === 'sudo_refused') return 'access_rejected';
+  return isConfigurationFault(cause) ? 'configuration_fault' : null;
+}
 
 /** Whether the customer was told of an outage whose end has not been told. Not the last check decides, but the last mail. */
 export const isDownTold = ({ lastNotifiedDownAt, lastNotifiedUpAt }: Told): boolean =>
@@ -101,7 +94,7 @@ function tellAdmins({ at, before, next, events, incident }: CheckOutcome): Annou
       case 'check_failed':
       case 'inconclusive': {
         // A restart that sudo refused shows in the state: the check itself had found a service that is not active.
-        const kind = ADMIN_CAUSE[event.cause] ?? ADMIN_CAUSE[next.lastErrorCode as Cause];
+        const kind = adminKind(event.cause) ?? adminKind(next.lastErrorCode);
         // A fault of ours belongs to no incident: there it is new when the check before had another error.
         if (kind && before.lastErrorCode !== next.lastErrorCode)
           told.push(say(kind, incident ? '' : `${at.getTime()}`));
