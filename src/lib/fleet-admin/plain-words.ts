@@ -9,13 +9,13 @@ const SERVICE: readonly string[] = [
   'start_limit',
   'crash_loop',
 ];
-const OURS: readonly string[] = ['key_unreadable', 'key_invalid', 'target_invalid', 'stalled', 'aborted'];
+const OURS: readonly string[] = ['key_unreadable', 'key_invalid', 'target_invalid', 'stalled', 'aborted', 'outage'];
 
 /** What an error means to the customer: no jargon, no blame, nothing that a machine said. */
 export function plainError(code: string | null): string {
   if (code !== null && SERVICE.includes(code)) return 'the service was not running';
-  if (code !== null && CONFIGURATION.includes(code)) return 'the service could not be checked; our team has to look';
   if (code !== null && OURS.includes(code)) return 'we could not check it; that is our fault, not your server’s';
+  if (isConfigurationFault(code)) return 'the service could not be checked; our team has to look';
   return 'your server did not answer';
 }
 
