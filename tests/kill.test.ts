@@ -1,6 +1,5 @@
 import Sqlite from 'better-sqlite3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { buildIfStale } from '../scripts/build.ts';
 import { addAll, makeLogin, startVps, type SimulatedVps } from './support/fleet.ts';
 import { endWith, scratchEnvironment, startServer } from './support/project.ts';
 
@@ -34,7 +33,6 @@ describe('a server killed at any moment', () => {
   });
   const fleet: SimulatedVps[] = [];
   beforeAll(async () => {
-    buildIfStale();
     const login = makeLogin(scratch.folder);
     for (const behaviour of BEHAVIOURS) fleet.push(await startVps(login.publicKey, behaviour));
     await addAll(scratch.environment, login.keyFile, fleet);
