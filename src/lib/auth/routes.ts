@@ -9,7 +9,11 @@ export type Access = 'public' | 'signed-in' | 'admin';
 export const ROUTE_ACCESS: Readonly<Record<string, Access>> = {
   '/': 'signed-in',
   '/vps/[id]': 'signed-in',
+  '/incidents': 'admin',
+  '/incidents/export': 'admin',
+  '/incidents/[id]': 'signed-in',
   '/account': 'signed-in',
+  '/account/notifications': 'signed-in',
   '/account/second-factor': 'admin',
   '/sign-in': 'public',
   '/sign-in/second-factor': 'public',
