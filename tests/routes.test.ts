@@ -1,9 +1,12 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { eq } from 'drizzle-orm';
 import ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { buildIfStale } from '../scripts/build.ts';
+import { openApp } from '../src/lib/app.ts';
 import { ROUTE_ACCESS } from '../src/lib/auth/routes.ts';
+import { incidents, subscriptions } from '../src/lib/db/schema.ts';
 import { acceptInvitation, createAdmin, post, signIn } from './support/accounts.ts';
 import { addAll, makeLogin, startVps, type SimulatedVps } from './support/fleet.ts';
 import { endWith, PROJECT_DIR, scratchEnvironment, startServer } from './support/project.ts';
@@ -13,7 +16,7 @@ const ACTORS = ['anonymous', 'customer', 'other customer', 'admin'] as const;
 type Who = (typeof ACTORS)[number];
 
 /**
- * What each of them gets: a status, or a status and where it leads. `:vps` is the VPS of `customer`. A form is posted
+ * What each of them gets: a status, or a status and where it leads. `:vps` is the VPS of `customer`, `:incident` one of it. A form is posted
  * empty: 400 says that it was read, 303 to the sign-in or 403 that it was not.
  */
 type Answers = Readonly<Record<Who, string>>;
@@ -35,6 +38,15 @@ const MATRIX: Readonly<Record<string, Answers>> = {
     'other customer': '404',
     admin: '200',
   },
+  'GET /incidents': admins('303 /sign-in?next=%2Fincidents', '200'),
+  'POST /incidents?/acknowledge': admins('303 /sign-in?next=%2Fincidents%3F%2Facknowledge', '400'),
+  'GET /incidents/export': admins('303 /sign-in?next=%2Fincidents%2Fexport', '200'),
+  'GET /incidents/[id]': {
+    anonymous: '303 /sign-in?next=%2Fincidents%2F:incident',
+    customer: '200',
+    'other customer': '404',
+    admin: '200',
+  },
   'GET /sign-in': users('200', '303 /'),
   'POST /sign-in': everybody('400'),
   'GET /sign-in/second-factor': users('303 /sign-in', '303 /'),
@@ -51,6 +63,16 @@ const MATRIX: Readonly<Record<string, Answers>> = {
   'POST /account?/name': users('303 /sign-in?next=%2Faccount%3F%2Fname', '303 /account?done=name'),
   'POST /account?/password': users('303 /sign-in?next=%2Faccount%3F%2Fpassword', '400'),
   'POST /account?/others': users('303 /sign-in?next=%2Faccount%3F%2Fothers', '303 /account?done=others'),
+  'GET /account/notifications': users('303 /sign-in?next=%2Faccount%2Fnotifications', '200'),
+  ...Object.fromEntries(
+    ['email', 'telegram', 'webhook'].map((channel) => [
+      `POST /account/notifications?/${channel}`,
+      users(
+        `303 /sign-in?next=%2Faccount%2Fnotifications%3F%2F${channel}`,
+        `303 /account/notifications?done=${channel}`,
+      ),
+    ]),
+  ),
   'GET /account/second-factor': admins('303 /sign-in?next=%2Faccount%2Fsecond-factor', '200'),
   'POST /account/second-factor?/begin': admins('303 /sign-in?next=%2Faccount%2Fsecond-factor%3F%2Fbegin', '400'),
   'POST /account/second-factor?/confirm': admins('303 /sign-in?next=%2Faccount%2Fsecond-factor%3F%2Fconfirm', '400'),
@@ -110,6 +132,25 @@ function discover(): string[] {
   return found.toSorted();
 }
 
+/** Whether there is a page, which has data of its own; a method of the server has none. */
+const isPage = (what: string): boolean => {
+  const [method, route = ''] = what.split(' ');
+  return method === 'GET' && existsSync(join(ROUTES_DIR, route, '+page.svelte'));
+};
+
+/** An incident of this VPS, written down as a sweep does. */
+async function addIncident(environment: Record<string, string>, vpsId: string): Promise<string> {
+  const app = await openApp(environment);
+  const vps = app.db.select().from(subscriptions).where(eq(subscriptions.id, vpsId)).get();
+  const incident = { id: 'incident-1', vpsId, userId: vps?.userId ?? '', cause: 'timeout', firstError: 'no answer' };
+  app.db
+    .insert(incidents)
+    .values({ ...incident, openedAt: new Date() })
+    .run();
+  app.close();
+  return incident.id;
+}
+
 describe('every route, action and method', () => {
   it('is named in this matrix, and its route in ROUTE_ACCESS; nothing else is', () => {
     expect(discover()).toEqual(Object.keys(MATRIX).toSorted());
@@ -120,7 +161,7 @@ describe('every route, action and method', () => {
   const scratch = scratchEnvironment({ ENABLE_HEALTH_MONITOR: 'false' });
   const fleet: SimulatedVps[] = [];
   let server: Awaited<ReturnType<typeof startServer>>;
-  let ids: Readonly<Record<'vps' | 'other', string>>;
+  let ids: Readonly<Record<'vps' | 'other' | 'incident', string>>;
   const cookies = new Map<Who, string>();
 
   beforeAll(async () => {
@@ -128,7 +169,7 @@ describe('every route, action and method', () => {
     const login = makeLogin(scratch.folder);
     for (const behaviour of [{}, {}]) fleet.push(await startVps(login.publicKey, behaviour));
     const [vps = '', other = ''] = await addAll(scratch.environment, login.keyFile, fleet);
-    ids = { vps, other };
+    ids = { vps, other, incident: await addIncident(scratch.environment, vps) };
     await createAdmin(scratch.environment);
     server = await startServer(scratch.environment);
     for (const email of ['c0@example.test', 'c1@example.test'])
@@ -143,8 +184,10 @@ describe('every route, action and method', () => {
     scratch.remove();
   });
 
-  const withIds = (text: string): string => text.replaceAll(':vps', ids.vps).replaceAll(':other', ids.other);
-  const urlOf = (route: string): string => server.url + route.replace('[id]', ids.vps);
+  const withIds = (text: string): string =>
+    text.replaceAll(':vps', ids.vps).replaceAll(':other', ids.other).replaceAll(':incident', ids.incident);
+  const urlOf = (route: string): string =>
+    server.url + route.replace('[id]', route.startsWith('/incidents') ? ids.incident : ids.vps);
   /** Signing out is one of the things that are tried: each gets a session of its own for it. */
   const headersOf = async (who: Who, route: string): Promise<Record<string, string>> => {
     if (who === 'anonymous') return {};
@@ -169,7 +212,7 @@ describe('every route, action and method', () => {
     if (who !== 'customer' && who !== 'admin') expect(body).not.toContain('c0@example.test');
   });
 
-  it.each(cases.filter(([what]) => what.startsWith('GET')))('the data of %s as %s: %s', async (what, who, answer) => {
+  it.each(cases.filter(([what]) => isPage(what)))('the data of %s as %s: %s', async (what, who, answer) => {
     const route = what.slice('GET '.length);
     const response = await fetch(`${urlOf(route)}${route === '/' ? '' : '/'}__data.json`, {
       headers: await headersOf(who, route),
