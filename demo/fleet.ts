@@ -20,7 +20,7 @@ const cast = new Map<Customer, { readonly machine: Machine; readonly host: SshHo
 async function build(publicKey: string): Promise<void> {
   const members: FleetMember[] = [];
   for (const [index, customer] of CUSTOMERS.entries()) {
-    const machine: Machine = { service: 'rachel8', unit: 'active', restart: 'works', network: 'up' };
+    const machine: Machine = { service: 'rachel8', unit: 'active', restart: 'works', network: 'up', starts: 1 };
     const host = await startSshHost(machine, addressOf(index), publicKey, { latencyMs });
     cast.set(customer, { machine, host });
     members.push({ customer, host: addressOf(index), port: host.port });

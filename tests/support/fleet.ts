@@ -25,7 +25,14 @@ export async function startVps(
   behaviour: Partial<Machine> = {},
   latencyMs = 5,
 ): Promise<SimulatedVps> {
-  const machine: Machine = { service: 'rachel8', unit: 'active', restart: 'works', network: 'up', ...behaviour };
+  const machine: Machine = {
+    service: 'rachel8',
+    unit: 'active',
+    restart: 'works',
+    network: 'up',
+    starts: 1,
+    ...behaviour,
+  };
   const commands: string[] = [];
   const host = await startSshHost(machine, '127.0.0.1', publicKey, {
     latencyMs: () => latencyMs,
