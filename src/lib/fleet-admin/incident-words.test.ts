@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { causeInWords, endInWords, plainEvent, plainIncident } from './incident-words.ts';
+import { causeInWords, endInWords, plainEvent, plainIncident, plainTimeline } from './incident-words.ts';
 
 const NOW = new Date('2026-11-24T12:00:00Z');
 const openedAt = new Date('2026-11-24T11:48:00Z');
@@ -53,5 +53,23 @@ describe('an event for a customer', () => {
     ['circuit_closed', {}, null],
   ] as const)('%s %j: %s', (kind, detail, words) => {
     expect(plainEvent(kind, detail)).toBe(words);
+  });
+});
+
+describe('the timeline for a customer', () => {
+  it('has the failed check before the restart that it called for, and leaves out what is of no use', () => {
+    const at = (second: number): Date => new Date(openedAt.getTime() + second * 1_000);
+    expect(
+      plainTimeline([
+        { at: at(0), kind: 'restart_intended', detail: { restartId: 'restart-1' } },
+        { at: at(4), kind: 'check_failed', detail: { cause: 'service_not_active', message: 'RAW' } },
+        { at: at(4), kind: 'restart_succeeded', detail: {} },
+        { at: at(4), kind: 'circuit_closed', detail: {} },
+      ]),
+    ).toEqual([
+      { at: at(0), words: 'A check failed: the service was not running' },
+      { at: at(0), words: 'We sent a restart' },
+      { at: at(4), words: 'The restart worked' },
+    ]);
   });
 });

@@ -107,3 +107,24 @@ export function plainEvent(kind: JournalKind, detail: JournalDetail): string | n
       return null;
   }
 }
+
+type Event = { readonly at: Date; readonly kind: JournalKind; readonly detail: JournalDetail };
+
+/**
+ * The events of an incident for a customer. The intent of a restart is written down before the check that called for it:
+ * here the check comes first, as it was.
+ */
+export function plainTimeline(events: readonly Event[]): { readonly at: Date; readonly words: string }[] {
+  const ordered: Event[] = [];
+  for (const event of events) {
+    const before = ordered.at(-1);
+    const isCauseOfBefore =
+      event.kind === 'check_failed' && (before?.kind === 'restart_intended' || before?.kind === 'trial_began');
+    if (before && isCauseOfBefore) ordered.splice(-1, 0, { ...event, at: before.at });
+    else ordered.push(event);
+  }
+  return ordered.flatMap(({ at, kind, detail }) => {
+    const words = plainEvent(kind, detail);
+    return words === null ? [] : [{ at, words }];
+  });
+}

@@ -10,7 +10,7 @@ import { readMonitorState } from '../monitoring/monitor-state.ts';
 import type { CustomerFacts } from './customer-sentence.ts';
 import { listRestartLedger, readVps, type FleetRow, type RestartRow } from './fleet-read.ts';
 import { listIncidents, readIncident, type IncidentDetail, type IncidentRow } from './incident-read.ts';
-import { plainEvent, plainIncident } from './incident-words.ts';
+import { plainIncident, plainTimeline } from './incident-words.ts';
 import { readVpsJournal, type JournalLine } from './journal-read.ts';
 
 const CUSTOMER_INCIDENTS = 5;
@@ -157,8 +157,5 @@ const plainIncidentOf = ({ incident, events }: IncidentDetail, now: Date): Plain
   openedAt: incident.openedAt,
   isOpen: incident.endedAt === null,
   words: plainIncident(incident, now),
-  timeline: events.flatMap(({ at, kind, detail }) => {
-    const words = plainEvent(kind, detail);
-    return words === null ? [] : [{ at, words }];
-  }),
+  timeline: plainTimeline(events),
 });
