@@ -67,7 +67,7 @@ function stateAt(atMs: number, incidents: readonly PastIncident[], vps: number, 
   if (during) return during.cause === 'service_not_active' ? 'unhealthy' : 'down';
   const ageMs = nowMs - atMs;
   // A fault of the monitor that concerned all of them, and new disks for some.
-  if (ageMs > 32 * DAY_MS && ageMs < 33.4 * DAY_MS) return 'unknown';
+  if (ageMs > 32 * DAY_MS && ageMs < 34.2 * DAY_MS) return 'unknown';
   if (vps % 5 === 2 && ageMs > 12 * DAY_MS && ageMs < 12.2 * DAY_MS) return 'maintenance';
   return 'healthy';
 }
@@ -94,7 +94,7 @@ function makeIncidents(vps: number, beginMs: number, nowMs: number, random: () =
 
 const STOPPED = 'service not active: failed (exit-code)';
 const RESTART_FAILED =
-  'restart failed: Job for rachel8.service failed because the control process exited with error code.';
+  'restart failed with exit code 1: Job for rachel8.service failed because the control process exited with error code.';
 
 /** The service stops; the first restarts may fail, the last one works. */
 function restarted(openedMs: number, tries: number): PastIncident {

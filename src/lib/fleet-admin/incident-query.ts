@@ -2,6 +2,8 @@ import type { IncidentFilter } from './incident-read.ts';
 
 /** Which incidents a list shows, as it stands in an address. */
 export type IncidentQuery = {
+  /** Of one VPS; null: of any. */
+  readonly vps: string | null;
   readonly state: 'all' | 'open' | 'ended';
   /** Null: any. */
   readonly cause: string | null;
@@ -12,7 +14,7 @@ export type IncidentQuery = {
   readonly page: number;
 };
 
-export const PAGE_ROWS = 50;
+export const PAGE_ROWS = 25;
 const DAY_MS = 24 * 60 * 60_000;
 const LAST_PAGE = 100_000;
 
@@ -22,6 +24,7 @@ export function parseIncidentQuery(params: URLSearchParams): IncidentQuery {
   const page = Number(params.get('page'));
   return {
     state: state === 'open' || state === 'ended' ? state : 'all',
+    vps: params.get('vps') || null,
     cause: params.get('cause') || null,
     from: parseDay(params.get('from')),
     to: parseDay(params.get('to')),
@@ -36,7 +39,8 @@ function parseDay(text: string | null): string | null {
   return Number.isNaN(at) || new Date(at).toISOString().slice(0, 10) !== text ? null : text;
 }
 
-export const filterOf = ({ state, cause, from, to }: IncidentQuery): IncidentFilter => ({
+export const filterOf = ({ vps, state, cause, from, to }: IncidentQuery): IncidentFilter => ({
+  ...(vps !== null && { vpsId: vps }),
   ...(state === 'open' && { open: true }),
   ...(state === 'ended' && { ended: true }),
   ...(cause !== null && { cause }),
@@ -45,8 +49,9 @@ export const filterOf = ({ state, cause, from, to }: IncidentQuery): IncidentFil
 });
 
 /** The same as the search of an address, `?state=open`; empty where nothing is asked for. */
-export function searchOf({ state, cause, from, to, page }: IncidentQuery): string {
+export function searchOf({ vps, state, cause, from, to, page }: IncidentQuery): string {
   const given = Object.entries({
+    vps,
     state: state === 'all' ? null : state,
     cause,
     from,

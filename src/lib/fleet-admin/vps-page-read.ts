@@ -14,10 +14,10 @@ import { plainIncident, plainTimeline } from './incident-words.ts';
 import { readVpsJournal, type JournalLine } from './journal-read.ts';
 
 const CUSTOMER_INCIDENTS = 5;
-const ADMIN_INCIDENTS = 10;
+const ADMIN_INCIDENTS = 5;
 const WITH_EVIDENCE = 3;
-const LEDGER_ROWS = 20;
-const JOURNAL_ROWS = 30;
+const LEDGER_ROWS = 10;
+const JOURNAL_ROWS = 20;
 
 export type VpsHistory = {
   readonly uptime: UptimeWindows;

@@ -31,10 +31,10 @@ export type ProbeChart = {
 };
 
 const X_TICKS: Record<ProbeWindow, readonly string[]> = {
-  '1h': ['60 min ago', '45 min', '30 min', '15 min', 'now'],
-  '24h': ['24 h ago', '18 h', '12 h', '6 h', 'now'],
-  '7d': ['7 days ago', '6', '5', '4', '3', '2', '1', 'now'],
-  '30d': ['30 days ago', '20 days', '10 days', 'now'],
+  '1h': ['−60 min', '−45', '−30', '−15', 'now'],
+  '24h': ['−24 h', '−18 h', '−12 h', '−6 h', 'now'],
+  '7d': ['−7 d', '−6', '−5', '−4', '−3', '−2', '−1', 'now'],
+  '30d': ['−30 days', '−20 days', '−10 days', 'now'],
 };
 const WINDOW_WORDS: Record<ProbeWindow, string> = {
   '1h': 'the last hour',
@@ -69,7 +69,7 @@ export function layOutChart(
     gaps: gapsOf(runs, longestPauseMs, fromMs, now.getTime()).map(({ from, to }) => ({ from: x(from), to: x(to) })),
     yTicks: [top, top / 2, 0],
     xTicks: ticks.map((label, index) => ({ x: round((index / (ticks.length - 1)) * PLANE.width), label })),
-    summary: summarize(visible, window),
+    summary: summarize(visible, window, durations.kind === 'points' ? 'the slowest' : 'slow ones about'),
   };
 }
 
@@ -119,9 +119,9 @@ function niceTop(ms: number): number {
   return step * magnitude;
 }
 
-function summarize(points: readonly Point[], window: ProbeWindow): string {
+function summarize(points: readonly Point[], window: ProbeWindow, slow: string): string {
   const usual = points.map(({ usualMs }) => usualMs).toSorted((a, b) => a - b)[Math.floor(points.length / 2)];
   if (usual === undefined) return `No response was measured in ${WINDOW_WORDS[window]}.`;
   const slowest = Math.max(...points.map(({ slowMs }) => slowMs));
-  return `In ${WINDOW_WORDS[window]} an answer usually took ${Math.round(usual)} ms; the slowest took about ${Math.round(slowest)} ms.`;
+  return `In ${WINDOW_WORDS[window]} an answer usually took ${Math.round(usual)} ms; ${slow} ${Math.round(slowest)} ms.`;
 }

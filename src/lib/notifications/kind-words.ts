@@ -16,8 +16,9 @@ export const KIND_WORDS: Readonly<Record<NotificationKind, string>> = {
   monitor_fault_ended: 'That fault is over',
 };
 
+/** Within a sentence. */
 export const CHANNEL_WORDS: Readonly<Record<ChannelName, string>> = {
-  email: 'E-mail',
+  email: 'e-mail',
   telegram: 'Telegram',
-  webhook: 'Webhook',
+  webhook: 'webhook',
 };

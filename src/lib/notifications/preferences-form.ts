@@ -19,7 +19,7 @@ export type ChannelChoice = Preference & {
   /** Every kind that concerns this user; `kinds: null` means all of them. */
   readonly offered: readonly NotificationKind[];
   /** Why nothing could be sent on this channel, whoever it is for; null when all is set up. */
-  readonly lacks: string | null;
+  readonly problem: string | null;
   readonly addressHint: string;
   /** Telegram: whether the user has set a bot. */
   readonly hasBot: boolean;
@@ -35,10 +35,16 @@ export function readChoices(app: App, actor: Actor, user: User): ChannelChoice[]
     ...preference,
     address: preference.address ?? (preference.channel === 'telegram' ? (chat?.chatId ?? null) : null),
     offered: offeredTo(user),
-    lacks: CHANNELS[preference.channel].lacks(app.settings),
+    problem: problemOf(app, actor, preference.channel),
     addressHint: CHANNELS[preference.channel].addressHint,
     hasBot: preference.channel === 'telegram' && chat !== null,
   }));
+}
+
+/** Which setting is missing is for admins. */
+function problemOf({ settings }: App, actor: Actor, channel: ChannelName): string | null {
+  const lacks = CHANNELS[channel].lacks(settings);
+  return lacks === null || actor.role === 'admin' ? lacks : 'this way is not set up';
 }
 
 /** What a person has sent for one channel. */

@@ -2,6 +2,7 @@ import { fail, redirect } from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
 import { RefusedError } from '$lib/fleet-admin/fleet-admin';
+import { readVps } from '$lib/fleet-admin/fleet-read';
 import { acknowledgeIncident } from '$lib/fleet-admin/incident-admin';
 import { filterOf, PAGE_ROWS, parseIncidentQuery, searchOf } from '$lib/fleet-admin/incident-query';
 import { listCauses, listIncidents, sumIncidents } from '$lib/fleet-admin/incident-read';
@@ -19,6 +20,9 @@ export const load: PageServerLoad = async ({ locals, url, depends }) => {
     query,
     incidents: listIncidents(app, actor, { ...filter, limit: PAGE_ROWS, offset: (query.page - 1) * PAGE_ROWS }),
     sums: sumIncidents(app, actor, filter),
+    /** Whatever the filter says. */
+    open: sumIncidents(app, actor, { open: true }).total,
+    vpsName: query.vps === null ? null : (readVps(app, actor, query.vps, new Date())?.customer ?? 'a removed VPS'),
     causes: listCauses(app, actor),
     madeUpUntil: madeUpUntil(app),
     now: new Date(),

@@ -15,7 +15,9 @@ export const load: PageServerLoad = async ({ locals, url }) => {
   return {
     email: user.email,
     choices: readChoices(app, actor, owner),
-    done: Object.hasOwn(CHANNEL_WORDS, done) ? `${CHANNEL_WORDS[done as ChannelName]}: saved.` : null,
+    done: Object.hasOwn(CHANNEL_WORDS, done)
+      ? `Saved what we tell you by ${CHANNEL_WORDS[done as ChannelName]}.`
+      : null,
   };
 };
 
