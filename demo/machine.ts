@@ -9,6 +9,14 @@ export type Machine = {
   starts: number;
 };
 
+export const healthyMachine = (): Machine => ({
+  service: 'rachel8',
+  unit: 'active',
+  restart: 'works',
+  network: 'up',
+  starts: 1,
+});
+
 export type Reply = {
   readonly exitCode: number;
   readonly stdout: string;
