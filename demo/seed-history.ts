@@ -14,7 +14,7 @@ import type { JournalEntry } from '../src/lib/history/journal.ts';
 import { markAsMadeUp } from '../src/lib/history/made-up.ts';
 import { addProbe } from '../src/lib/history/probe-histogram.ts';
 import { bucketStart, RESOLUTIONS, spanPieces, type Piece, type Resolution } from '../src/lib/history/spans.ts';
-import { showJournal, showUnit, type Machine } from './machine.ts';
+import { healthyMachine, showJournal, showUnit, type Machine } from './machine.ts';
 import { PAST_VALID_MS, pastOf, type PastIncident, type PastSample } from './past.ts';
 
 type Vps = { readonly userId: string; readonly vpsId: string };
@@ -104,7 +104,7 @@ function addIncident(tx: Transaction, vps: Vps, id: string, past: PastIncident, 
     })
     .run();
   for (const [index, { atMs, outcome }] of past.restarts.entries()) {
-    const machine: Machine = { service: 'rachel8', unit: 'failed', restart: 'works', network: 'up', starts: index + 1 };
+    const machine: Machine = { ...healthyMachine(), unit: 'failed', starts: index + 1 };
     const restart = {
       userId: vps.userId,
       incidentId: id,
