@@ -30,7 +30,9 @@ export type PastIncident = {
 const STEPS: readonly (readonly [untilDaysAgo: number, stepMs: number])[] = [
   [7, 30 * MINUTE_MS],
   [1, 5 * MINUTE_MS],
-  [0, MINUTE_MS],
+  [1 / 24, MINUTE_MS],
+  // As often as the demo sweeps.
+  [0, 10 * SECOND_MS],
 ];
 /** So long a made-up check stands; longer than the longest step. */
 export const PAST_VALID_MS = 40 * MINUTE_MS;
@@ -60,7 +62,7 @@ export function pastOf(vps: number, nowMs: number): { samples: PastSample[]; inc
 }
 
 const stepAt = (ageMs: number): number =>
-  STEPS.find(([untilDaysAgo]) => ageMs > untilDaysAgo * DAY_MS)?.[1] ?? MINUTE_MS;
+  STEPS.find(([untilDaysAgo]) => ageMs > untilDaysAgo * DAY_MS)?.[1] ?? 10 * SECOND_MS;
 
 function stateAt(atMs: number, incidents: readonly PastIncident[], vps: number, nowMs: number): SampleState {
   const during = incidents.find(({ openedMs, endedMs }) => atMs >= openedMs && atMs < endedMs);
