@@ -3,7 +3,6 @@ import { join } from 'node:path';
 import { eq } from 'drizzle-orm';
 import ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { buildIfStale } from '../scripts/build.ts';
 import { openApp } from '../src/lib/app.ts';
 import { ROUTE_ACCESS } from '../src/lib/auth/routes.ts';
 import { incidents, subscriptions } from '../src/lib/db/schema.ts';
@@ -16,8 +15,8 @@ const ACTORS = ['anonymous', 'customer', 'other customer', 'admin'] as const;
 type Who = (typeof ACTORS)[number];
 
 /**
- * What each of them gets: a status, or a status and where it leads. `:vps` is the VPS of `customer`, `:incident` one of it. A form is posted
- * empty: 400 says that it was read, 303 to the sign-in or 403 that it was not.
+ * What each of them gets: a status, or a status and where it leads. `:vps` is the VPS of `customer`, `:incident`
+ * an incident of it. A form is posted empty: 400 says that it was read, 303 to the sign-in or 403 that it was not.
  */
 type Answers = Readonly<Record<Who, string>>;
 const everybody = (answer: string): Answers => ({
@@ -166,7 +165,6 @@ describe('every route, action and method', () => {
   const cookies = new Map<Who, string>();
 
   beforeAll(async () => {
-    buildIfStale();
     const login = makeLogin(scratch.folder);
     for (const behaviour of [{}, {}]) fleet.push(await startVps(login.publicKey, behaviour));
     const [vps = '', other = ''] = await addAll(scratch.environment, login.keyFile, fleet);

@@ -1,6 +1,5 @@
 import AxeBuilder from '@axe-core/playwright';
 import { expect, test, type Page } from '@playwright/test';
-import { buildIfStale } from '../../scripts/build.ts';
 import { acceptInvitation, ADMIN, cookiesOf, createAdmin, PASSWORD, signIn } from '../support/accounts.ts';
 import { addAll, makeLogin, startVps, type SimulatedVps } from '../support/fleet.ts';
 import { endWith, runCli, scratchEnvironment, startServer } from '../support/project.ts';
@@ -17,7 +16,6 @@ let ids: string[];
 
 test.beforeAll(async () => {
   test.setTimeout(180_000);
-  buildIfStale();
   scratch = scratchEnvironment({ HEALTH_CHECK_CRON: '* * * * * *', RESTART_SETTLE_MS: '50' });
   const login = makeLogin(scratch.folder);
   for (const behaviour of [{}, {}]) fleet.push(await startVps(login.publicKey, behaviour));
