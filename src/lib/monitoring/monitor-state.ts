@@ -85,6 +85,15 @@ export const judgeSweep = (db: Database, found: Reachability, at: Date): Promise
     return { counts: false };
   });
 
+/**
+ * Whether what a check of some VPSs finds unreachable counts. A part of the fleet is no basis to judge the whole: it
+ * neither begins nor ends an outage.
+ */
+export function countsInPart(db: Database, found: Reachability): boolean {
+  const { outageSince, outageAcceptedAt } = readMonitorState(db);
+  return !looksLikeOurOutage(found) && (outageSince === null || outageAcceptedAt !== null);
+}
+
 /** Stops healing until an admin has decided, and tells the admins. */
 export const pauseHealing = (db: Database, found: { readonly stopped: number; readonly fleet: number }, at: Date) =>
   write(db, (tx) => {
