@@ -9,6 +9,12 @@ export type Access = 'public' | 'signed-in' | 'admin';
 export const ROUTE_ACCESS: Readonly<Record<string, Access>> = {
   '/': 'signed-in',
   '/vps/[id]': 'signed-in',
+  '/vps/[id]/actions': 'admin',
+  '/vps/[id]/edit': 'admin',
+  '/vps/[id]/status-page': 'signed-in',
+  '/vps/new': 'admin',
+  '/status/[token]': 'public',
+  '/status/[token]/badge.svg': 'public',
   '/account': 'signed-in',
   '/account/second-factor': 'admin',
   '/sign-in': 'public',

@@ -254,11 +254,12 @@ export function resetCircuitOf(tx: Transaction, owner: IncidentOwner, actor: Jou
   appendJournal(tx, [{ at, kind: 'circuit_closed', ...owner, incidentId, actor, detail: {} }]);
 }
 
-/** After a login that worked outside of a sweep: the next sweep need not wait any longer. */
-export const clearLoginBackoff = (db: Database, userId: string): Promise<unknown> =>
-  write(db, (tx) =>
-    tx.update(healthChecks).set({ authFailures: 0, authRetryAt: null }).where(eq(healthChecks.userId, userId)).run(),
-  );
+/** The next sweep need not wait any longer: a login has worked outside of a sweep, or the login is another one now. */
+export const clearLoginBackoffIn = (tx: Transaction, userId: string): void => {
+  tx.update(healthChecks).set({ authFailures: 0, authRetryAt: null }).where(eq(healthChecks.userId, userId)).run();
+};
+export const clearLoginBackoff = (db: Database, userId: string): Promise<void> =>
+  write(db, (tx) => clearLoginBackoffIn(tx, userId));
 
 /** Forgets state, ledger and history of a VPS that is removed, and ends its incident; part of the caller's transaction. */
 export function forgetHealth(tx: Transaction, userId: string): void {
