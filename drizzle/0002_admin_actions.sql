@@ -9,5 +9,6 @@ CREATE TABLE `status_pages` (
 --> statement-breakpoint
 CREATE UNIQUE INDEX `status_pages_token_unique` ON `status_pages` (`token`);--> statement-breakpoint
 ALTER TABLE `health_checks` ADD `circuit_reset_at` integer;--> statement-breakpoint
+ALTER TABLE `monitor_state` ADD `healing_reason` text;--> statement-breakpoint
 ALTER TABLE `restart_attempts` ADD `requested_by` text;--> statement-breakpoint
 ALTER TABLE `subscriptions` ADD `healing_paused_since` integer;

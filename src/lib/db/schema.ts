@@ -329,6 +329,8 @@ export const monitorState = sqliteTable('monitor_state', {
     .default('on'),
   healingSince: time('healing_since'),
   healingBy: text('healing_by'),
+  /** Why an admin has switched it, in that admin's words. */
+  healingReason: text('healing_reason'),
   /** What made healing pause. */
   pauseStopped: integer('pause_stopped'),
   pauseFleet: integer('pause_fleet'),
