@@ -109,7 +109,9 @@ describe('checkNow', () => {
     await expect(checkNow(ward.app, ADMIN, ['vps-none'])).rejects.toThrow('there is no such VPS');
     ward.app.db.$client.prepare("UPDATE subscriptions SET status = 'canceled'").run();
     await expect(checkNow(ward.app, ADMIN, [ward.id])).rejects.toThrow('its subscription is canceled');
-    await expect(restartNow(ward.app, ADMIN, ward.id, new Date())).rejects.toThrow('its subscription is canceled');
+    await expect(restartNow(ward.app, ADMIN, ward.id, { now: new Date() })).rejects.toThrow(
+      'its subscription is canceled',
+    );
     expect(ward.host.dials()).toBe(0);
   });
 });
@@ -120,10 +122,10 @@ describe('restartNow', () => {
     await ward.sweep();
     ward.host.set({ journal: 'a line before' });
     const release = ward.host.hold('is-active');
-    const { done } = await restartNow(ward.app, ADMIN, ward.id, new Date());
+    const { done } = await restartNow(ward.app, ADMIN, ward.id, { now: new Date() });
     expect(ledgerOf(ward.app, ward.userId)).toMatchObject([{ requestedBy: 'user-admin', outcome: null }]);
     expect(askedFor(ward.id)).toBe('restart');
-    await expect(restartNow(ward.app, ADMIN, ward.id, new Date())).rejects.toThrow('under way already');
+    await expect(restartNow(ward.app, ADMIN, ward.id, { now: new Date() })).rejects.toThrow('under way already');
     expect(ward.host.count('restart')).toBe(0);
     release();
     await done;
@@ -147,7 +149,7 @@ describe('restartNow', () => {
       }
       ward.host.set({ onRestart: 'works' });
       await (
-        await restartNow(ward.app, ADMIN, ward.id, new Date())
+        await restartNow(ward.app, ADMIN, ward.id, { now: new Date() })
       ).done;
       expect(ward.state()).toMatchObject({ status: 'healthy', circuitState: 'closed', consecutiveFailures: 0 });
       expect(ward.app.db.select().from(incidents).get()).toMatchObject({ endedBy: 'restart' });
@@ -159,7 +161,7 @@ describe('restartNow', () => {
     await ward.sweep();
     ward.host.set({ onRestart: 'fails' });
     await (
-      await restartNow(ward.app, ADMIN, ward.id, new Date())
+      await restartNow(ward.app, ADMIN, ward.id, { now: new Date() })
     ).done;
     expect(ward.state()).toMatchObject({
       status: 'unhealthy',
@@ -173,7 +175,7 @@ describe('restartNow', () => {
     const ward = await openWard();
     await ward.host.stop();
     await (
-      await restartNow(ward.app, ADMIN, ward.id, new Date())
+      await restartNow(ward.app, ADMIN, ward.id, { now: new Date() })
     ).done;
     expect(ledgerOf(ward.app, ward.userId)).toMatchObject([
       { outcome: 'not_sent', detail: expect.stringContaining('not sent: the host refused the connection') },

@@ -13,6 +13,8 @@ export const ROUTE_ACCESS: Readonly<Record<string, Access>> = {
   '/vps/[id]/edit': 'admin',
   '/vps/[id]/status-page': 'signed-in',
   '/vps/new': 'admin',
+  '/settings': 'admin',
+  '/settings/users': 'admin',
   '/status/[token]': 'public',
   '/status/[token]/badge.svg': 'public',
   '/account': 'signed-in',

@@ -16,6 +16,8 @@ const ACTIONS: Readonly<Record<string, string>> = {
   role_changed: 'role changed',
   user_invited: 'user invited',
   user_removed: 'user removed',
+  user_disabled: 'account disabled',
+  user_enabled: 'account enabled',
   sessions_ended: 'sessions ended',
   maintenance_planned: 'maintenance planned',
   maintenance_ended: 'maintenance ended by hand',

@@ -5,6 +5,7 @@ import { write, type Transaction } from '../db/client.ts';
 import { subscriptions, type Subscription } from '../db/schema.ts';
 import type { JournalDetail } from '../history/journal.ts';
 import { noteAdminAction } from '../history/journal-store.ts';
+import type { Log } from '../jobs/log.ts';
 import { publish } from '../live/bus.ts';
 import { orderRestart, resetCircuitOf } from '../monitoring/health-store.ts';
 import { addWindow, endOpenWindows } from '../monitoring/maintenance-store.ts';
@@ -65,13 +66,13 @@ async function act(
 }
 
 /** Has these VPSs checked now, by this process, also those that wait after refused logins. Throws `RefusedError`. */
-export async function checkNow(app: App, actor: Actor, vpsIds: readonly string[]): Promise<Begun> {
+export async function checkNow(app: App, actor: Actor, vpsIds: readonly string[], log?: Log): Promise<Begun> {
   const acted = await act(
     app,
     (tx) => watchedOf(meantBy(tx, actor, vpsIds)),
     (tx, vps) => note(tx, actor, vps, 'check_requested'),
   );
-  return { ...acted, done: checkSoon(app, acted.vpsIds) };
+  return { ...acted, done: checkSoon(app, acted.vpsIds, log) };
 }
 
 /**
@@ -79,7 +80,12 @@ export async function checkNow(app: App, actor: Actor, vpsIds: readonly string[]
  * way of a person. The order is in the restart ledger before anything is done, and its outcome afterwards. Throws
  * `RefusedError` for a VPS that is not watched, or that is being restarted by hand already.
  */
-export async function restartNow(app: App, actor: Actor, vpsId: string, now: Date): Promise<Begun> {
+export async function restartNow(
+  app: App,
+  actor: Actor,
+  vpsId: string,
+  { now, log }: { readonly now: Date; readonly log?: Log },
+): Promise<Begun> {
   let restartId = '';
   const acted = await act(
     app,
@@ -93,7 +99,7 @@ export async function restartNow(app: App, actor: Actor, vpsId: string, now: Dat
       note(tx, actor, vps, 'restart_requested', { restartId });
     },
   );
-  return { ...acted, done: restartSoon(app, { vpsId, restartId }) };
+  return { ...acted, done: restartSoon(app, { vpsId, restartId }, log) };
 }
 
 /** Closes the circuits, forgets streaks and restarts of late, and lets refused logins be tried again. */

@@ -48,7 +48,7 @@ const LENGTHS: Readonly<Record<string, { for?: string; untilHealthy?: boolean }>
 
 export const actions: Actions = {
   check: (event) => carryOut(event, 'check', (app, actor, { id }) => checkNow(app, actor, [id])),
-  restart: (event) => carryOut(event, 'restart', (app, actor, { id }, now) => restartNow(app, actor, id, now)),
+  restart: (event) => carryOut(event, 'restart', (app, actor, { id }, now) => restartNow(app, actor, id, { now })),
   reset: (event) => carryOut(event, 'reset', (app, actor, { id }, now) => resetCircuit(app, actor, [id], now)),
   maintenance: async (event) => {
     const { length, until, reason } = await fieldsOf(event, 'length', 'until', 'reason');
