@@ -78,7 +78,7 @@ export function readVpsPage(
   return {
     kind: 'admin',
     vps,
-    healing: readMonitorState(app.db).healing,
+    healing: healingOf(vps, readMonitorState(app.db).healing),
     incidents,
     evidence: incidents
       .filter(({ restarts }) => restarts > 0)
@@ -89,6 +89,10 @@ export function readVpsPage(
     history,
   };
 }
+
+/** Of one VPS it may pause, whatever is true of all. */
+const healingOf = ({ healingPausedSince }: FleetRow, ofAll: AdminView['healing']): AdminView['healing'] =>
+  healingPausedSince === null || ofAll === 'off' ? ofAll : 'paused';
 
 function readHistory(app: App, actor: Actor, { id, window }: Wanted, now: Date): VpsHistory | undefined {
   const uptime = readUptime(app, actor, id, now);
@@ -136,7 +140,7 @@ function customerView(
       monitor: {
         role: monitor.role,
         nextSweepAt: monitor.nextSweepAt,
-        healing,
+        healing: healingOf(vps, healing),
         outage: outageSince !== null && outageAcceptedAt === null,
       },
       checkValidMs: app.settings.history.sampleValidMs,

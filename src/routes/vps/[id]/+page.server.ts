@@ -4,6 +4,7 @@ import { guarded } from '$lib/auth/actor';
 import { readVpsPage } from '$lib/fleet-admin/vps-page-read';
 import { parseWindow } from '$lib/history/probe-chart';
 import { monitorStatus } from '$lib/monitoring/health-checker';
+import { askedFor } from '$lib/monitoring/on-demand';
 import type { PageServerLoad } from './$types';
 
 export const load: PageServerLoad = async ({ locals, params, url, depends }) => {
@@ -14,5 +15,12 @@ export const load: PageServerLoad = async ({ locals, params, url, depends }) => 
   const wanted = { id: params.id, window };
   const view = readVpsPage(app, guarded(locals.actor), wanted, { monitor: monitorStatus(), now });
   if (!view) error(404, 'There is no such VPS');
-  return { view, window, now, breaker: app.settings.breaker };
+  return {
+    view,
+    window,
+    now,
+    breaker: app.settings.breaker,
+    asked: askedFor(params.id),
+    done: url.searchParams.get('done'),
+  };
 };
