@@ -7,6 +7,7 @@ import { startHistoryRetention, stopHistoryRetention } from './history/retention
 import { startGracePeriodEnforcer, stopGracePeriodEnforcer } from './jobs/grace-period-enforcer.ts';
 import { createLog, messageOf } from './jobs/log.ts';
 import { startHealthMonitor, stopHealthMonitor } from './monitoring/health-checker.ts';
+import { stopOnDemand } from './monitoring/on-demand.ts';
 import { startDispatcher, stopDispatcher } from './notifications/dispatcher.ts';
 
 const log = createLog('wardround');
@@ -56,7 +57,13 @@ function stopOnSignals(exitAfterStop: boolean): void {
     }
     stoppingSinceMs = performance.now();
     log.info(`${signal}: stopping; a restart under way may end first`);
-    const jobs = [stopHealthMonitor(), stopGracePeriodEnforcer(), stopHistoryRetention(), stopDispatcher()];
+    const jobs = [
+      stopHealthMonitor(),
+      stopOnDemand(),
+      stopGracePeriodEnforcer(),
+      stopHistoryRetention(),
+      stopDispatcher(),
+    ];
     const drained = Promise.all(jobs).catch((error: unknown) => {
       log.error(`stopping failed: ${messageOf(error)}`);
       process.exitCode = 1;

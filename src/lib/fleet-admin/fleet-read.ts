@@ -24,6 +24,8 @@ export type FleetRow = {
   readonly maintenanceSince: Date | null;
   /** Null also where nobody has said an end. */
   readonly maintenanceUntil: Date | null;
+  /** Since when an admin keeps it from being restarted automatically; null: healing is on. */
+  readonly healingPausedSince: Date | null;
   /** Null before the first pin. */
   readonly hostKeyFingerprint: string | null;
   /** Null before the first check. */
@@ -83,6 +85,7 @@ function readRows({ db, settings }: App, where: SQL | undefined, now: Date): Fle
           subscription.provisioningStatus === 'ready',
         maintenanceSince: maintenance?.since ?? null,
         maintenanceUntil: maintenance?.until ?? null,
+        healingPausedSince: subscription.healingPausedSince,
         hostKeyFingerprint: subscription.sshHostKey === null ? null : fingerprint(subscription.sshHostKey),
         status: state.lastCheckAt === null ? null : state.status,
         circuitState,

@@ -5,6 +5,20 @@ const ACTIONS: Readonly<Record<string, string>> = {
   vps_added: 'VPS added',
   vps_removed: 'VPS removed',
   vps_edited: 'VPS edited',
+  check_requested: 'check asked for',
+  restart_requested: 'restart asked for',
+  circuit_reset: 'circuit reset',
+  healing_paused: 'healing of this VPS paused',
+  healing_resumed: 'healing of this VPS resumed',
+  status_page_on: 'status page switched on',
+  status_page_off: 'status page switched off',
+  status_page_renewed: 'status page got a new address',
+  role_changed: 'role changed',
+  user_invited: 'user invited',
+  user_removed: 'user removed',
+  user_disabled: 'account disabled',
+  user_enabled: 'account enabled',
+  sessions_ended: 'sessions ended',
   maintenance_planned: 'maintenance planned',
   maintenance_ended: 'maintenance ended by hand',
   maintenance_cancelled: 'maintenance window deleted',
@@ -13,6 +27,7 @@ const ACTIONS: Readonly<Record<string, string>> = {
   healing_off: 'healing turned off',
   outage_accepted: 'outage accepted: the next sweep counts',
   incident_acknowledged: 'incident acknowledged',
+  history_made_up: 'demo: everything before this is made up',
 };
 
 /** An event of the journal as a person reads it, one line. */
