@@ -131,6 +131,7 @@ function customerView(
         lastCheckAt: vps.lastCheckAt,
         lastHealthyAt: vps.lastHealthyAt,
         lastErrorCode: vps.lastErrorCode,
+        authRetryAt: vps.authRetryAt,
       },
       incident:
         latest?.endedAt === null
