@@ -2,7 +2,6 @@ import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { buildIfStale } from '../scripts/build.ts';
 import { ROUTE_ACCESS } from '../src/lib/auth/routes.ts';
 import { acceptInvitation, createAdmin, post, signIn } from './support/accounts.ts';
 import { addAll, makeLogin, startVps, type SimulatedVps } from './support/fleet.ts';
@@ -171,7 +170,6 @@ describe('every route, action and method', () => {
   const cookies = new Map<Who, string>();
 
   beforeAll(async () => {
-    buildIfStale();
     const login = makeLogin(scratch.folder);
     for (const behaviour of [{}, {}]) fleet.push(await startVps(login.publicKey, behaviour));
     const [vps = '', other = ''] = await addAll(scratch.environment, login.keyFile, fleet);

@@ -1,6 +1,5 @@
 import AxeBuilder from '@axe-core/playwright';
 import { expect, test, type BrowserContext, type Page } from '@playwright/test';
-import { buildIfStale } from '../../scripts/build.ts';
 import { cookiesOf, createAdmin, signIn } from '../support/accounts.ts';
 import { addAll, makeLogin, startVps, type SimulatedVps } from '../support/fleet.ts';
 import { endWith, runCli, scratchEnvironment, startServer } from '../support/project.ts';
@@ -12,7 +11,6 @@ let ids: string[];
 let cookie: string;
 
 test.beforeAll(async () => {
-  buildIfStale();
   scratch = scratchEnvironment({
     HEALTH_CHECK_CRON: '* * * * * *',
     RESTART_SETTLE_MS: '50',
