@@ -107,6 +107,13 @@ for (const javaScriptEnabled of [true, false])
       await done(page, 'The circuit is closed.');
       Object.assign(machine(0).machine, { restart: 'works', unit: 'active' });
 
+      await page.goto(`${server.url}/vps/${ids[0]}/actions?confirm=maintenance`);
+      await expect(page.getByLabel('Until (UTC)')).toBeHidden();
+      await page.getByLabel('How long').selectOption('until a time …');
+      await page.getByLabel('Until (UTC)').fill('2020-01-01T00:00');
+      await button(page, 'Begin maintenance').click();
+      await expect(page.getByText('Enter a time in the future, in UTC.')).toBeVisible();
+      await page.goto(`${server.url}/vps/${ids[0]}`);
       await answer(page, 'Maintenance…', /^Begin maintenance/, 'Begin maintenance');
       await done(page, 'Maintenance has begun.');
       await expect(page.getByText('Maintenance', { exact: true }).first()).toBeVisible();
@@ -249,6 +256,8 @@ test('the pages are accessible and fit, in both themes, on phone and desktop', a
   await be(page, ADMIN);
   const vps = `${server.url}/vps/${ids[1]}`;
   await page.goto(vps);
+  await button(page, 'Check now').click();
+  await shows(page, 'rachel8 is running.');
   await page.getByRole('link', { name: 'Maintenance…' }).click();
   await look('vps-dialog');
   await page.goto(`${vps}/actions`);
