@@ -131,7 +131,10 @@ export function findVps(app: App, actor: Actor, wanted: string, now: Date): Flee
 export const readVps = (app: App, actor: Actor, id: string, now: Date): FleetRow | undefined =>
   readRows(app, and(eq(subscriptions.id, id), ownedBy(actor)), now).map(rowFor(actor))[0];
 
-export type RestartRow = Pick<typeof restartAttempts.$inferSelect, 'intendedAt' | 'finishedAt' | 'outcome' | 'detail'>;
+export type RestartRow = Pick<
+  typeof restartAttempts.$inferSelect,
+  'intendedAt' | 'finishedAt' | 'outcome' | 'detail' | 'requestedBy'
+>;
 
 /** The latest restarts of a VPS, newest first. */
 export const listRestartLedger = ({ db }: App, actor: Actor, vpsId: string, limit: number): RestartRow[] =>
@@ -141,6 +144,7 @@ export const listRestartLedger = ({ db }: App, actor: Actor, vpsId: string, limi
       finishedAt: restartAttempts.finishedAt,
       outcome: restartAttempts.outcome,
       detail: restartAttempts.detail,
+      requestedBy: restartAttempts.requestedBy,
     })
     .from(restartAttempts)
     .innerJoin(subscriptions, eq(subscriptions.userId, restartAttempts.userId))
