@@ -19,7 +19,15 @@ import { subscribe } from '../src/lib/live/bus.ts';
 import { askedFor } from '../src/lib/monitoring/on-demand.ts';
 import { addAll, makeLogin, startVps } from './support/fleet.ts';
 import { runCli, scratchEnvironment } from './support/project.ts';
-import { addTestVps, ledgerOf, openWard, startTestHost, until, type Ward } from './support/scratch-app.ts';
+import {
+  addTestVps,
+  ledgerOf,
+  openWard,
+  startTestHost,
+  sweepWhileHeld,
+  until,
+  type Ward,
+} from './support/scratch-app.ts';
 
 const ADMIN: Actor = { role: 'admin', userId: 'user-admin' };
 
@@ -264,6 +272,18 @@ describe('editVps', () => {
     const { id: second } = await addTestVps(app, ward.host);
     await expect(editVps(app, ADMIN, second, moved)).rejects.toThrow('another VPS');
     await expect(editVps(app, { role: 'customer', userId: ward.userId }, id, edit)).rejects.toThrow(RefusedError);
+  });
+});
+
+describe('a VPS that is moved to another machine while it is looked at', () => {
+  it('takes neither state nor host key from the former one', async () => {
+    const ward = await openWard();
+    const { app, id } = ward;
+    const parsed = parseVpsEdit({ customer: 'a@example.test', host: '127.0.0.1', port: '1', privateKey: '' });
+    if ('problems' in parsed) throw new Error(parsed.problems.join());
+    await sweepWhileHeld(ward, 'is-active', () => editVps(app, ADMIN, id, parsed.edit));
+    expect(ward.state()).toBeUndefined();
+    expect(readVps(app, ADMIN, id, new Date())).toMatchObject({ port: 1, hostKeyFingerprint: null });
   });
 });
 

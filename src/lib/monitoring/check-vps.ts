@@ -8,7 +8,7 @@ import type { UnitFacts } from '../provisioning/unit-state.ts';
 import { probeService, readJournalTail, restartRachelService, type VpsTarget } from '../provisioning/vps-status.ts';
 import { listRestarts, type DueVps } from './fleet.ts';
 import { decideHealing, type Healing, type HealingDecision } from './healing.ts';
-import { recordRequestedRestart, recordRestartIntent, type CheckRecord } from './health-store.ts';
+import { addressOf, recordRequestedRestart, recordRestartIntent, type CheckRecord } from './health-store.ts';
 import { attemptingRestart } from './log-lines.ts';
 import { maintenanceAt } from './maintenance.ts';
 import type { StallWatch } from './stall-watch.ts';
@@ -110,6 +110,7 @@ export const toRecord = (
 ): CheckRecord => ({
   userId: vps.subscription.userId,
   subscriptionId: vps.subscription.id,
+  address: addressOf(vps.subscription),
   check: { ...check, at, healing },
   hostKey,
   restartId,

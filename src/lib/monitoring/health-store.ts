@@ -31,6 +31,8 @@ import type { Verdict } from './verdict.ts';
 export type CheckRecord = {
   readonly userId: string;
   readonly subscriptionId: string;
+  /** The machine that was looked at, as `addressOf` names it. */
+  readonly address: string;
   readonly check: Check;
   /** The key the host has shown: pinned, where none is. */
   readonly hostKey: string | null;
@@ -64,12 +66,17 @@ const upsertState = (tx: Transaction, userId: string, state: HealthState): void 
 const columnsOf = (state: HealthState): HealthState =>
   Object.fromEntries(Object.keys(UNCHECKED).map((key) => [key, state[key as keyof HealthState]])) as HealthState;
 
+/** Which machine stands behind a subscription: an edit may put another one there. */
+export const addressOf = ({ vpsIpAddress, sshPort }: Pick<Subscription, 'vpsIpAddress' | 'sshPort'>): string =>
+  `${vpsIpAddress ?? ''} ${sshPort}`;
+
 type RecordSettings = Pick<Settings, 'breaker' | 'history' | 'downAfterChecks' | 'monitoredService'>;
 
 /**
  * Writes the checks of a batch in one transaction: all of them, or none; each with everything that follows from it
  * (state, incident, journal, history, messages). The next state is computed inside it, from the row as it is then, so
- * that a change made meanwhile is not lost. A VPS removed meanwhile is passed over. Throws `LeaseLostError`.
+ * that a change made meanwhile is not lost. A VPS that was removed meanwhile, or is another machine now, is passed over.
+ * Throws `LeaseLostError`.
  */
 export const recordChecks = (
   db: Database,
@@ -80,7 +87,8 @@ export const recordChecks = (
     assertLease(tx);
     return records.flatMap((record) => {
       const subscription = findActive(tx, record.subscriptionId);
-      return subscription ? [recordCheck(tx, record, subscription, settings)] : [];
+      const isSame = subscription && addressOf(subscription) === record.address;
+      return isSame ? [recordCheck(tx, record, subscription, settings)] : [];
     });
   });
 
