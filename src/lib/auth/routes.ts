@@ -9,6 +9,9 @@ export type Access = 'public' | 'signed-in' | 'admin';
 export const ROUTE_ACCESS: Readonly<Record<string, Access>> = {
   '/': 'signed-in',
   '/vps/[id]': 'signed-in',
+  '/live': 'signed-in',
+  '/theme': 'public',
+  '/fleet/rows': 'admin',
   '/account': 'signed-in',
   '/account/second-factor': 'admin',
   '/sign-in': 'public',

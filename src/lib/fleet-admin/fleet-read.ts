@@ -1,7 +1,15 @@
-import { and, asc, desc, eq, or, type SQL } from 'drizzle-orm';
+import { and, asc, desc, eq, inArray, or, sql, type SQL } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import type { Actor } from '../auth/actor.ts';
-import { healthChecks, maintenanceWindows, restartAttempts, subscriptions, users } from '../db/schema.ts';
+import type { Database } from '../db/client.ts';
+import {
+  healthChecks,
+  maintenanceWindows,
+  restartAttempts,
+  subscriptions,
+  users,
+  type MaintenanceWindow,
+} from '../db/schema.ts';
 import { getEffectiveCircuitState, type CircuitState } from '../monitoring/circuit-breaker.ts';
 import { maintenanceAt } from '../monitoring/maintenance.ts';
 import { UNCHECKED, type HealthState } from '../monitoring/transition.ts';
@@ -54,59 +62,71 @@ const ownedBy = (actor: Actor): SQL | undefined =>
   actor.role === 'admin' ? undefined : eq(subscriptions.userId, actor.userId);
 
 function readRows({ db, settings }: App, where: SQL | undefined, now: Date): FleetRow[] {
-  const windows = Map.groupBy(db.select().from(maintenanceWindows).all(), ({ userId }) => userId);
-  return db
+  const rows = db
     .select({ subscription: subscriptions, customer: users, health: healthChecks })
     .from(subscriptions)
     .innerJoin(users, eq(users.id, subscriptions.userId))
     .leftJoin(healthChecks, eq(healthChecks.userId, subscriptions.userId))
     .where(where)
     .orderBy(asc(subscriptions.createdAt), asc(subscriptions.id))
-    .all()
-    .map(({ subscription, customer, health }): FleetRow => {
-      const state = health ?? UNCHECKED;
-      const maintenance = maintenanceAt(windows.get(customer.id) ?? [], now);
-      const circuitState = getEffectiveCircuitState(state, now, settings.breaker);
-      return {
-        id: subscription.id,
-        userId: customer.id,
-        customer: customer.name ?? customer.email,
-        email: customer.email,
-        host: subscription.vpsIpAddress ?? '',
-        port: subscription.sshPort,
-        user: subscription.sshUser,
-        service: subscription.serviceName ?? settings.monitoredService,
-        subscriptionStatus: subscription.status,
-        active:
-          subscription.status === 'active' &&
-          subscription.vpsProvisioned &&
-          subscription.provisioningStatus === 'ready',
-        maintenanceSince: maintenance?.since ?? null,
-        maintenanceUntil: maintenance?.until ?? null,
-        hostKeyFingerprint: subscription.sshHostKey === null ? null : fingerprint(subscription.sshHostKey),
-        status: state.lastCheckAt === null ? null : state.status,
-        circuitState,
-        halfOpenAt:
-          circuitState === 'open' && state.circuitOpenedAt !== null
-            ? new Date(state.circuitOpenedAt.getTime() + settings.breaker.cooldownMs)
-            : null,
-        circuitOpenedAt: state.circuitOpenedAt,
-        circuitReason: state.circuitReason,
-        consecutiveFailures: state.consecutiveFailures,
-        lastCheckAt: state.lastCheckAt,
-        lastHealthyAt: state.lastHealthyAt,
-        lastFailureAt: state.lastFailureAt,
-        lastRestartAttemptAt: state.lastRestartAttemptAt,
-        lastError: state.lastError,
-        lastErrorCode: state.lastErrorCode,
-        lastProbeMs: state.lastProbeMs,
-        authRetryAt: state.authRetryAt,
-        totalChecks: state.totalChecks,
-        totalFailures: state.totalFailures,
-        totalRecoveries: state.totalRecoveries,
-      };
-    });
+    .all();
+  const windows = readWindows(
+    db,
+    rows.map(({ customer }) => customer.id),
+  );
+  return rows.map(({ subscription, customer, health }): FleetRow => {
+    const state = health ?? UNCHECKED;
+    const maintenance = maintenanceAt(windows.get(customer.id) ?? [], now);
+    const circuitState = getEffectiveCircuitState(state, now, settings.breaker);
+    return {
+      id: subscription.id,
+      userId: customer.id,
+      customer: customer.name ?? customer.email,
+      email: customer.email,
+      host: subscription.vpsIpAddress ?? '',
+      port: subscription.sshPort,
+      user: subscription.sshUser,
+      service: subscription.serviceName ?? settings.monitoredService,
+      subscriptionStatus: subscription.status,
+      active:
+        subscription.status === 'active' && subscription.vpsProvisioned && subscription.provisioningStatus === 'ready',
+      maintenanceSince: maintenance?.since ?? null,
+      maintenanceUntil: maintenance?.until ?? null,
+      hostKeyFingerprint: subscription.sshHostKey === null ? null : fingerprint(subscription.sshHostKey),
+      status: state.lastCheckAt === null ? null : state.status,
+      circuitState,
+      halfOpenAt:
+        circuitState === 'open' && state.circuitOpenedAt !== null
+          ? new Date(state.circuitOpenedAt.getTime() + settings.breaker.cooldownMs)
+          : null,
+      circuitOpenedAt: state.circuitOpenedAt,
+      circuitReason: state.circuitReason,
+      consecutiveFailures: state.consecutiveFailures,
+      lastCheckAt: state.lastCheckAt,
+      lastHealthyAt: state.lastHealthyAt,
+      lastFailureAt: state.lastFailureAt,
+      lastRestartAttemptAt: state.lastRestartAttemptAt,
+      lastError: state.lastError,
+      lastErrorCode: state.lastErrorCode,
+      lastProbeMs: state.lastProbeMs,
+      authRetryAt: state.authRetryAt,
+      totalChecks: state.totalChecks,
+      totalFailures: state.totalFailures,
+      totalRecoveries: state.totalRecoveries,
+    };
+  });
 }
+
+const readWindows = (db: Database, userIds: readonly string[]): Map<string, MaintenanceWindow[]> =>
+  Map.groupBy(
+    db
+      .select()
+      .from(maintenanceWindows)
+      // A list of parameters would have its limits.
+      .where(sql`${maintenanceWindows.userId} IN (SELECT value FROM json_each(${JSON.stringify(userIds)}))`)
+      .all(),
+    ({ userId }) => userId,
+  );
 
 /** The VPSs this actor may see, oldest first. */
 export const listVps = (app: App, actor: Actor, now: Date): FleetRow[] =>
@@ -127,6 +147,10 @@ export function findVps(app: App, actor: Actor, wanted: string, now: Date): Flee
 
 export const readVps = (app: App, actor: Actor, id: string, now: Date): FleetRow | undefined =>
   readRows(app, and(eq(subscriptions.id, id), ownedBy(actor)), now).map(rowFor(actor))[0];
+
+/** These VPSs, as far as this actor may see them, oldest first. */
+export const readVpsByIds = (app: App, actor: Actor, ids: readonly string[], now: Date): FleetRow[] =>
+  readRows(app, and(inArray(subscriptions.id, [...ids]), ownedBy(actor)), now).map(rowFor(actor));
 
 export type RestartRow = Pick<typeof restartAttempts.$inferSelect, 'intendedAt' | 'finishedAt' | 'outcome' | 'detail'>;
 
