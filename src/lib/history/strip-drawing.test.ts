@@ -2,10 +2,11 @@ import { describe, expect, it } from 'vitest';
 import { stripInWords, stripPaths } from './strip-drawing.ts';
 
 describe('a strip of checks', () => {
-  it('stands at the right end, trouble taller than health', () => {
-    expect(stripPaths('hd', 60)).toEqual([
-      { state: 'h', path: 'M174 8h2v10h-2z' },
-      { state: 'd', path: 'M177 0h2v18h-2z' },
+  it('stands at the right end, trouble taller than health, and what is to come flat', () => {
+    expect(stripPaths('hd', 3)).toEqual([
+      { state: '-', path: 'M0 16h2v2h-2z' },
+      { state: 'h', path: 'M3 8h2v10h-2z' },
+      { state: 'd', path: 'M6 0h2v18h-2z' },
     ]);
   });
   it('draws each state once, and the newest checks only', () => {
