@@ -5,7 +5,7 @@ import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { newKeyPair } from '../demo/key-pair.ts';
-import type { Machine } from '../demo/machine.ts';
+import { healthyMachine } from '../demo/machine.ts';
 import { startSshHost } from '../demo/ssh-host.ts';
 import { openApp } from '../src/lib/app.ts';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
@@ -22,8 +22,7 @@ if (process.send) {
   const [publicKey] = (await once(process, 'message')) as [string];
   const ports: number[] = [];
   for (let index = 0; index < Math.max(...SIZES); index++) {
-    const machine: Machine = { service: 'rachel8', unit: 'active', restart: 'works', network: 'up' };
-    ports.push((await startSshHost(machine, '127.0.0.1', publicKey, { latencyMs: () => LATENCY_MS })).port);
+    ports.push((await startSshHost(healthyMachine(), '127.0.0.1', publicKey, { latencyMs: () => LATENCY_MS })).port);
   }
   process.send(ports);
   process.on('disconnect', () => process.exit());

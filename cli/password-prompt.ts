@@ -13,24 +13,30 @@ export async function readNewPassword(fromStdin: boolean): Promise<string> {
     throw new UsageError(
       'there is no terminal to ask for a password; allowed: --password-stdin, and the password there',
     );
-  const password = await ask('Password: ');
-  if ((await ask('Again: ')) !== password) throw new UsageError('the two passwords differ; nothing was changed');
-  return password;
-}
-
-async function ask(question: string): Promise<string> {
-  process.stderr.write(question);
-  // readline echoes to its output: this one swallows it.
-  const nowhere = new Writable({ write: (_chunk, _encoding, done) => done() });
-  const terminal = createInterface({ input: process.stdin, output: nowhere, terminal: true });
+  // Its echo is off from before the first question until after the last answer: what is typed ahead, or pasted at once,
+  // is not shown either.
+  const terminal = createInterface({
+    input: process.stdin,
+    // readline echoes to its output: this one swallows it.
+    output: new Writable({ write: (_chunk, _encoding, done) => done() }),
+    terminal: true,
+  });
+  const answers = terminal[Symbol.asyncIterator]();
   try {
-    return await new Promise<string>((resolve, reject) => {
-      terminal.once('line', resolve);
-      terminal.once('SIGINT', () => reject(new UsageError('nothing was changed')));
-      terminal.once('close', () => reject(new UsageError('nothing was changed')));
-    });
+    const password = await ask(answers, 'Password: ');
+    if ((await ask(answers, 'Again: ')) !== password)
+      throw new UsageError('the two passwords differ; nothing was changed');
+    return password;
   } finally {
     terminal.close();
-    process.stderr.write('\n');
   }
+}
+
+async function ask(answers: AsyncIterator<string>, question: string): Promise<string> {
+  process.stderr.write(question);
+  const answer = await answers.next();
+  process.stderr.write('\n');
+  // Ctrl-C and Ctrl-D end the answers.
+  if (answer.done) throw new UsageError('nothing was changed');
+  return answer.value;
 }

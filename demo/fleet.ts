@@ -1,7 +1,7 @@
 // The simulated fleet, in a process of its own: its work must not take time from the monitor's.
 import { platform } from 'node:os';
 import { startSshHost, type SshHost } from './ssh-host.ts';
-import type { Machine } from './machine.ts';
+import { healthyMachine, type Machine } from './machine.ts';
 import { CUSTOMERS, STORY, type Customer } from './story.ts';
 
 export type FleetMember = { readonly customer: Customer; readonly host: string; readonly port: number };
@@ -20,7 +20,7 @@ const cast = new Map<Customer, { readonly machine: Machine; readonly host: SshHo
 async function build(publicKey: string): Promise<void> {
   const members: FleetMember[] = [];
   for (const [index, customer] of CUSTOMERS.entries()) {
-    const machine: Machine = { service: 'rachel8', unit: 'active', restart: 'works', network: 'up' };
+    const machine = healthyMachine();
     const host = await startSshHost(machine, addressOf(index), publicKey, { latencyMs });
     cast.set(customer, { machine, host });
     members.push({ customer, host: addressOf(index), port: host.port });

@@ -5,7 +5,17 @@ export type Machine = {
   /** What a restart does: it works, it fails, or the service dies again this many milliseconds later. */
   restart: 'works' | 'fails' | { readonly diesAfterMs: number };
   network: 'up' | 'refuses' | 'hangs';
+  /** How often the service was started: systemd gives each start an InvocationID of its own. */
+  starts: number;
 };
+
+export const healthyMachine = (): Machine => ({
+  service: 'rachel8',
+  unit: 'active',
+  restart: 'works',
+  network: 'up',
+  starts: 1,
+});
 
 export type Reply = {
   readonly exitCode: number;
@@ -16,7 +26,7 @@ export type Reply = {
 
 const reply = (exitCode: number, stdout = '', stderr = ''): Reply => ({ exitCode, stdout, stderr });
 
-const showUnit = ({ unit }: Machine): string =>
+const showUnit = ({ unit, starts }: Machine): string =>
   [
     'LoadState=loaded',
     `ActiveState=${unit}`,
@@ -24,7 +34,7 @@ const showUnit = ({ unit }: Machine): string =>
     `Result=${unit === 'failed' ? 'exit-code' : 'success'}`,
     `ExecMainStatus=${unit === 'failed' ? 1 : 0}`,
     'NRestarts=0',
-    'InvocationID=5f0c6a1be2f84c0c9d7f1f0f6a3e2b11\n',
+    `InvocationID=${starts.toString(16).padStart(32, '0')}\n`,
   ].join('\n');
 
 /** What the journal of such a service looks like, in the form `short-iso`. */
@@ -52,6 +62,7 @@ export function runCommand(machine: Machine, command: string): Reply {
     case `sudo systemctl reset-failed ${service}`:
       return reply(0);
     case `sudo systemctl restart ${service}`:
+      machine.starts += 1;
       if (machine.restart === 'fails') {
         machine.unit = 'failed';
         return reply(1, '', `Job for ${service}.service failed because the control process exited with error code.\n`);

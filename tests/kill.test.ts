@@ -29,8 +29,8 @@ describe('a server killed at any moment', () => {
   const scratch = scratchEnvironment({
     HEALTH_CHECK_CRON: '* * * * * *',
     RESTART_SETTLE_MS: '100',
-    SSH_CONNECT_TIMEOUT_MS: '300',
-    SSH_COMMAND_TIMEOUT_MS: '300',
+    SSH_CONNECT_TIMEOUT_MS: '800',
+    SSH_COMMAND_TIMEOUT_MS: '800',
   });
   const fleet: SimulatedVps[] = [];
   beforeAll(async () => {
@@ -72,7 +72,7 @@ describe('a server killed at any moment', () => {
         const server = await startServer(scratch.environment);
         await server.line(/sweep started/);
         // Anywhere in the life of a sweep, and now and then between two of them: spread evenly rather than by chance.
-        await new Promise((resolve) => setTimeout(resolve, (kill * 37) % 900));
+        await new Promise((resolve) => setTimeout(resolve, (kill * 37) % 1_200));
         expect(await endWith(server, 'SIGKILL')).toBe('SIGKILL');
         const started = server.output().match(/sweep started/g)?.length ?? 0;
         const ended = server.output().match(/sweep completed/g)?.length ?? 0;

@@ -39,7 +39,8 @@ const MATRIX: Readonly<Record<string, Answers>> = {
   'GET /fleet/rows': admins('303 /sign-in?next=%2Ffleet%2Frows', '200'),
   'POST /theme': everybody('400'),
   'GET /sign-in': users('200', '303 /'),
-  'POST /sign-in': everybody('400'),
+  // Whoever is signed in is led on from the page that would show the error.
+  'POST /sign-in': users('400', '303 /'),
   'GET /sign-in/second-factor': users('303 /sign-in', '303 /'),
   'POST /sign-in/second-factor': everybody('303 /sign-in?done=expired'),
   'GET /sign-out': users('303 /sign-in', '200'),

@@ -2,7 +2,7 @@ import { writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { newKeyPair } from '../../demo/key-pair.ts';
 import { startSshHost, type SshHost } from '../../demo/ssh-host.ts';
-import type { Machine } from '../../demo/machine.ts';
+import { healthyMachine, type Machine } from '../../demo/machine.ts';
 import { runCli } from './project.ts';
 
 export type SimulatedVps = { readonly machine: Machine; readonly host: SshHost; readonly commands: string[] };
@@ -25,7 +25,7 @@ export async function startVps(
   behaviour: Partial<Machine> = {},
   latencyMs = 5,
 ): Promise<SimulatedVps> {
-  const machine: Machine = { service: 'rachel8', unit: 'active', restart: 'works', network: 'up', ...behaviour };
+  const machine: Machine = { ...healthyMachine(), ...behaviour };
   const commands: string[] = [];
   const host = await startSshHost(machine, '127.0.0.1', publicKey, {
     latencyMs: () => latencyMs,
