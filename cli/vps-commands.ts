@@ -4,6 +4,7 @@ import { addVps, removeVps, repinHostKey, testVps } from '../src/lib/fleet-admin
 import { listVps } from '../src/lib/fleet-admin/fleet-read.ts';
 import { parseVps } from '../src/lib/fleet-admin/new-vps.ts';
 import { fingerprint, parseHostKey } from '../src/lib/provisioning/host-key.ts';
+import { addActionCommands } from './action-commands.ts';
 import {
   confirmUnless,
   FAILED,
@@ -166,6 +167,7 @@ export function addVpsCommands(program: Command): Command {
       });
     });
 
+  addActionCommands(vps);
   addMaintenanceCommand(vps);
   return vps;
 }

@@ -36,10 +36,18 @@ export const handle: Handle = async ({ event, resolve }) => {
   headers.set('permissions-policy', 'camera=(), geolocation=(), microphone=()');
   headers.set('cross-origin-opener-policy', 'same-origin');
   if (event.url.protocol === 'https:') headers.set('strict-transport-security', 'max-age=31536000');
-  // Nothing that is made for one person stays in a cache: not in a proxy, and not behind the back button after sign-out.
-  headers.set('cache-control', 'private, no-store');
+  if (event.route.id === BADGE && response.ok) {
+    // The same for everybody, and fetched with each view of the pages that show it; so it carries no one's session.
+    headers.delete('set-cookie');
+    headers.set('cache-control', 'public, max-age=60');
+  } else {
+    // Nothing that is made for one person stays in a cache: not in a proxy, nor behind the back button after sign-out.
+    headers.set('cache-control', 'private, no-store');
+  }
   return response;
 };
+
+const BADGE = '/status/[token]/badge.svg';
 
 const HARMLESS = new Set(['GET', 'HEAD', 'OPTIONS']);
 

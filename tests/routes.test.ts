@@ -25,6 +25,12 @@ const everybody = (answer: string): Answers => ({
 });
 const users = (anonymous: string, answer: string): Answers => ({ ...everybody(answer), anonymous });
 const admins = (anonymous: string, answer: string): Answers => ({ ...everybody('403'), anonymous, admin: answer });
+/** Of the VPS's owner and of admins. */
+const owners = (anonymous: string, answer: string): Answers => ({
+  ...users(anonymous, answer),
+  'other customer': '404',
+});
+const next = (path: string): string => `303 /sign-in?next=${encodeURIComponent(path).replaceAll('%3A', ':')}`;
 
 /** Every page, action and method of the server. One that is not named here fails the test below. */
 const MATRIX: Readonly<Record<string, Answers>> = {
@@ -38,6 +44,43 @@ const MATRIX: Readonly<Record<string, Answers>> = {
   'GET /live': users('303 /sign-in?next=%2Flive', '200'),
   'GET /fleet/rows': admins('303 /sign-in?next=%2Ffleet%2Frows', '200'),
   'POST /theme': everybody('400'),
+  'GET /vps/[id]/actions': admins(next('/vps/:vps/actions'), '200'),
+  ...Object.fromEntries(
+    ['check', 'restart', 'reset', 'endMaintenance', 'pause', 'resume', 'repin'].map((action) => [
+      `POST /vps/[id]/actions?/${action}`,
+      admins(next(`/vps/:vps/actions?/${action}`), `303 /vps/:vps?done=${action}`),
+    ]),
+  ),
+  'POST /vps/[id]/actions?/maintenance': admins(next('/vps/:vps/actions?/maintenance'), '400'),
+  'POST /vps/[id]/actions?/remove': admins(next('/vps/:vps/actions?/remove'), '409'),
+  'GET /vps/[id]/edit': admins(next('/vps/:vps/edit'), '200'),
+  'POST /vps/[id]/edit': admins(next('/vps/:vps/edit'), '400'),
+  'GET /vps/[id]/status-page': owners(next('/vps/:vps/status-page'), '200'),
+  'POST /vps/[id]/status-page?/on': owners(next('/vps/:vps/status-page?/on'), '303 /vps/:vps/status-page?done=on'),
+  'POST /vps/[id]/status-page?/renew': owners(
+    next('/vps/:vps/status-page?/renew'),
+    '303 /vps/:vps/status-page?done=renew',
+  ),
+  'POST /vps/[id]/status-page?/off': owners(next('/vps/:vps/status-page?/off'), '303 /vps/:vps/status-page?done=off'),
+  'GET /vps/new': admins(next('/vps/new'), '200'),
+  'POST /vps/new': admins(next('/vps/new'), '400'),
+  'GET /status/[token]': everybody('200'),
+  'GET /status/[token]/badge.svg': everybody('200'),
+  'GET /settings': admins(next('/settings'), '200'),
+  'POST /settings?/test': admins(next('/settings?/test'), '400'),
+  'POST /settings?/healingOff': admins(next('/settings?/healingOff'), '303 /settings?done=healingOff'),
+  'POST /settings?/healingOn': admins(next('/settings?/healingOn'), '303 /settings?done=healingOn'),
+  'POST /settings?/outage': admins(next('/settings?/outage'), '409'),
+  'POST /settings?/retry': admins(next('/settings?/retry'), '303 /settings?done=retry'),
+  'GET /settings/users': admins(next('/settings/users'), '200'),
+  ...Object.fromEntries(
+    ['link', 'disable', 'enable', 'sessions', 'remove'].map((action) => [
+      `POST /settings/users?/${action}`,
+      admins(next(`/settings/users?/${action}`), '409'),
+    ]),
+  ),
+  'POST /settings/users?/invite': admins(next('/settings/users?/invite'), '400'),
+  'POST /settings/users?/role': admins(next('/settings/users?/role'), '400'),
   'GET /sign-in': users('200', '303 /'),
   // Whoever is signed in is led on from the page that would show the error.
   'POST /sign-in': users('400', '303 /'),
@@ -136,6 +179,7 @@ describe('every route, action and method', () => {
   const fleet: SimulatedVps[] = [];
   let server: Awaited<ReturnType<typeof startServer>>;
   let ids: Readonly<Record<'vps' | 'other', string>>;
+  let token: string;
   const cookies = new Map<Who, string>();
 
   beforeAll(async () => {
@@ -151,6 +195,10 @@ describe('every route, action and method', () => {
     cookies.set('customer', await signIn(server.url, 'c0@example.test'));
     cookies.set('other customer', await signIn(server.url, 'c1@example.test'));
     cookies.set('admin', await signIn(server.url));
+    const cookie = cookies.get('customer') ?? '';
+    await post(`${server.url}/vps/${vps}/status-page?/on`, {}, { cookie });
+    const page = await fetch(`${server.url}/vps/${vps}/status-page`, { headers: { cookie } });
+    token = /\/status\/([\w-]{43})/.exec(await page.text())?.[1] ?? '';
   });
   afterAll(async () => {
     await endWith(server, 'SIGKILL');
@@ -159,7 +207,7 @@ describe('every route, action and method', () => {
   });
 
   const withIds = (text: string): string => text.replaceAll(':vps', ids.vps).replaceAll(':other', ids.other);
-  const urlOf = (route: string): string => server.url + route.replace('[id]', ids.vps);
+  const urlOf = (route: string): string => server.url + route.replace('[id]', ids.vps).replace('[token]', token);
   /** Signing out is one of the things that are tried: each gets a session of its own for it. */
   const headersOf = async (who: Who, route: string): Promise<Record<string, string>> => {
     if (who === 'anonymous') return {};

@@ -8,6 +8,7 @@ import { startGracePeriodEnforcer, stopGracePeriodEnforcer } from './jobs/grace-
 import { createLog, messageOf } from './jobs/log.ts';
 import { closeStreams } from './live/stream.ts';
 import { startHealthMonitor, stopHealthMonitor } from './monitoring/health-checker.ts';
+import { stopOnDemand } from './monitoring/on-demand.ts';
 import { startDispatcher, stopDispatcher } from './notifications/dispatcher.ts';
 
 const log = createLog('wardround');
@@ -59,7 +60,13 @@ function stopOnSignals(app: App, exitAfterStop: boolean): void {
     log.info(`${signal}: stopping; a restart under way may end first`);
     // The server waits for its requests, and a stream is one that never ends.
     closeStreams(app);
-    const jobs = [stopHealthMonitor(), stopGracePeriodEnforcer(), stopHistoryRetention(), stopDispatcher()];
+    const jobs = [
+      stopHealthMonitor(),
+      stopOnDemand(),
+      stopGracePeriodEnforcer(),
+      stopHistoryRetention(),
+      stopDispatcher(),
+    ];
     const drained = Promise.all(jobs).catch((error: unknown) => {
       log.error(`stopping failed: ${messageOf(error)}`);
       process.exitCode = 1;

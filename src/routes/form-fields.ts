@@ -1,4 +1,5 @@
 import type { RequestEvent } from '@sveltejs/kit';
+import type { VpsDescription } from '$lib/fleet-admin/new-vps';
 import { shortDuration } from '$lib/fleet-admin/words';
 
 /** The text fields of a posted form; what is missing or a file is empty. */
@@ -16,3 +17,33 @@ export async function fieldsOf<Name extends string>(
 
 export const tooMany = (retryAt: Date, now: Date): string =>
   `Too many attempts. Try again in ${shortDuration(Math.max(1_000, retryAt.getTime() - now.getTime()))}.`;
+
+/** What a form says of a VPS, and the same as it was typed, to be shown again: without the key. */
+export async function vpsFieldsOf(event: RequestEvent): Promise<{
+  readonly described: VpsDescription;
+  readonly typed: Readonly<Record<'customer' | 'name' | 'host' | 'port' | 'user' | 'service' | 'hostKey', string>>;
+}> {
+  const { privateKey, ...typed } = await fieldsOf(
+    event,
+    'customer',
+    'name',
+    'host',
+    'port',
+    'user',
+    'service',
+    'hostKey',
+    'privateKey',
+  );
+  const { port, user, service, hostKey } = typed;
+  const filled = (text: string): string | undefined => text.trim() || undefined;
+  const described = {
+    ...typed,
+    port: filled(port),
+    user: filled(user),
+    service: filled(service),
+    hostKey: filled(hostKey),
+    // Browsers end the lines of a text area with CR LF.
+    privateKey: privateKey.replaceAll('\r\n', '\n'),
+  };
+  return { described, typed };
+}

@@ -1,6 +1,7 @@
 import { and, asc, count, eq, ne } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import { write, type Transaction } from '../db/client.ts';
+import { noteAdminAction } from '../history/journal-store.ts';
 import { newId, oneTimeLinks, subscriptions, twoFactors, users } from '../db/schema.ts';
 import {
   emailProblem,
@@ -10,7 +11,7 @@ import {
   problemsIn,
   type Problems,
 } from './account-form.ts';
-import type { Actor } from './actor.ts';
+import { journalName, type Actor } from './actor.ts';
 import { endSessions, hashPassword, storePassword } from './credentials.ts';
 import { announceSessionsEnded } from './session-end.ts';
 import type { SignedIn } from './session.ts';
@@ -104,6 +105,7 @@ export async function changeRole(
       .run();
     if (role === 'admin') tx.delete(oneTimeLinks).where(eq(oneTimeLinks.purpose, 'first_admin')).run();
     endSessions(tx, userId);
+    noteAdminAction(tx, journalName(actor), null, 'role_changed', { email: user.email, role });
     return { kind: 'changed' };
   });
   if (result.kind === 'changed') announceSessionsEnded(userId);
@@ -139,11 +141,12 @@ export async function removeAdmin(app: App, actor: Actor, typed: string): Promis
   return { kind: gone ? 'removed' : 'demoted', id: admin.id };
 }
 
-const isLastAdmin = (tx: Transaction, userId: string): boolean =>
+/** Whether nobody else could act as an admin: one whose account is disabled cannot. */
+export const isLastAdmin = (tx: Transaction, userId: string): boolean =>
   tx
     .select({ others: count() })
     .from(users)
-    .where(and(eq(users.role, 'admin'), ne(users.id, userId)))
+    .where(and(eq(users.role, 'admin'), eq(users.banned, false), ne(users.id, userId)))
     .get()?.others === 0;
 
 /** Changes the user's own name; nothing means none. Gives what is wrong with it, if anything. */

@@ -66,6 +66,8 @@ export const subscriptions = sqliteTable(
     sshHostKey: text('ssh_host_key'),
     /** The systemd unit under watch; null means the setting `MONITORED_SERVICE`. */
     serviceName: text('service_name'),
+    /** Since when an admin keeps this VPS from being restarted automatically; null: healing is on. */
+    healingPausedSince: time('healing_paused_since'),
     createdAt: createdAt(),
     updatedAt: updatedAt(),
   },
@@ -137,6 +139,8 @@ export const healthChecks = sqliteTable(
     lastNotifiedRecoveredAt: time('last_notified_recovered_at'),
     /** Since when checks have found the VPS under maintenance; null while it is not. */
     maintenanceSeenSince: time('maintenance_seen_since'),
+    /** When an admin last reset the circuit: restarts before that are no crash loop any more. */
+    circuitResetAt: time('circuit_reset_at'),
     createdAt: createdAt(),
     updatedAt: updatedAt(),
   },
@@ -160,6 +164,8 @@ export const restartAttempts = sqliteTable(
     /** Null while the restart runs, or for ever when the app died in the middle: then nobody knows. */
     outcome: text('outcome', { enum: ['succeeded', 'failed', 'not_sent', 'unknown'] }),
     detail: text('detail'),
+    /** Who asked for it: a user's id or `cli`; null: the monitor itself. */
+    requestedBy: text('requested_by'),
   },
   (table) => [
     index('restart_attempts_user_idx').on(table.userId, table.intendedAt),
@@ -177,6 +183,19 @@ export const restartEvidence = sqliteTable('restart_evidence', {
   unit: text('unit').notNull(),
   /** The last lines of the unit's journal; empty where the account may not read it. */
   journal: text('journal').notNull(),
+});
+
+/** The public page of a VPS; without a row there is none. */
+export const statusPages = sqliteTable('status_pages', {
+  vpsId: text('vps_id')
+    .primaryKey()
+    .references(() => subscriptions.id, { onDelete: 'cascade' }),
+  /** What makes its address unguessable; as it is, since the owner has to be shown that address again. */
+  token: text('token').notNull().unique(),
+  /** What the page calls the VPS; null: "This service". */
+  title: text('title'),
+  createdAt: createdAt(),
+  updatedAt: updatedAt(),
 });
 
 /** When a VPS is looked at but neither healed nor counted. Judged by `monitoring/maintenance.ts`. */
@@ -310,6 +329,8 @@ export const monitorState = sqliteTable('monitor_state', {
     .default('on'),
   healingSince: time('healing_since'),
   healingBy: text('healing_by'),
+  /** Why an admin has switched it, in that admin's words. */
+  healingReason: text('healing_reason'),
   /** What made healing pause. */
   pauseStopped: integer('pause_stopped'),
   pauseFleet: integer('pause_fleet'),

@@ -1,15 +1,7 @@
-import { and, asc, desc, eq, inArray, or, sql, type SQL } from 'drizzle-orm';
+import { and, asc, desc, eq, inArray, or, type SQL } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import type { Actor } from '../auth/actor.ts';
-import type { Database } from '../db/client.ts';
-import {
-  healthChecks,
-  maintenanceWindows,
-  restartAttempts,
-  subscriptions,
-  users,
-  type MaintenanceWindow,
-} from '../db/schema.ts';
+import { healthChecks, maintenanceWindows, restartAttempts, subscriptions, users } from '../db/schema.ts';
 import { getEffectiveCircuitState, type CircuitState } from '../monitoring/circuit-breaker.ts';
 import { maintenanceAt } from '../monitoring/maintenance.ts';
 import { UNCHECKED, type HealthState } from '../monitoring/transition.ts';
@@ -32,6 +24,8 @@ export type FleetRow = {
   readonly maintenanceSince: Date | null;
   /** Null also where nobody has said an end. */
   readonly maintenanceUntil: Date | null;
+  /** Since when an admin keeps it from being restarted automatically; null: healing is on. */
+  readonly healingPausedSince: Date | null;
   /** Null before the first pin. */
   readonly hostKeyFingerprint: string | null;
   /** Null before the first check. */
@@ -62,71 +56,64 @@ const ownedBy = (actor: Actor): SQL | undefined =>
   actor.role === 'admin' ? undefined : eq(subscriptions.userId, actor.userId);
 
 function readRows({ db, settings }: App, where: SQL | undefined, now: Date): FleetRow[] {
-  const rows = db
+  const ids = db.select({ id: subscriptions.userId }).from(subscriptions).where(where);
+  const windows = Map.groupBy(
+    db.select().from(maintenanceWindows).where(inArray(maintenanceWindows.userId, ids)).all(),
+    ({ userId }) => userId,
+  );
+  return db
     .select({ subscription: subscriptions, customer: users, health: healthChecks })
     .from(subscriptions)
     .innerJoin(users, eq(users.id, subscriptions.userId))
     .leftJoin(healthChecks, eq(healthChecks.userId, subscriptions.userId))
     .where(where)
     .orderBy(asc(subscriptions.createdAt), asc(subscriptions.id))
-    .all();
-  const windows = readWindows(
-    db,
-    rows.map(({ customer }) => customer.id),
-  );
-  return rows.map(({ subscription, customer, health }): FleetRow => {
-    const state = health ?? UNCHECKED;
-    const maintenance = maintenanceAt(windows.get(customer.id) ?? [], now);
-    const circuitState = getEffectiveCircuitState(state, now, settings.breaker);
-    return {
-      id: subscription.id,
-      userId: customer.id,
-      customer: customer.name ?? customer.email,
-      email: customer.email,
-      host: subscription.vpsIpAddress ?? '',
-      port: subscription.sshPort,
-      user: subscription.sshUser,
-      service: subscription.serviceName ?? settings.monitoredService,
-      subscriptionStatus: subscription.status,
-      active:
-        subscription.status === 'active' && subscription.vpsProvisioned && subscription.provisioningStatus === 'ready',
-      maintenanceSince: maintenance?.since ?? null,
-      maintenanceUntil: maintenance?.until ?? null,
-      hostKeyFingerprint: subscription.sshHostKey === null ? null : fingerprint(subscription.sshHostKey),
-      status: state.lastCheckAt === null ? null : state.status,
-      circuitState,
-      halfOpenAt:
-        circuitState === 'open' && state.circuitOpenedAt !== null
-          ? new Date(state.circuitOpenedAt.getTime() + settings.breaker.cooldownMs)
-          : null,
-      circuitOpenedAt: state.circuitOpenedAt,
-      circuitReason: state.circuitReason,
-      consecutiveFailures: state.consecutiveFailures,
-      lastCheckAt: state.lastCheckAt,
-      lastHealthyAt: state.lastHealthyAt,
-      lastFailureAt: state.lastFailureAt,
-      lastRestartAttemptAt: state.lastRestartAttemptAt,
-      lastError: state.lastError,
-      lastErrorCode: state.lastErrorCode,
-      lastProbeMs: state.lastProbeMs,
-      authRetryAt: state.authRetryAt,
-      totalChecks: state.totalChecks,
-      totalFailures: state.totalFailures,
-      totalRecoveries: state.totalRecoveries,
-    };
-  });
+    .all()
+    .map(({ subscription, customer, health }): FleetRow => {
+      const state = health ?? UNCHECKED;
+      const maintenance = maintenanceAt(windows.get(customer.id) ?? [], now);
+      const circuitState = getEffectiveCircuitState(state, now, settings.breaker);
+      return {
+        id: subscription.id,
+        userId: customer.id,
+        customer: customer.name ?? customer.email,
+        email: customer.email,
+        host: subscription.vpsIpAddress ?? '',
+        port: subscription.sshPort,
+        user: subscription.sshUser,
+        service: subscription.serviceName ?? settings.monitoredService,
+        subscriptionStatus: subscription.status,
+        active:
+          subscription.status === 'active' &&
+          subscription.vpsProvisioned &&
+          subscription.provisioningStatus === 'ready',
+        maintenanceSince: maintenance?.since ?? null,
+        maintenanceUntil: maintenance?.until ?? null,
+        healingPausedSince: subscription.healingPausedSince,
+        hostKeyFingerprint: subscription.sshHostKey === null ? null : fingerprint(subscription.sshHostKey),
+        status: state.lastCheckAt === null ? null : state.status,
+        circuitState,
+        halfOpenAt:
+          circuitState === 'open' && state.circuitOpenedAt !== null
+            ? new Date(state.circuitOpenedAt.getTime() + settings.breaker.cooldownMs)
+            : null,
+        circuitOpenedAt: state.circuitOpenedAt,
+        circuitReason: state.circuitReason,
+        consecutiveFailures: state.consecutiveFailures,
+        lastCheckAt: state.lastCheckAt,
+        lastHealthyAt: state.lastHealthyAt,
+        lastFailureAt: state.lastFailureAt,
+        lastRestartAttemptAt: state.lastRestartAttemptAt,
+        lastError: state.lastError,
+        lastErrorCode: state.lastErrorCode,
+        lastProbeMs: state.lastProbeMs,
+        authRetryAt: state.authRetryAt,
+        totalChecks: state.totalChecks,
+        totalFailures: state.totalFailures,
+        totalRecoveries: state.totalRecoveries,
+      };
+    });
 }
-
-const readWindows = (db: Database, userIds: readonly string[]): Map<string, MaintenanceWindow[]> =>
-  Map.groupBy(
-    db
-      .select()
-      .from(maintenanceWindows)
-      // A list of parameters would have its limits.
-      .where(sql`${maintenanceWindows.userId} IN (SELECT value FROM json_each(${JSON.stringify(userIds)}))`)
-      .all(),
-    ({ userId }) => userId,
-  );
 
 /** The VPSs this actor may see, oldest first. */
 export const listVps = (app: App, actor: Actor, now: Date): FleetRow[] =>

@@ -27,15 +27,41 @@ export type NewVps = {
   readonly hostKey: string | null;
 };
 
+/** Without a key the one that is stored stays; the customer stays in any case. */
+export type VpsEdit = Omit<NewVps, 'privateKey'> & { readonly privateKey: string | null };
+
 const HOST_NAME = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*\.?$/i;
 const EMAIL = /^[^\s@<>,;:"\p{Cc}]{1,64}@[^\s@<>,;:"\p{Cc}]{1,190}$/u;
 const LOGIN = /^[a-z_][a-z0-9_.-]{0,31}\$?$/i;
 
-/** Reads a description; gives the VPS, or every problem in it: what was given, what is allowed. Never the key itself. */
-export function parseVps(given: VpsDescription): { readonly vps: NewVps } | { readonly problems: readonly string[] } {
-  const problems: string[] = [];
-  const check = (valid: boolean, what: string, value: string, allowed: string): void => {
-    if (!valid) problems.push(`${what} is ${JSON.stringify(value)}; allowed: ${allowed}`);
+/** What is wrong with a field, in words for whoever fills in a form. */
+export type FieldProblems = Readonly<Partial<Record<keyof VpsDescription, string>>>;
+/** For people at a terminal each names what was given and what is allowed; the key itself is in neither. */
+export type VpsProblems = { readonly problems: readonly string[]; readonly fields: FieldProblems };
+
+/** Reads a description; gives the VPS, or every problem in it. */
+export function parseVps(given: VpsDescription): { readonly vps: NewVps } | VpsProblems {
+  const { vps, found } = read(given);
+  readKey(given.privateKey, found);
+  return found.problems.length > 0 ? found : { vps: { ...vps, privateKey: given.privateKey } };
+}
+
+/** The same for a VPS that is there already: no key means that it keeps the one it has. */
+export function parseVpsEdit(given: VpsDescription): { readonly edit: VpsEdit } | VpsProblems {
+  const { vps, found } = read(given);
+  const privateKey = given.privateKey.trim() === '' ? null : given.privateKey;
+  if (privateKey !== null) readKey(privateKey, found);
+  return found.problems.length > 0 ? found : { edit: { ...vps, privateKey } };
+}
+
+type Found = { readonly problems: string[]; readonly fields: Partial<Record<keyof VpsDescription, string>> };
+
+function read(given: VpsDescription): { readonly vps: Omit<NewVps, 'privateKey'>; readonly found: Found } {
+  const found: Found = { problems: [], fields: {} };
+  const check = (valid: boolean, [field, what]: [keyof VpsDescription, string], value: string, allowed: string) => {
+    if (valid) return;
+    found.problems.push(`${what} is ${JSON.stringify(value)}; allowed: ${allowed}`);
+    found.fields[field] = `Enter ${allowed}.`;
   };
   const host = given.host.trim().replace(/^\[(.*)\]$/, '$1');
   const port = given.port?.trim() ?? '22';
@@ -44,48 +70,50 @@ export function parseVps(given: VpsDescription): { readonly vps: NewVps } | { re
   const hostKey = given.hostKey === undefined ? null : parseHostKey(given.hostKey);
   const name = given.name?.trim() || null;
 
-  check(EMAIL.test(given.customer.trim()), 'customer', given.customer, 'an e-mail address');
+  check(EMAIL.test(given.customer.trim()), ['customer', 'customer'], given.customer, 'an e-mail address');
   check(
     name === null || (name.length <= 100 && !/\p{Cc}/u.test(name)),
-    'name',
+    ['name', 'name'],
     given.name ?? '',
     'up to 100 printable characters',
   );
   // All digits and dots, yet no IP address: a typing error, and no host has such a name.
   check(
     isIP(host) !== 0 || (HOST_NAME.test(host) && !/^[\d.]+$/.test(host)),
-    'host',
+    ['host', 'host'],
     given.host,
     'an IP address or a host name, without user or port',
   );
   check(
     /^\d{1,5}$/.test(port) && Number(port) >= 1 && Number(port) <= 65_535,
-    'port',
+    ['port', 'port'],
     port,
     'a whole number from 1 to 65535',
   );
-  check(LOGIN.test(user), 'user', user, 'a login name such as root or deploy');
+  check(LOGIN.test(user), ['user', 'user'], user, 'a login name such as root or deploy');
   check(
     service === null || UNIT_NAME.test(service),
-    'service',
+    ['service', 'service'],
     service ?? '',
     'a systemd unit name such as rachel8 or app@1.service',
   );
   check(
     given.hostKey === undefined || hostKey !== null,
-    'host key',
+    ['hostKey', 'host key'],
     given.hostKey ?? '',
     'a line such as "ssh-ed25519 AAAA…", as ssh-keyscan prints it',
   );
+  const email = given.customer.trim().toLowerCase();
+  return { vps: { email, name, host, port: Number(port), user, service, hostKey }, found };
+}
+
+function readKey(privateKey: string, { problems, fields }: Found): void {
   try {
-    parsePrivateKey(given.privateKey);
+    parsePrivateKey(privateKey);
   } catch (error) {
     if (!(error instanceof SSHCommandError)) throw error;
-    problems.push(
-      `${error.message}; allowed: an unencrypted private key in OpenSSH or PEM format (ssh-keygen -p removes a passphrase)`,
-    );
+    const allowed = 'an unencrypted private key in OpenSSH or PEM format (ssh-keygen -p removes a passphrase)';
+    problems.push(`${error.message}; allowed: ${allowed}`);
+    fields.privateKey = `Paste ${allowed}.`;
   }
-  if (problems.length > 0) return { problems };
-  const email = given.customer.trim().toLowerCase();
-  return { vps: { email, name, host, port: Number(port), user, privateKey: given.privateKey, service, hostKey } };
 }

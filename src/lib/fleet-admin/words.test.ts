@@ -26,6 +26,7 @@ const ROW: FleetRow = {
   subscriptionStatus: 'active',
   active: true,
   maintenanceSince: null,
+  healingPausedSince: null,
   maintenanceUntil: null,
   hostKeyFingerprint: null,
   status: 'healthy',

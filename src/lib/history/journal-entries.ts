@@ -30,6 +30,7 @@ function entryOf(event: HealthEvent, { before, next, incident }: CheckOutcome): 
       return { kind, detail: { cause: event.cause, message: event.message } };
     }
     case 'restarted':
+    case 'restarted_on_request':
       return { kind: 'restart_succeeded', detail: {} };
     case 'restart_failed':
       return { kind: event.known ? 'restart_failed' : 'restart_unknown', detail: { message: event.message } };

@@ -8,12 +8,12 @@ import type { UnitFacts } from '../provisioning/unit-state.ts';
 import { probeService, readJournalTail, restartRachelService, type VpsTarget } from '../provisioning/vps-status.ts';
 import { listRestarts, type DueVps } from './fleet.ts';
 import { decideHealing, type Healing, type HealingDecision } from './healing.ts';
-import { recordRestartIntent, type CheckRecord } from './health-store.ts';
+import { recordRequestedRestart, recordRestartIntent, type CheckRecord } from './health-store.ts';
 import { attemptingRestart } from './log-lines.ts';
 import { maintenanceAt } from './maintenance.ts';
 import type { StallWatch } from './stall-watch.ts';
 import type { Check } from './transition.ts';
-import { judge, type Cause, type Verdict } from './verdict.ts';
+import { judge, judgeRequestedRestart, type Cause, type Verdict } from './verdict.ts';
 
 /** Ends what is under way when the monitor stops: looking at once, a restart only after some patience. */
 export type StopSignals = { readonly probes: AbortSignal; readonly restarts: AbortSignal };
@@ -94,8 +94,10 @@ export async function lookAtVps(
   const check = { lookedAt: now, at: now, verdict, maintenance, probeMs: hostKey === null ? null : durationMs };
 
   const { breaker, restartBudget } = app.settings;
-  const since = Math.min(now.getTime() - restartBudget.windowMs, state.circuitOpenedAt?.getTime() ?? Infinity);
-  const facts = { now, restarts: listRestarts(app.db, subscription.userId, new Date(since)), maintenance };
+  const needed = Math.min(now.getTime() - restartBudget.windowMs, state.circuitOpenedAt?.getTime() ?? Infinity);
+  const since = new Date(Math.max(needed, state.circuitResetAt?.getTime() ?? 0));
+  const restarts = listRestarts(app.db, subscription.userId, since);
+  const facts = { now, restarts, maintenance, paused: subscription.healingPausedSince !== null };
   const decision = decideHealing(verdict, state, facts, { breaker, restartBudget });
   return { vps, check, target: hostKey === null ? null : { ...target, hostKey }, hostKey, unitText, unit, decision };
 }
@@ -129,7 +131,10 @@ export async function healVps(
   const journal = await readJournalTail(target, app.settings, stop.probes);
   const { verdict, lookedAt } = check;
   const intent = await recordRestartIntent(app.db, { userId, vpsId }, { verdict, lookedAt, trial, unitText, journal });
-  if (!intent.granted) return toRecord(look, { action: 'none', reason: 'maintenance' });
+  if (!intent.granted) {
+    const reason = intent.reason === 'vps_paused' ? 'vps_paused' : 'maintenance';
+    return toRecord(look, { action: 'none', reason });
+  }
   log.info(attemptingRestart(userId, vps.state, trial));
   const outcome = await restartRachelService(target, app.settings, {
     // systemd's own start limit is a protection: only the one trial per cooldown may lift it.
@@ -139,4 +144,28 @@ export async function healVps(
   });
   // The time of the end: what a restart leads to (healthy, a circuit opened) is true from now, not from the look.
   return toRecord(look, { action: 'restart', trial, outcome }, { at: new Date(), restartId: intent.restartId });
+}
+
+/**
+ * Restarts the service because an admin has asked for it (`restartId` in the ledger), whatever the look has found; SSH
+ * has to work. Gives what is to be recorded.
+ */
+export async function restartOnRequest(
+  app: App,
+  look: Look & { readonly target: VpsTarget },
+  { restartId, stop, log }: { readonly restartId: string; readonly stop: StopSignals; readonly log: Log },
+): Promise<CheckRecord> {
+  const { target, vps, check, unitText, unit } = look;
+  const { userId, id: vpsId } = vps.subscription;
+  const { verdict, lookedAt, maintenance } = check;
+  const journal = await readJournalTail(target, app.settings, stop.probes);
+  const facts = { verdict, lookedAt, unitText, journal };
+  if (!(await recordRequestedRestart(app.db, { userId, vpsId }, restartId, facts)))
+    return toRecord(look, { action: 'none', reason: 'not_called_for' });
+  log.info(`${userId}: an admin has asked for a restart, sending it`);
+  // Whoever asks for it by hand means it: systemd's own start limit is lifted.
+  const options = { resetFailed: true, before: unit, signal: stop.restarts };
+  const outcome = await restartRachelService(target, app.settings, options);
+  const judged = withVerdict(look, judgeRequestedRestart(verdict, outcome, maintenance));
+  return toRecord(judged, { action: 'restart', trial: true, outcome }, { at: new Date(), restartId });
 }

@@ -1,4 +1,4 @@
-import { and, asc, eq, gte, isNull, ne, or, type SQL } from 'drizzle-orm';
+import { and, asc, eq, gte, inArray, isNull, ne, or, type SQL } from 'drizzle-orm';
 import type { Database, Transaction } from '../db/client.ts';
 import {
   healthChecks,
@@ -27,15 +27,15 @@ const isActive = (): SQL | undefined =>
     eq(subscriptions.provisioningStatus, 'ready'),
   );
 
-/** The active VPSs in a fixed order, oldest subscription first. */
-export function listActive(db: Database): DueVps[] {
+/** The active VPSs, all or those with these subscriptions, in a fixed order: oldest subscription first. */
+export function listActive(db: Database, ids?: readonly string[]): DueVps[] {
   const windows = Map.groupBy(db.select().from(maintenanceWindows).all(), ({ userId }) => userId);
   return db
     .select({ subscription: subscriptions, health: healthChecks })
     .from(subscriptions)
     .innerJoin(users, eq(users.id, subscriptions.userId))
     .leftJoin(healthChecks, eq(healthChecks.userId, subscriptions.userId))
-    .where(isActive())
+    .where(and(isActive(), ids && inArray(subscriptions.id, [...ids])))
     .orderBy(asc(subscriptions.createdAt), asc(subscriptions.id))
     .all()
     .map(({ subscription, health }) => ({

@@ -20,9 +20,10 @@ const decide = (
   {
     restarts = [],
     maintenance = false,
+    paused = false,
     verdict = NOT_ACTIVE,
-  }: { restarts?: Date[]; maintenance?: boolean; verdict?: Verdict } = {},
-) => decideHealing(verdict, circuit, { now, restarts, maintenance }, RULES);
+  }: { restarts?: Date[]; maintenance?: boolean; paused?: boolean; verdict?: Verdict } = {},
+) => decideHealing(verdict, circuit, { now, restarts, maintenance, paused }, RULES);
 
 describe('decideHealing', () => {
   it.each<Verdict>([
@@ -42,6 +43,13 @@ describe('decideHealing', () => {
 
   it('leaves a VPS under maintenance alone', () => {
     expect(decide(CLOSED, at(0), { maintenance: true })).toEqual({ action: 'none', reason: 'maintenance' });
+  });
+
+  it('leaves a VPS alone whose healing is paused, also half-open; maintenance goes before', () => {
+    expect(decide(CLOSED, at(0), { paused: true })).toEqual({ action: 'none', reason: 'vps_paused' });
+    expect(decide(OPENED_AT_0, at(31), { paused: true })).toEqual({ action: 'none', reason: 'vps_paused' });
+    const both = decide(CLOSED, at(0), { paused: true, maintenance: true });
+    expect(both).toEqual({ action: 'none', reason: 'maintenance' });
   });
 
   it('waits while the circuit is open, then tries once', () => {

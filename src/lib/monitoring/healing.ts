@@ -18,12 +18,19 @@ export type NoHealing =
 export type Withheld =
   /** An admin has switched healing off. */
   | 'healing_off'
+  /** An admin has switched it off for this VPS. */
+  | 'vps_paused'
   /** So much stopped at once that an admin has to decide. */
   | 'healing_paused'
   /** This sweep has sent as many restarts as it may; the next one goes on. */
   | 'restart_cap';
 
-const WITHHELD: readonly NoHealing[] = ['healing_off', 'healing_paused', 'restart_cap'] satisfies readonly Withheld[];
+const WITHHELD: readonly NoHealing[] = [
+  'healing_off',
+  'vps_paused',
+  'healing_paused',
+  'restart_cap',
+] satisfies readonly Withheld[];
 export const isWithheld = (reason: NoHealing): reason is Withheld => WITHHELD.includes(reason);
 
 export type HealingDecision =
@@ -39,17 +46,24 @@ export type Healing =
 export type HealingRules = { readonly breaker: BreakerSettings; readonly restartBudget: RestartBudget };
 
 /**
- * Whether a restart is called for and allowed; whether this sweep still sends one is not asked here. `restarts` are the times at which the ledger has restarts sent, back to the budget's window and to
- * the opening of the circuit.
+ * Whether a restart is called for and allowed; whether this sweep still sends one is not asked here. `restarts` are the
+ * times at which the ledger has restarts sent, back to the budget's window and to the opening of the circuit; `paused`:
+ * an admin keeps this VPS from being restarted.
  */
 export function decideHealing(
   verdict: Verdict,
   circuit: CircuitBreakerState,
-  facts: { readonly now: Date; readonly restarts: readonly Date[]; readonly maintenance: boolean },
+  facts: {
+    readonly now: Date;
+    readonly restarts: readonly Date[];
+    readonly maintenance: boolean;
+    readonly paused: boolean;
+  },
   rules: HealingRules,
 ): HealingDecision {
   if (verdict.kind !== 'not_active') return { action: 'none', reason: 'not_called_for' };
   if (facts.maintenance) return { action: 'none', reason: 'maintenance' };
+  if (facts.paused) return { action: 'none', reason: 'vps_paused' };
   switch (getEffectiveCircuitState(circuit, facts.now, rules.breaker)) {
     case 'open':
       return { action: 'none', reason: 'circuit_open' };

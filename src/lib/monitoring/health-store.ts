@@ -1,4 +1,4 @@
-import { eq } from 'drizzle-orm';
+import { and, eq, isNull } from 'drizzle-orm';
 import type { Settings } from '../config.ts';
 import { write, type Database, type Transaction } from '../db/client.ts';
 import {
@@ -8,9 +8,11 @@ import {
   restartAttempts,
   restartEvidence,
   subscriptions,
+  type Incident,
   type Subscription,
 } from '../db/schema.ts';
 import { entriesOf } from '../history/journal-entries.ts';
+import type { JournalActor } from '../history/journal.ts';
 import { appendJournal } from '../history/journal-store.ts';
 import { forgetHistory, recordSample } from '../history/sample-store.ts';
 import { samplesOf } from '../history/samples-of.ts';
@@ -22,7 +24,7 @@ import { advanceIncident, beginIncident } from './incident.ts';
 import { endUnwatchedIncident, openIncidentOf, saveIncident, type IncidentOwner } from './incident-store.ts';
 import { holdsLease } from './lease.ts';
 import { endWindowsUntilHealthy } from './maintenance-store.ts';
-import { advance, UNCHECKED, type Check, type HealthState, type Transition } from './transition.ts';
+import { advance, resetCircuit, UNCHECKED, type Check, type HealthState, type Transition } from './transition.ts';
 import type { Verdict } from './verdict.ts';
 
 /** A check as it comes from a sweep, and what it belongs to. */
@@ -140,7 +142,7 @@ function closeLedger(tx: Transaction, { restartId, check }: CheckRecord): void {
 
 export type Intent =
   | { readonly granted: true; readonly restartId: string }
-  | { readonly granted: false; readonly reason: 'maintenance' | 'not_active' };
+  | { readonly granted: false; readonly reason: 'maintenance' | 'vps_paused' | 'not_active' };
 
 /** Why a restart is about to be sent, and what the host said of its unit before. */
 export type IntentFacts = {
@@ -159,35 +161,105 @@ export const recordRestartIntent = (db: Database, owner: IncidentOwner, facts: I
   write(db, (tx): Intent => {
     assertLease(tx);
     const { userId, vpsId } = owner;
-    const { verdict, lookedAt, trial, unitText, journal } = facts;
-    if (!findActive(tx, vpsId)) return { granted: false, reason: 'not_active' };
+    const { verdict, lookedAt, trial } = facts;
+    const subscription = findActive(tx, vpsId);
+    if (!subscription) return { granted: false, reason: 'not_active' };
+    if (subscription.healingPausedSince !== null) return { granted: false, reason: 'vps_paused' };
     const now = new Date();
     if (readMaintenance(tx, userId, now) !== null) return { granted: false, reason: 'maintenance' };
-    const found = { cause: 'service_not_active', message: '', ...verdict };
-    const open = openIncidentOf(tx, userId);
-    const incident = open ?? saveIncident(tx, owner, undefined, beginIncident(lookedAt, found));
+    const incident = incidentFor(tx, owner, verdict, lookedAt);
     const restartId = newId('restart');
     tx.insert(restartAttempts).values({ id: restartId, userId, incidentId: incident.id, intendedAt: lookedAt }).run();
-    tx.insert(restartEvidence).values({ restartId, takenAt: now, unit: unitText, journal }).run();
-    upsertState(tx, userId, { ...readState(tx, userId), lastRestartAttemptAt: lookedAt });
-    appendJournal(tx, [
-      {
-        at: now,
-        kind: trial ? 'trial_began' : 'restart_intended',
-        ...owner,
-        incidentId: incident.id,
-        actor: 'monitor',
-        detail: { restartId },
-      },
-    ]);
+    noteRestartBegins(tx, owner, facts, {
+      at: now,
+      kind: trial ? 'trial_began' : 'restart_intended',
+      restartId,
+      incidentId: incident.id,
+      actor: 'monitor',
+    });
     return { granted: true, restartId };
   });
 
-/** After a login that worked outside of a sweep: the next sweep need not wait any longer. */
-export const clearLoginBackoff = (db: Database, userId: string): Promise<unknown> =>
-  write(db, (tx) =>
-    tx.update(healthChecks).set({ authFailures: 0, authRetryAt: null }).where(eq(healthChecks.userId, userId)).run(),
-  );
+function incidentFor(tx: Transaction, owner: IncidentOwner, verdict: Verdict, lookedAt: Date): Incident {
+  const found = { cause: 'service_not_active', message: '', ...verdict };
+  return openIncidentOf(tx, owner.userId) ?? saveIncident(tx, owner, undefined, beginIncident(lookedAt, found));
+}
+
+type Beginning = {
+  readonly at: Date;
+  readonly kind: 'trial_began' | 'restart_intended';
+  readonly restartId: string;
+  readonly incidentId: string | null;
+  readonly actor: JournalActor;
+};
+
+function noteRestartBegins(
+  tx: Transaction,
+  owner: IncidentOwner,
+  { lookedAt, unitText, journal }: Pick<IntentFacts, 'lookedAt' | 'unitText' | 'journal'>,
+  { restartId, ...entry }: Beginning,
+): void {
+  tx.insert(restartEvidence).values({ restartId, takenAt: entry.at, unit: unitText, journal }).run();
+  upsertState(tx, owner.userId, { ...readState(tx, owner.userId), lastRestartAttemptAt: lookedAt });
+  appendJournal(tx, [{ ...entry, ...owner, detail: { restartId } }]);
+}
+
+/** Writes down that an admin has asked for a restart, before anything is done about it. Gives its place in the ledger. */
+export function orderRestart(tx: Transaction, userId: string, requestedBy: JournalActor, at: Date): string {
+  const restartId = newId('restart');
+  tx.insert(restartAttempts).values({ id: restartId, userId, intendedAt: at, requestedBy }).run();
+  return restartId;
+}
+
+/**
+ * The same as `recordRestartIntent` for a restart that an admin has asked for: neither maintenance nor the circuit stands
+ * in its way. False: the VPS is not watched any more. Throws `LeaseLostError`.
+ */
+export const recordRequestedRestart = (
+  db: Database,
+  owner: IncidentOwner,
+  restartId: string,
+  facts: Omit<IntentFacts, 'trial'>,
+): Promise<boolean> =>
+  write(db, (tx) => {
+    assertLease(tx);
+    const order = tx.select().from(restartAttempts).where(eq(restartAttempts.id, restartId)).get();
+    if (!order || !findActive(tx, owner.vpsId)) return false;
+    const { verdict, lookedAt } = facts;
+    const incident = verdict.kind === 'healthy' ? null : incidentFor(tx, owner, verdict, lookedAt);
+    const incidentId = incident?.id ?? null;
+    tx.update(restartAttempts).set({ incidentId }).where(eq(restartAttempts.id, restartId)).run();
+    const actor = order.requestedBy ?? 'monitor';
+    noteRestartBegins(tx, owner, facts, { at: new Date(), kind: 'restart_intended', restartId, incidentId, actor });
+    return true;
+  });
+
+/** Closes the order of a restart that has come to no end: it was never sent, or nobody knows what became of it. */
+export const closeOrder = (db: Database, restartId: string, whyNot: string): Promise<unknown> =>
+  write(db, (tx) => {
+    const sent = tx.select().from(restartEvidence).where(eq(restartEvidence.restartId, restartId)).get() !== undefined;
+    return tx
+      .update(restartAttempts)
+      .set({ finishedAt: new Date(), outcome: sent ? 'unknown' : 'not_sent', detail: whyNot })
+      .where(and(eq(restartAttempts.id, restartId), isNull(restartAttempts.outcome)))
+      .run();
+  });
+
+/** Closes the circuit because an admin says so; see `resetCircuit` in `transition.ts`. Part of the caller's transaction. */
+export function resetCircuitOf(tx: Transaction, owner: IncidentOwner, actor: JournalActor, at: Date): void {
+  const before = readState(tx, owner.userId);
+  upsertState(tx, owner.userId, resetCircuit(before, at));
+  if (before.circuitState === 'closed') return;
+  const incidentId = openIncidentOf(tx, owner.userId)?.id ?? null;
+  appendJournal(tx, [{ at, kind: 'circuit_closed', ...owner, incidentId, actor, detail: {} }]);
+}
+
+/** The next sweep need not wait any longer: a login has worked outside of a sweep, or the login is another one now. */
+export const clearLoginBackoffIn = (tx: Transaction, userId: string): void => {
+  tx.update(healthChecks).set({ authFailures: 0, authRetryAt: null }).where(eq(healthChecks.userId, userId)).run();
+};
+export const clearLoginBackoff = (db: Database, userId: string): Promise<void> =>
+  write(db, (tx) => clearLoginBackoffIn(tx, userId));
 
 /** Forgets state, ledger and history of a VPS that is removed, and ends its incident; part of the caller's transaction. */
 export function forgetHealth(tx: Transaction, userId: string): void {

@@ -40,6 +40,8 @@ export function advanceIncident(
     circuitOpenedAt: before.circuitOpenedAt ?? (tripped ? at : null),
   };
   if (!healthy) return incident;
-  const endedBy = events.some((event) => event.kind === 'restarted') ? 'restart' : 'by_itself';
+  const endedBy = events.some(({ kind }) => kind === 'restarted' || kind === 'restarted_on_request')
+    ? 'restart'
+    : 'by_itself';
   return { ...incident, endedAt: at, endedBy };
 }

@@ -22,6 +22,8 @@ function describeEvent(event: HealthEvent, next: HealthState): string | null {
         : `${next.status === 'circuit_open' ? 'circuit open' : next.status} (consecutive: ${next.consecutiveFailures}): ${event.message}`;
     case 'restarted':
       return 'restart successful, marking healthy';
+    case 'restarted_on_request':
+      return 'restarted as an admin has asked';
     case 'restart_failed':
       return event.message;
     case 'restart_withheld':

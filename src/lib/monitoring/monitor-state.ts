@@ -14,6 +14,7 @@ const DEFAULT: MonitorState = {
   healing: 'on',
   healingSince: null,
   healingBy: null,
+  healingReason: null,
   pauseStopped: null,
   pauseFleet: null,
   outageSince: null,
@@ -85,23 +86,39 @@ export const judgeSweep = (db: Database, found: Reachability, at: Date): Promise
     return { counts: false };
   });
 
+/**
+ * Whether what a check of some VPSs finds unreachable counts. A part of the fleet is no basis to judge the whole: it
+ * neither begins nor ends an outage.
+ */
+export function countsInPart(db: Database, found: Reachability): boolean {
+  const { outageSince, outageAcceptedAt } = readMonitorState(db);
+  return !looksLikeOurOutage(found) && (outageSince === null || outageAcceptedAt !== null);
+}
+
 /** Stops healing until an admin has decided, and tells the admins. */
 export const pauseHealing = (db: Database, found: { readonly stopped: number; readonly fleet: number }, at: Date) =>
   write(db, (tx) => {
     if (readMonitorState(tx).healing !== 'on') return;
     const { stopped: pauseStopped, fleet: pauseFleet } = found;
-    change(tx, { healing: 'paused', healingSince: at, healingBy: 'monitor', pauseStopped, pauseFleet });
+    const since = { healingSince: at, healingBy: 'monitor', healingReason: null };
+    change(tx, { healing: 'paused', ...since, pauseStopped, pauseFleet });
     noteFault(tx, 'monitor_fault_began', { kind: 'healing_paused', ...found }, { at, beganAt: at });
   });
 
 /** Turns automatic restarts on or off for the whole fleet; on also ends a pause. Checks go on either way. */
-export const setHealing = (db: Database, actor: Actor, healing: 'on' | 'off', at = new Date()): Promise<MonitorState> =>
+export const setHealing = (
+  db: Database,
+  actor: Actor,
+  healing: 'on' | 'off',
+  { at = new Date(), reason = null }: { readonly at?: Date; readonly reason?: string | null } = {},
+): Promise<MonitorState> =>
   write(db, (tx) => {
     const before = readMonitorState(tx);
     if (before.healing === healing) return before;
     const by = journalName(actor);
-    change(tx, { healing, healingSince: at, healingBy: by, pauseStopped: null, pauseFleet: null });
-    noteAdminAction(tx, by, null, `healing_${healing}`);
+    const since = { healingSince: at, healingBy: by, healingReason: reason };
+    change(tx, { healing, ...since, pauseStopped: null, pauseFleet: null });
+    noteAdminAction(tx, by, null, `healing_${healing}`, { reason });
     if (before.healing === 'paused') {
       const fault = {
         kind: 'healing_paused',

@@ -2,14 +2,23 @@ import type { App } from '../app.ts';
 import { messageOf, type Log } from '../jobs/log.ts';
 import { publish } from '../live/bus.ts';
 import { wakeDispatcher } from '../notifications/dispatcher.ts';
-import { healVps, lookAtVps, toRecord, withVerdict, type Look, type StopSignals } from './check-vps.ts';
+import {
+  healVps,
+  lookAtVps,
+  restartOnRequest,
+  toRecord,
+  withVerdict,
+  type Look,
+  type StopSignals,
+} from './check-vps.ts';
 import type { DueVps } from './fleet.ts';
 import { restartCap } from './healing-limits.ts';
 import { LeaseLostError, recordChecks, type CheckRecord, type Recorded } from './health-store.ts';
 import { describeRecorded } from './log-lines.ts';
-import { judgeSweep, pauseHealing, readMonitorState } from './monitor-state.ts';
+import { countsInPart, judgeSweep, pauseHealing, readMonitorState } from './monitor-state.ts';
 import type { StallWatch } from './stall-watch.ts';
 import { addLooks, grantRestart, isFleetStopped, NEW_ROUND, triage, type RoundRules } from './sweep-round.ts';
+import { giveBack } from './vps-claims.ts';
 
 export type SweepProgress = { readonly done: number; readonly total: number };
 
@@ -18,6 +27,13 @@ type SweepContext = {
   readonly stalls: StallWatch;
   readonly log: Log;
   readonly onProgress: (progress: SweepProgress) => void;
+  /** Takes the VPSs of a batch in hand and gives, as they are then, those that are to be looked at. */
+  readonly claim: (batch: readonly DueVps[]) => Promise<readonly DueVps[]>;
+  /** Set when these are some VPSs that an admin has asked for, and not the fleet. */
+  readonly requested?: {
+    /** Of the one VPS: the restart that was ordered, by its place in the ledger. */
+    readonly restartId: string | null;
+  };
 };
 
 type Held = { readonly look: Look; readonly trial: boolean };
@@ -28,6 +44,8 @@ export class SweepRun {
   /** The last fault of ours, for people. */
   fault: string | null = null;
   interrupted = false;
+  /** Why an ordered restart could not be sent. */
+  whyNotSent: string | null = null;
   readonly #app: App;
   readonly #due: readonly DueVps[];
   readonly #context: SweepContext;
@@ -35,6 +53,7 @@ export class SweepRun {
   #round = NEW_ROUND;
   readonly #unreachable: Look[] = [];
   readonly #stopped: Held[] = [];
+  readonly #inHand = new Set<string>();
 
   constructor(app: App, due: readonly DueVps[], context: SweepContext) {
     this.#app = app;
@@ -60,11 +79,15 @@ export class SweepRun {
 
   /** Judges the sweep as a whole and records what had to wait for that. */
   async settleHeld(): Promise<void> {
-    const { log, stop } = this.#context;
+    const { log, stop, requested } = this.#context;
     const { reachability } = this.#round;
-    const { counts } = await judgeSweep(this.#app.db, reachability, new Date());
-    if (!counts) {
-      this.fault = `${reachability.lost} of ${reachability.reachableBefore} VPSs became unreachable at once: this sweep says nothing about them`;
+    const counts = requested
+      ? countsInPart(this.#app.db, reachability)
+      : (await judgeSweep(this.#app.db, reachability, new Date())).counts;
+    if (!counts && !(requested && this.#unreachable.length === 0)) {
+      this.fault = requested
+        ? 'much of the fleet is unreachable at once: this check says nothing'
+        : `${reachability.lost} of ${reachability.reachableBefore} VPSs became unreachable at once: this sweep says nothing about them`;
       log.error(this.fault);
     }
     const outage = { kind: 'inconclusive', cause: 'outage', message: this.fault ?? '' } as const;
@@ -74,6 +97,11 @@ export class SweepRun {
       );
 
     const stopped = this.#round.stoppedAtOnce;
+    if (requested) {
+      // Whether the whole fleet has stopped is for the next sweep to see.
+      await this.#record(this.#stopped.map(({ look }) => toRecord(look, { action: 'none', reason: 'restart_cap' })));
+      return;
+    }
     if (this.#stopped.length > 0 && isFleetStopped(this.#round, this.#rules)) {
       await pauseHealing(this.#app.db, { stopped, fleet: this.#rules.fleet }, new Date());
       log.error(`${stopped} of ${this.#rules.fleet} services stopped at once: healing pauses until an admin decides`);
@@ -89,7 +117,9 @@ export class SweepRun {
   }
 
   /** Looks at a batch at the same time, heals what may be healed, and records all of it in one transaction. */
-  async #sweepBatch(batch: readonly DueVps[]): Promise<void> {
+  async #sweepBatch(wanted: readonly DueVps[]): Promise<void> {
+    const batch = await this.#context.claim(wanted);
+    this.takeInHand(batch.map(idOf));
     const settled = await Promise.allSettled(batch.map((vps) => lookAtVps(this.#app, vps, this.#context)));
     const looks = settled.flatMap((result, index) => {
       if (result.status === 'fulfilled') return isGivenUp(result.value) ? [] : [result.value];
@@ -98,10 +128,34 @@ export class SweepRun {
     });
     this.#round = addLooks(this.#round, looks);
     await this.#record(await this.#act(looks.map((look) => this.#decide(look))));
+    const held = [...this.#unreachable, ...this.#stopped.map(({ look }) => look)].map(({ vps }) => idOf(vps));
+    this.#giveBack(batch.map(idOf).filter((id) => !held.includes(id)));
+  }
+
+  /** Notes what `claim` has taken, so that it is given back. */
+  takeInHand(ids: readonly string[]): void {
+    for (const id of ids) this.#inHand.add(id);
+  }
+
+  #giveBack(ids: Iterable<string>): void {
+    for (const id of ids) if (this.#inHand.delete(id)) giveBack(id);
+  }
+
+  /** At the end, whatever it was: nothing stays in hand. */
+  giveBackAll(): void {
+    this.#giveBack([...this.#inHand]);
   }
 
   /** What is to be done about a look now; null: it waits for the end of the sweep. */
   #decide(look: Look): (() => Promise<CheckRecord>) | null {
+    const restartId = this.#context.requested?.restartId ?? null;
+    if (restartId !== null) {
+      const { target } = look;
+      if (target !== null)
+        return () => restartOnRequest(this.#app, { ...look, target }, { ...this.#context, restartId });
+      const { verdict } = look.check;
+      this.whyNotSent = verdict.kind === 'healthy' ? null : verdict.message;
+    }
     const { triage: what, round } = triage(look, this.#round, this.#rules);
     this.#round = round;
     switch (what.kind) {
@@ -169,6 +223,8 @@ export class SweepRun {
     this.#context.log.error(this.fault);
   }
 }
+
+const idOf = ({ subscription }: DueVps): string => subscription.id;
 
 const noHealing = (decision: Look['decision']) =>
   decision.action === 'none' ? decision : ({ action: 'none', reason: 'not_called_for' } as const);

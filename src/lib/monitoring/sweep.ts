@@ -1,11 +1,12 @@
 import { defaultApp, type App } from '../app.ts';
-import { createLog, messageOf, type Log } from '../jobs/log.ts';
+import { createLog, type Log } from '../jobs/log.ts';
 import type { StopSignals } from './check-vps.ts';
-import { listActive } from './fleet.ts';
-import { acquireLease, LEASE_RENEWAL_MS, releaseLease } from './lease.ts';
+import { listActive, type DueVps } from './fleet.ts';
 import { watchStalls } from './stall-watch.ts';
+import { holdSweepLease } from './sweep-lease.ts';
 import { SweepRun, type SweepProgress } from './sweep-run.ts';
 import { isLoginBackedOff } from './transition.ts';
+import { tryClaim } from './vps-claims.ts';
 
 export type SweepSummary = {
   readonly startedAt: Date;
@@ -55,25 +56,16 @@ export async function runHealthSweep(
   sweepInProgress = true;
   try {
     const app = givenApp ?? (await defaultApp());
-    const holder = await acquireLease(app.db, 'sweep');
-    if (holder !== null) return { kind: 'busy', pid: holder.pid };
-    // The lease may get lost while this process stands still; then another one sweeps, and this one has to end.
-    const lost = new AbortController();
-    const renewal = setInterval(() => {
-      acquireLease(app.db, 'sweep').then(
-        (other) => other !== null && lost.abort(),
-        (error: unknown) => log.error(`the sweep lease could not be renewed: ${messageOf(error)}`),
-      );
-    }, LEASE_RENEWAL_MS);
+    const lease = await holdSweepLease(app.db, log);
+    if ('pid' in lease) return { kind: 'busy', pid: lease.pid };
     const signals: StopSignals = {
-      probes: AbortSignal.any([lost.signal, ...(stop ? [stop.probes] : [])]),
-      restarts: AbortSignal.any([lost.signal, ...(stop ? [stop.restarts] : [])]),
+      probes: AbortSignal.any([lease.lost, ...(stop ? [stop.probes] : [])]),
+      restarts: AbortSignal.any([lease.lost, ...(stop ? [stop.restarts] : [])]),
     };
     try {
       return await sweep(app, signals, log, onProgress ?? (() => undefined));
     } finally {
-      clearInterval(renewal);
-      await releaseLease(app.db, 'sweep');
+      await lease.release();
     }
   } finally {
     sweepInProgress = false;
@@ -95,12 +87,16 @@ async function sweep(
     `sweep started: ${active.length} active VPSs${waiting > 0 ? `, ${waiting} of them waiting after refused logins` : ''}`,
   );
   const stalls = watchStalls();
-  const run = new SweepRun(app, due, { stop, stalls, log, onProgress });
+  // What an admin has asked for meanwhile has a newer result, or gets one.
+  const claim = (batch: readonly DueVps[]) =>
+    Promise.resolve(batch.filter(({ subscription }) => tryClaim(subscription.id, startMs)));
+  const run = new SweepRun(app, due, { stop, stalls, log, onProgress, claim });
   try {
     await run.lookAtAll();
     // A part of the fleet is no basis to judge the whole; what is held is looked at again in the next sweep.
     if (!run.interrupted) await run.settleHeld();
   } finally {
+    run.giveBackAll();
     stalls.stop();
   }
 

@@ -2,7 +2,15 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { RestartOutcome } from '../provisioning/vps-status.ts';
 import { decideHealing, type Healing } from './healing.ts';
-import { advance, authRetryAt, isLoginBackedOff, UNCHECKED, type Check, type HealthState } from './transition.ts';
+import {
+  advance,
+  authRetryAt,
+  isLoginBackedOff,
+  resetCircuit,
+  UNCHECKED,
+  type Check,
+  type HealthState,
+} from './transition.ts';
 import type { Verdict } from './verdict.ts';
 
 const MINUTE_MS = 60_000;
@@ -51,6 +59,34 @@ const run = (checks: readonly Check[], from: HealthState = UNCHECKED): { state: 
   );
 const failedThreeTimes = (): HealthState =>
   run([0, 1, 2].map((minute) => check(minute, NOT_ACTIVE, restart(FAILED)))).state;
+
+describe('resetCircuit', () => {
+  it('closes the circuit and forgets the streak, the wait after refused logins and nothing else', () => {
+    const open = { ...failedThreeTimes(), authFailures: 4, authRetryAt: at(40) };
+    expect(open.circuitState).toBe('open');
+    expect(resetCircuit(open, at(5))).toEqual({
+      ...open,
+      status: 'unhealthy',
+      circuitState: 'closed',
+      circuitOpenedAt: null,
+      circuitReason: null,
+      circuitResetAt: at(5),
+      consecutiveFailures: 0,
+      authFailures: 0,
+      authRetryAt: null,
+    });
+    expect(resetCircuit({ ...open, reachable: false }, at(5)).status).toBe('down');
+    expect(resetCircuit({ ...UNCHECKED, lastHealthyAt: at(1) }, at(5)).status).toBe('healthy');
+  });
+});
+
+describe('a restart by hand of a service that was fine', () => {
+  it('counts as a healthy check and is no recovery', () => {
+    const { state, events } = run([check(0, HEALTHY, restart({ outcome: 'succeeded' }))]);
+    expect(events).toEqual(['healthy', 'restarted_on_request']);
+    expect(state).toMatchObject({ status: 'healthy', totalFailures: 0, totalRecoveries: 0 });
+  });
+});
 
 describe('advance', () => {
   it('counts a healthy check and forgets the last error', () => {
@@ -262,7 +298,7 @@ describe('for every sequence of verdicts', () => {
         const restarts: Date[] = [];
         for (const [index, [verdict, outcome]] of steps.entries()) {
           const now = at(index);
-          const decision = decideHealing(verdict, state, { now, restarts, maintenance: false }, rules);
+          const decision = decideHealing(verdict, state, { now, restarts, maintenance: false, paused: false }, rules);
           if (decision.action === 'restart') {
             expect(verdict.kind).toBe('not_active');
             if (state.circuitOpenedAt)

@@ -1,6 +1,12 @@
 import type { HealthCheck } from '../db/schema.ts';
 import type { RestartOutcome } from '../provisioning/vps-status.ts';
-import { getEffectiveCircuitState, recordFailure, recordSuccess, type BreakerSettings } from './circuit-breaker.ts';
+import {
+  getEffectiveCircuitState,
+  recordFailure,
+  recordSuccess,
+  resetCircuitBreaker,
+  type BreakerSettings,
+} from './circuit-breaker.ts';
 import { isWithheld, type Healing, type NoHealing, type Withheld } from './healing.ts';
 import { isOwnFault, type Cause, type Verdict } from './verdict.ts';
 
@@ -25,6 +31,8 @@ export type HealthEvent =
   | { readonly kind: 'healthy' }
   | { readonly kind: 'check_failed'; readonly cause: Cause; readonly message: string }
   | { readonly kind: 'restarted' }
+  /** The same, but nothing was wrong: an admin has asked for it. */
+  | { readonly kind: 'restarted_on_request' }
   | { readonly kind: 'restart_failed'; readonly message: string; readonly known: boolean }
   /** A restart was called for, but this sweep sent none. */
   | { readonly kind: 'restart_withheld'; readonly reason: Withheld }
@@ -66,6 +74,7 @@ export const UNCHECKED: HealthState = {
   reachable: null,
   lastNotifiedRecoveredAt: null,
   maintenanceSeenSince: null,
+  circuitResetAt: null,
 };
 
 const AUTH_RETRY_FIRST_MS = 60_000;
@@ -107,7 +116,10 @@ function advanceHealth(state: HealthState, check: Check, breaker: BreakerSetting
     transitionalSince: keepsGraceUsed(verdict) ? state.transitionalSince : null,
     ...loginState(state, verdict, check.at),
   };
-  if (verdict.kind === 'healthy') return succeed(looked, check.at, [{ kind: 'healthy' }]);
+  if (verdict.kind === 'healthy') {
+    const restarted: HealthEvent[] = healing.action === 'restart' ? [{ kind: 'restarted_on_request' }] : [];
+    return succeed(looked, check.at, [{ kind: 'healthy' }, ...restarted]);
+  }
 
   const noted = { lastError: verdict.message, lastErrorCode: verdict.cause };
   if (check.maintenance || (healing.action === 'none' && healing.reason === 'maintenance'))
@@ -138,6 +150,7 @@ type Context = { readonly check: Check; readonly breaker: BreakerSettings; reado
 
 const WITHHELD_WORDS: Record<Withheld, string> = {
   healing_off: 'automatic restarts are switched off',
+  vps_paused: 'automatic restarts of this VPS are switched off',
   healing_paused: 'automatic restarts pause until an admin decides',
   restart_cap: 'restarted in one of the next sweeps: this one has sent as many restarts as it may',
 };
@@ -268,6 +281,23 @@ function succeed(
   };
   const wasOpen: HealthEvent[] = state.circuitState === 'closed' ? [] : [{ kind: 'circuit_closed' }];
   return { next, events: [...events, ...(recovered ? [{ kind: 'recovered' } as const] : []), ...wasOpen] };
+}
+
+/**
+ * The state after an admin has reset the circuit: closed, without a streak, and nothing keeps the next check from logging
+ * in. What the last check found stays.
+ */
+export function resetCircuit(state: HealthState, at: Date): HealthState {
+  const found = state.reachable === false ? 'down' : 'unhealthy';
+  return {
+    ...state,
+    ...resetCircuitBreaker(),
+    status: state.status === 'circuit_open' ? found : state.status,
+    circuitReason: null,
+    circuitResetAt: at,
+    authFailures: 0,
+    authRetryAt: null,
+  };
 }
 
 /** A unit that stays between two states has had its grace, also when a sweep in between could not see it. */

@@ -80,13 +80,19 @@ function tellCustomer(
 const laterThan = (earlier: Date | null, at: Date): Date =>
   earlier !== null && at <= earlier ? new Date(earlier.getTime() + 1) : at;
 
+/** A circuit that an admin has reset may open once more in the same incident: that is news. */
+const sinceReset = ({ circuitResetAt }: HealthState, incident: CheckOutcome['incident']): string =>
+  circuitResetAt !== null && incident !== null && circuitResetAt > incident.openedAt
+    ? `reset-${circuitResetAt.getTime()}`
+    : '';
+
 function tellAdmins({ at, before, next, events, incident }: CheckOutcome): Announcement[] {
   const say = (kind: NotificationKind, occurrence = ''): Announcement => ({ kind, audience: 'admin', occurrence });
   const told: Announcement[] = [];
   for (const event of events)
     switch (event.kind) {
       case 'circuit_opened':
-        told.push(say(event.reason === 'crash_loop' ? 'crash_loop' : 'circuit_opened'));
+        told.push(say(event.reason === 'crash_loop' ? 'crash_loop' : 'circuit_opened', sinceReset(next, incident)));
         break;
       case 'circuit_closed':
         told.push(say('circuit_closed'));

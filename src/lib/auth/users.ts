@@ -1,0 +1,135 @@
+import { and, asc, count, eq, gt } from 'drizzle-orm';
+import type { App } from '../app.ts';
+import { write, type Transaction } from '../db/client.ts';
+import { accounts, newId, sessions, subscriptions, users } from '../db/schema.ts';
+import { noteAdminAction } from '../history/journal-store.ts';
+import { emailProblem, nameProblem, normalizeEmail, problemsIn, type Problems } from './account-form.ts';
+import { isLastAdmin } from './accounts.ts';
+import { journalName, type Actor } from './actor.ts';
+import { endSessions } from './credentials.ts';
+import { announceSessionsEnded } from './session-end.ts';
+
+export type UserRow = {
+  readonly id: string;
+  readonly email: string;
+  readonly name: string | null;
+  readonly role: 'admin' | 'customer';
+  readonly secondFactor: boolean;
+  readonly disabled: boolean;
+  /** Has a password, so the invitation was accepted. */
+  readonly canSignIn: boolean;
+  /** How many there are now. */
+  readonly sessions: number;
+  readonly vps: { readonly id: string; readonly host: string } | null;
+};
+
+/** Everybody with an account, admins first, then by address; nobody for a customer. */
+export function listUsers({ db }: App, actor: Actor, now: Date): UserRow[] {
+  if (actor.role !== 'admin') return [];
+  const open = new Map(
+    db
+      .select({ userId: sessions.userId, open: count() })
+      .from(sessions)
+      .where(gt(sessions.expiresAt, now))
+      .groupBy(sessions.userId)
+      .all()
+      .map((row) => [row.userId, row.open]),
+  );
+  return db
+    .select({ user: users, vpsId: subscriptions.id, host: subscriptions.vpsIpAddress, password: accounts.password })
+    .from(users)
+    .leftJoin(subscriptions, eq(subscriptions.userId, users.id))
+    .leftJoin(accounts, and(eq(accounts.userId, users.id), eq(accounts.providerId, 'credential')))
+    .orderBy(asc(users.role), asc(users.email))
+    .all()
+    .map(({ user, vpsId, host, password }) => ({
+      id: user.id,
+      email: user.email,
+      name: user.name,
+      role: user.role,
+      secondFactor: user.twoFactorEnabled,
+      disabled: user.banned,
+      canSignIn: password !== null,
+      sessions: open.get(user.id) ?? 0,
+      vps: vpsId === null ? null : { id: vpsId, host: host ?? '' },
+    }));
+}
+
+export type NewUser = { readonly email: string; readonly name: string; readonly role: 'admin' | 'customer' };
+export type AddUserResult =
+  | { readonly kind: 'added'; readonly email: string }
+  | { readonly kind: 'refused'; readonly problems: Problems<'email' | 'name'> };
+
+/** Adds an account without a password: an invitation follows. Throws when a customer asks: no page lets it come to that. */
+export async function addUser({ db }: App, actor: Actor, given: NewUser): Promise<AddUserResult> {
+  if (actor.role !== 'admin') throw new Error('only an admin adds users');
+  const email = normalizeEmail(given.email);
+  const name = given.name.trim();
+  const problems = problemsIn({ email: emailProblem(email), name: nameProblem(name) });
+  if (problems) return { kind: 'refused', problems };
+  const added = await write(db, (tx) => {
+    if (tx.select().from(users).where(eq(users.email, email)).get()) return false;
+    tx.insert(users)
+      .values({ id: newId('user'), email, name: name || null, role: given.role })
+      .run();
+    noteAdminAction(tx, journalName(actor), null, 'user_invited', { email, role: given.role });
+    return true;
+  });
+  return added
+    ? { kind: 'added', email }
+    : { kind: 'refused', problems: { email: 'This address has an account already: it is in the list below.' } };
+}
+
+export type UserChange =
+  | { readonly kind: 'changed' }
+  | { readonly kind: 'not_found' }
+  | { readonly kind: 'last_admin' }
+  /** Nobody locks the own account, or removes it. */
+  | { readonly kind: 'yourself' }
+  | { readonly kind: 'has_vps' };
+
+/** Does `work` to a user as an admin, and tells the user's open pages that their sessions have ended. */
+async function changeUser(
+  { db }: App,
+  actor: Actor,
+  userId: string,
+  work: (tx: Transaction, user: typeof users.$inferSelect) => UserChange,
+): Promise<UserChange> {
+  const result = await write(db, (tx): UserChange => {
+    const user = tx.select().from(users).where(eq(users.id, userId)).get();
+    return actor.role !== 'admin' || !user ? { kind: 'not_found' } : work(tx, user);
+  });
+  if (result.kind === 'changed') announceSessionsEnded(userId);
+  return result;
+}
+
+/** Keeps a user from signing in, and ends every session; or lets the user in again. What the user has stays. */
+export const setDisabled = (app: App, actor: Actor, userId: string, disabled: boolean): Promise<UserChange> =>
+  changeUser(app, actor, userId, (tx, user) => {
+    if (userId === actor.userId) return { kind: 'yourself' };
+    if (disabled && user.role === 'admin' && isLastAdmin(tx, userId)) return { kind: 'last_admin' };
+    tx.update(users).set({ banned: disabled }).where(eq(users.id, userId)).run();
+    if (disabled) endSessions(tx, userId);
+    const action = disabled ? 'user_disabled' : 'user_enabled';
+    noteAdminAction(tx, journalName(actor), null, action, { email: user.email });
+    return { kind: 'changed' };
+  });
+
+/** Signs a user out everywhere. */
+export const endAllSessions = (app: App, actor: Actor, userId: string): Promise<UserChange> =>
+  changeUser(app, actor, userId, (tx, { email }) => {
+    endSessions(tx, userId);
+    noteAdminAction(tx, journalName(actor), null, 'sessions_ended', { email });
+    return { kind: 'changed' };
+  });
+
+/** Deletes an account without a VPS, and whatever belongs to it. */
+export const removeUser = (app: App, actor: Actor, userId: string): Promise<UserChange> =>
+  changeUser(app, actor, userId, (tx, user) => {
+    if (userId === actor.userId) return { kind: 'yourself' };
+    if (tx.select().from(subscriptions).where(eq(subscriptions.userId, userId)).get()) return { kind: 'has_vps' };
+    if (user.role === 'admin' && isLastAdmin(tx, userId)) return { kind: 'last_admin' };
+    tx.delete(users).where(eq(users.id, userId)).run();
+    noteAdminAction(tx, journalName(actor), null, 'user_removed', { email: user.email });
+    return { kind: 'changed' };
+  });

@@ -1,0 +1,84 @@
+import { and, eq, ne } from 'drizzle-orm';
+import type { App } from '../app.ts';
+import { journalName, type Actor } from '../auth/actor.ts';
+import { encryptToken, privateKeyPlace } from '../crypto/encryption.ts';
+import { write } from '../db/client.ts';
+import { subscriptions, users } from '../db/schema.ts';
+import { noteAdminAction } from '../history/journal-store.ts';
+import { publish } from '../live/bus.ts';
+import { clearLoginBackoffIn } from '../monitoring/health-store.ts';
+import { RefusedError } from './fleet-admin.ts';
+import type { VpsEdit } from './new-vps.ts';
+
+/** What can be edited, as it is; the service as stored: null means the setting `MONITORED_SERVICE`. */
+export type EditableVps = Omit<VpsEdit, 'privateKey' | 'hostKey'>;
+
+/** Undefined: no such VPS, or not for this actor. */
+export const readEditable = ({ db }: App, actor: Actor, id: string): EditableVps | undefined =>
+  actor.role !== 'admin'
+    ? undefined
+    : db
+        .select({
+          email: users.email,
+          name: users.name,
+          host: subscriptions.vpsIpAddress,
+          port: subscriptions.sshPort,
+          user: subscriptions.sshUser,
+          service: subscriptions.serviceName,
+        })
+        .from(subscriptions)
+        .innerJoin(users, eq(users.id, subscriptions.userId))
+        .where(eq(subscriptions.id, id))
+        .all()
+        .map((row) => ({ ...row, host: row.host ?? '' }))[0];
+
+/**
+ * Changes where and how a VPS is reached. Another host or port is another machine: its key is pinned anew. Returns the
+ * names of what has changed. Throws `RefusedError` for customers, and for an address that another VPS has.
+ */
+export async function editVps(app: App, actor: Actor, id: string, edit: VpsEdit): Promise<string[]> {
+  const changed = await write(app.db, (tx) => {
+    const vps = tx.select().from(subscriptions).where(eq(subscriptions.id, id)).get();
+    const owner = vps && tx.select().from(users).where(eq(users.id, vps.userId)).get();
+    if (actor.role !== 'admin' || !vps || !owner) throw new RefusedError('there is no such VPS');
+    const sameAddress = and(eq(subscriptions.vpsIpAddress, edit.host), eq(subscriptions.sshPort, edit.port));
+    if (
+      tx
+        .select()
+        .from(subscriptions)
+        .where(and(sameAddress, ne(subscriptions.id, id)))
+        .get()
+    )
+      throw new RefusedError(`another VPS of the fleet is ${edit.host} port ${edit.port}`);
+
+    const moved = vps.vpsIpAddress !== edit.host || vps.sshPort !== edit.port;
+    const fields = [
+      vps.vpsIpAddress !== edit.host && 'host',
+      vps.sshPort !== edit.port && 'port',
+      vps.sshUser !== edit.user && 'user',
+      vps.serviceName !== edit.service && 'service',
+      edit.privateKey !== null && 'private key',
+      owner.name !== edit.name && 'name',
+    ].filter((field) => field !== false);
+    if (fields.length === 0) return [];
+    const key = edit.privateKey;
+    tx.update(subscriptions)
+      .set({
+        vpsIpAddress: edit.host,
+        sshPort: edit.port,
+        sshUser: edit.user,
+        serviceName: edit.service,
+        ...(key !== null && { sshPrivateKey: encryptToken(key, privateKeyPlace(id), app.encryptionKey) }),
+        ...(moved && { sshHostKey: null }),
+      })
+      .where(eq(subscriptions.id, id))
+      .run();
+    tx.update(users).set({ name: edit.name }).where(eq(users.id, vps.userId)).run();
+    clearLoginBackoffIn(tx, vps.userId);
+    const detail = { fields: fields.join(', ') };
+    noteAdminAction(tx, journalName(actor), { userId: vps.userId, vpsId: id }, 'vps_edited', detail);
+    return fields;
+  });
+  publish({ kind: 'vps', vpsIds: [id] });
+  return changed;
+}

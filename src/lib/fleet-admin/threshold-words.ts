@@ -1,0 +1,48 @@
+import type { Settings } from '../config.ts';
+
+/** A setting in force: what it is, as it is, and the environment variable that sets it. */
+export type Threshold = { readonly what: string; readonly value: string; readonly variable: string };
+
+const inUnit = (count: number, unit: string): string => `${count} ${unit}${count === 1 ? '' : 's'}`;
+
+/** `1.5 s`, `30 min`, `7 days`: the largest unit that says it without a rest. */
+export function exactDuration(ms: number): string {
+  if (ms > 0 && ms % 86_400_000 === 0) return inUnit(ms / 86_400_000, 'day');
+  if (ms > 0 && ms % 3_600_000 === 0) return `${ms / 3_600_000} h`;
+  if (ms > 0 && ms % 60_000 === 0) return `${ms / 60_000} min`;
+  return ms >= 1_000 ? `${ms / 1_000} s` : `${ms} ms`;
+}
+
+/** What decides about checks and restarts, in the order in which a check meets it. */
+export const thresholdsOf = (settings: Settings): Threshold[] => [
+  { what: 'Sweeps', value: settings.healthCheckCron, variable: 'HEALTH_CHECK_CRON' },
+  { what: 'VPSs at the same time', value: String(settings.batchSize), variable: 'HEALTH_CHECK_BATCH_SIZE' },
+  { what: 'Service, unless a VPS has its own', value: settings.monitoredService, variable: 'MONITORED_SERVICE' },
+  { what: 'Time to connect', value: exactDuration(settings.connectTimeoutMs), variable: 'SSH_CONNECT_TIMEOUT_MS' },
+  { what: 'Time for a command', value: exactDuration(settings.commandTimeoutMs), variable: 'SSH_COMMAND_TIMEOUT_MS' },
+  { what: 'Time for a restart', value: exactDuration(settings.restartTimeoutMs), variable: 'RESTART_TIMEOUT_MS' },
+  { what: 'Look again after a restart', value: exactDuration(settings.restartSettleMs), variable: 'RESTART_SETTLE_MS' },
+  {
+    what: 'The circuit opens after',
+    value: inUnit(settings.breaker.maxConsecutiveFailures, 'failure'),
+    variable: 'CIRCUIT_MAX_CONSECUTIVE_FAILURES',
+  },
+  { what: 'Then one trial after', value: exactDuration(settings.breaker.cooldownMs), variable: 'CIRCUIT_COOLDOWN_MS' },
+  {
+    what: 'A crash loop is',
+    value: inUnit(settings.restartBudget.maxRestarts, 'restart'),
+    variable: 'RESTART_BUDGET',
+  },
+  { what: 'within', value: exactDuration(settings.restartBudget.windowMs), variable: 'RESTART_BUDGET_WINDOW_MS' },
+  {
+    what: 'Restarts in one sweep',
+    value: settings.maxRestartsPerSweep === null ? '5, or a tenth of the fleet' : String(settings.maxRestartsPerSweep),
+    variable: 'MAX_RESTARTS_PER_SWEEP',
+  },
+  {
+    what: 'The customer is told after',
+    value: inUnit(settings.downAfterChecks, 'failed check'),
+    variable: 'NOTIFY_DOWN_AFTER_CHECKS',
+  },
+  { what: 'Grace after a missed payment', value: exactDuration(settings.gracePeriodMs), variable: 'GRACE_PERIOD_DAYS' },
+];

@@ -1,0 +1,155 @@
+import { eq, inArray } from 'drizzle-orm';
+import type { App } from '../app.ts';
+import { journalName, type Actor } from '../auth/actor.ts';
+import { write, type Transaction } from '../db/client.ts';
+import { subscriptions, type Subscription } from '../db/schema.ts';
+import type { JournalDetail } from '../history/journal.ts';
+import { noteAdminAction } from '../history/journal-store.ts';
+import type { Log } from '../jobs/log.ts';
+import { publish } from '../live/bus.ts';
+import { orderRestart, resetCircuitOf } from '../monitoring/health-store.ts';
+import { addWindow, endOpenWindows } from '../monitoring/maintenance-store.ts';
+import { askedFor, checkSoon, restartSoon, type OnDemandEnd } from '../monitoring/on-demand.ts';
+import { RefusedError } from './fleet-admin.ts';
+import type { NewWindow } from './maintenance-request.ts';
+
+/** What an action has changed: these VPSs. */
+export type Acted = { readonly vpsIds: readonly string[] };
+
+/** The same for what goes on in the background: `done` never rejects, and no page waits for it. */
+export type Begun = Acted & { readonly done: Promise<OnDemandEnd> };
+
+const isWatched = ({ status, vpsProvisioned, provisioningStatus }: Subscription): boolean =>
+  status === 'active' && vpsProvisioned && provisioningStatus === 'ready';
+
+/** The VPSs that are meant; ids of none are passed over. Throws `RefusedError` for customers, and where nothing is left. */
+function meantBy(tx: Transaction, actor: Actor, vpsIds: readonly string[]): Subscription[] {
+  const meant =
+    actor.role === 'admin'
+      ? tx
+          .select()
+          .from(subscriptions)
+          .where(inArray(subscriptions.id, [...vpsIds]))
+          .all()
+      : [];
+  if (meant.length === 0) throw new RefusedError(vpsIds.length === 1 ? 'there is no such VPS' : 'no VPS is chosen');
+  return meant;
+}
+
+const watchedOf = (meant: readonly Subscription[]): Subscription[] => {
+  const watched = meant.filter(isWatched);
+  if (watched.length === 0)
+    throw new RefusedError(
+      meant.length === 1
+        ? `the VPS is not watched: its subscription is ${meant[0]?.status.replace('_', ' ')}`
+        : 'none of these VPSs is watched',
+    );
+  return watched;
+};
+
+const note = (tx: Transaction, actor: Actor, vps: Subscription, action: string, detail: JournalDetail = {}): void =>
+  noteAdminAction(tx, journalName(actor), { userId: vps.userId, vpsId: vps.id }, action, detail);
+
+/** Does `change` to each of the VPSs in one transaction, and tells open pages after it. */
+async function act(
+  { db }: App,
+  choose: (tx: Transaction) => Subscription[],
+  change: (tx: Transaction, vps: Subscription) => void,
+): Promise<Acted> {
+  const vpsIds = await write(db, (tx) => {
+    const chosen = choose(tx);
+    for (const vps of chosen) change(tx, vps);
+    return chosen.map(({ id }) => id);
+  });
+  publish({ kind: 'vps', vpsIds });
+  return { vpsIds };
+}
+
+/** Has these VPSs checked now, by this process, also those that wait after refused logins. Throws `RefusedError`. */
+export async function checkNow(app: App, actor: Actor, vpsIds: readonly string[], log?: Log): Promise<Begun> {
+  const acted = await act(
+    app,
+    (tx) => watchedOf(meantBy(tx, actor, vpsIds)),
+    (tx, vps) => note(tx, actor, vps, 'check_requested'),
+  );
+  return { ...acted, done: checkSoon(app, acted.vpsIds, log) };
+}
+
+/**
+ * Has the service restarted now, whatever state it is in: neither circuit nor maintenance nor paused healing stand in the
+ * way of a person. The order is in the restart ledger before anything is done, and its outcome afterwards. Throws
+ * `RefusedError` for a VPS that is not watched, or that is being restarted by hand already.
+ */
+export async function restartNow(
+  app: App,
+  actor: Actor,
+  vpsId: string,
+  { now, log }: { readonly now: Date; readonly log?: Log },
+): Promise<Begun> {
+  let restartId = '';
+  const acted = await act(
+    app,
+    (tx) => {
+      const watched = watchedOf(meantBy(tx, actor, [vpsId]));
+      if (askedFor(vpsId) === 'restart') throw new RefusedError('a restart is under way already');
+      return watched;
+    },
+    (tx, vps) => {
+      restartId = orderRestart(tx, vps.userId, journalName(actor), now);
+      note(tx, actor, vps, 'restart_requested', { restartId });
+    },
+  );
+  return { ...acted, done: restartSoon(app, { vpsId, restartId }, log) };
+}
+
+/** Closes the circuits, forgets streaks and restarts of late, and lets refused logins be tried again. */
+export const resetCircuit = (app: App, actor: Actor, vpsIds: readonly string[], now: Date): Promise<Acted> =>
+  act(
+    app,
+    (tx) => meantBy(tx, actor, vpsIds),
+    (tx, vps) => {
+      resetCircuitOf(tx, { userId: vps.userId, vpsId: vps.id }, journalName(actor), now);
+      note(tx, actor, vps, 'circuit_reset');
+    },
+  );
+
+/** Begins maintenance as `parseMaintenance` has read it, or ends what is open (`'end'`; weekly windows stay). */
+export const setMaintenance = (
+  app: App,
+  actor: Actor,
+  vpsIds: readonly string[],
+  request: NewWindow | 'end',
+  now: Date,
+): Promise<Acted> =>
+  act(
+    app,
+    (tx) => meantBy(tx, actor, vpsIds),
+    (tx, vps) => {
+      if (request === 'end') {
+        if (endOpenWindows(tx, vps.userId, now) > 0) note(tx, actor, vps, 'maintenance_ended');
+        return;
+      }
+      addWindow(tx, { ...request, userId: vps.userId, createdBy: journalName(actor) });
+      note(tx, actor, vps, 'maintenance_planned', { kind: request.kind, reason: request.reason });
+    },
+  );
+
+/** Switches automatic restarts of these VPSs on or off; they are checked either way, and the breaker does not count. */
+export const setVpsHealing = (
+  app: App,
+  actor: Actor,
+  vpsIds: readonly string[],
+  on: boolean,
+  now: Date,
+): Promise<Acted> =>
+  act(
+    app,
+    (tx) => meantBy(tx, actor, vpsIds).filter(({ healingPausedSince }) => (healingPausedSince === null) !== on),
+    (tx, vps) => {
+      tx.update(subscriptions)
+        .set({ healingPausedSince: on ? null : now })
+        .where(eq(subscriptions.id, vps.id))
+        .run();
+      note(tx, actor, vps, on ? 'healing_resumed' : 'healing_paused');
+    },
+  );

@@ -1,0 +1,26 @@
+import type { App } from '../app.ts';
+import type { Actor } from '../auth/actor.ts';
+import { messageOf } from '../jobs/log.ts';
+import type { SendResult } from './channel.ts';
+import type { ChannelName } from './message.ts';
+import { sendTestMessage } from './test-message.ts';
+
+/** A test message that was asked for; `result` null: on its way. */
+export type TestRun = { readonly at: Date; readonly to: string; readonly result: SendResult | null };
+
+// On globalThis: hot reload makes this module anew. In memory only: after a restart nobody waits for it any more.
+const RUNS = Symbol.for('wardround.test-runs');
+const shared = globalThis as { [RUNS]?: Map<ChannelName, TestRun> };
+const runs = (shared[RUNS] ??= new Map());
+
+/** Sends a test message in the background: another server may take its time, and no page waits for it. For admins. */
+export function startTest(app: App, actor: Actor, channel: ChannelName, to: string, at: Date): void {
+  const keep = (result: SendResult | null): unknown => runs.set(channel, { at, to, result });
+  keep(null);
+  void sendTestMessage(app, actor, { to, channel }).then(keep, (error: unknown) =>
+    keep({ outcome: 'rejected', reason: `a bug: ${messageOf(error)}` }),
+  );
+}
+
+/** The last test of this channel since the start of this process. */
+export const lastTest = (channel: ChannelName): TestRun | null => runs.get(channel) ?? null;

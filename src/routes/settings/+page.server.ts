@@ -1,0 +1,70 @@
+import { error, fail, redirect } from '@sveltejs/kit';
+import { defaultApp } from '$lib/app';
+import { guarded } from '$lib/auth/actor';
+import { readSettings } from '$lib/fleet-admin/settings-read';
+import { thresholdsOf } from '$lib/fleet-admin/threshold-words';
+import { publish } from '$lib/live/bus';
+import { acceptOutage, setHealing } from '$lib/monitoring/monitor-state';
+import { CHANNEL_NAMES } from '$lib/notifications/channels/registry';
+import { wakeDispatcher } from '$lib/notifications/dispatcher';
+import { retryFailed } from '$lib/notifications/outbox-upkeep';
+import { startTest } from '$lib/notifications/test-runs';
+import { fieldsOf } from '../form-fields';
+import type { Actions, PageServerLoad } from './$types';
+
+const DONE: Record<string, string> = {
+  healingOn: 'Healing is on: stopped services are restarted.',
+  healingOff: 'Healing is off. Checks go on, and nothing is restarted.',
+  outage: 'Accepted: the next sweep counts.',
+  retry: 'What had failed waits to be sent again.',
+};
+const LONGEST_REASON = 200;
+
+export const load: PageServerLoad = async ({ locals, url, depends }) => {
+  depends('wardround:settings');
+  const app = await defaultApp();
+  const view = readSettings(app, guarded(locals.actor));
+  if (!view) error(403, 'This page is for administrators');
+  const done = url.searchParams.get('done') ?? '';
+  return {
+    ...view,
+    email: guarded(locals.signedIn).user.email,
+    thresholds: thresholdsOf(app.settings),
+    done: Object.hasOwn(DONE, done) ? (DONE[done] ?? null) : null,
+    now: new Date(),
+  };
+};
+
+export const actions: Actions = {
+  test: async (event) => {
+    const { channel: wanted } = await fieldsOf(event, 'channel');
+    const channel = CHANNEL_NAMES.find((name) => name === wanted);
+    if (!channel) return fail(400, { refused: 'Choose a channel.' });
+    const { actor, user } = guarded(event.locals.signedIn);
+    startTest(await defaultApp(), actor, channel, user.email, new Date());
+    redirect(303, '/settings#channels');
+  },
+  healingOn: async ({ locals }) => {
+    await setHealing((await defaultApp()).db, guarded(locals.actor), 'on');
+    publish({ kind: 'monitor' });
+    redirect(303, '/settings?done=healingOn');
+  },
+  healingOff: async (event) => {
+    const { reason } = await fieldsOf(event, 'reason');
+    const why = reason.trim().slice(0, LONGEST_REASON) || null;
+    await setHealing((await defaultApp()).db, guarded(event.locals.actor), 'off', { reason: why });
+    publish({ kind: 'monitor' });
+    redirect(303, '/settings?done=healingOff');
+  },
+  outage: async ({ locals }) => {
+    if (!(await acceptOutage((await defaultApp()).db, guarded(locals.actor))))
+      return fail(409, { refused: 'There is no outage any more; nothing was changed.' });
+    publish({ kind: 'monitor' });
+    redirect(303, '/settings?done=outage');
+  },
+  retry: async () => {
+    await retryFailed((await defaultApp()).db, null, new Date());
+    wakeDispatcher();
+    redirect(303, '/settings?done=retry');
+  },
+};

@@ -1,0 +1,78 @@
+import { error, fail, redirect, type RequestEvent } from '@sveltejs/kit';
+import { defaultApp, type App } from '$lib/app';
+import { guarded, type Actor } from '$lib/auth/actor';
+import { confirmedOf } from '$lib/fleet-admin/action-words';
+import { RefusedError, removeVps, repinHostKey } from '$lib/fleet-admin/fleet-admin';
+import { readVps, type FleetRow } from '$lib/fleet-admin/fleet-read';
+import { parseMaintenance } from '$lib/fleet-admin/maintenance-request';
+import { checkNow, resetCircuit, restartNow, setMaintenance, setVpsHealing } from '$lib/fleet-admin/vps-actions';
+import { askedFor } from '$lib/monitoring/on-demand';
+import { fieldsOf } from '../../../form-fields';
+import type { Actions, PageServerLoad } from './$types';
+
+export const load: PageServerLoad = async ({ locals, params, url }) => {
+  const now = new Date();
+  const vps = readVps(await defaultApp(), guarded(locals.actor), params.id, now);
+  if (!vps) error(404, 'There is no such VPS');
+  // After a refusal the address still says which question was answered.
+  const action = [...url.searchParams.keys()].find((key) => key.startsWith('/'))?.slice(1) ?? null;
+  const confirm = confirmedOf(url.searchParams.get('confirm') ?? action);
+  return { vps, now, confirm, asked: askedFor(params.id) };
+};
+
+type Work = (app: App, actor: Actor, vps: FleetRow, now: Date) => Promise<unknown>;
+
+/** Does it, and leads back to the VPS, which says so; a refusal is said on this page. */
+async function carryOut({ locals, params }: RequestEvent, done: string, work: Work) {
+  const app = await defaultApp();
+  const actor = guarded(locals.actor);
+  const now = new Date();
+  const vps = readVps(app, actor, params.id ?? '', now);
+  if (!vps) error(404, 'There is no such VPS');
+  try {
+    await work(app, actor, vps, now);
+  } catch (problem) {
+    if (!(problem instanceof RefusedError)) throw problem;
+    return fail(409, { refused: `Not done: ${problem.message}.` });
+  }
+  redirect(303, done === 'remove' ? '/' : `/vps/${vps.id}?done=${done}`);
+}
+
+const LENGTHS: Readonly<Record<string, { for?: string; untilHealthy?: boolean }>> = {
+  '1h': { for: '1h' },
+  '4h': { for: '4h' },
+  '1d': { for: '1d' },
+  healthy: { untilHealthy: true },
+  open: {},
+};
+
+export const actions: Actions = {
+  check: (event) => carryOut(event, 'check', (app, actor, { id }) => checkNow(app, actor, [id])),
+  restart: (event) => carryOut(event, 'restart', (app, actor, { id }, now) => restartNow(app, actor, id, { now })),
+  reset: (event) => carryOut(event, 'reset', (app, actor, { id }, now) => resetCircuit(app, actor, [id], now)),
+  maintenance: async (event) => {
+    const { length, until, reason } = await fieldsOf(event, 'length', 'until', 'reason');
+    const chosen = Object.hasOwn(LENGTHS, length) ? LENGTHS[length] : { until: `${until}Z` };
+    const parsed = parseMaintenance({ ...chosen, ...(reason && { reason }) }, new Date());
+    if ('problems' in parsed) return fail(400, { problem: 'Enter a time in the future, in UTC.' });
+    const { window } = parsed;
+    return carryOut(event, 'maintenance', (app, actor, { id }, now) => setMaintenance(app, actor, [id], window, now));
+  },
+  endMaintenance: (event) =>
+    carryOut(event, 'endMaintenance', (app, actor, { id }, now) => setMaintenance(app, actor, [id], 'end', now)),
+  pause: (event) => carryOut(event, 'pause', (app, actor, { id }, now) => setVpsHealing(app, actor, [id], false, now)),
+  resume: (event) => carryOut(event, 'resume', (app, actor, { id }, now) => setVpsHealing(app, actor, [id], true, now)),
+  repin: (event) =>
+    carryOut(event, 'repin', async (app, actor, vps) => {
+      await repinHostKey(app, actor, vps, null);
+      if (vps.active) await checkNow(app, actor, [vps.id]);
+    }),
+  remove: async (event) => {
+    const { host } = await fieldsOf(event, 'host');
+    return carryOut(event, 'remove', async (app, actor, vps) => {
+      // A form that was filled in for another machine, or by nobody, removes nothing.
+      if (host !== vps.host) throw new RefusedError('the question was about another machine');
+      await removeVps(app, actor, vps);
+    });
+  },
+};

@@ -1,0 +1,45 @@
+import { error, fail, redirect } from '@sveltejs/kit';
+import { defaultApp } from '$lib/app';
+import { guarded } from '$lib/auth/actor';
+import { editVps, readEditable } from '$lib/fleet-admin/edit-vps';
+import { RefusedError } from '$lib/fleet-admin/fleet-admin';
+import { readVps } from '$lib/fleet-admin/fleet-read';
+import { parseVpsEdit } from '$lib/fleet-admin/new-vps';
+import { checkNow } from '$lib/fleet-admin/vps-actions';
+import { vpsFieldsOf } from '../../../form-fields';
+import type { Actions, PageServerLoad } from './$types';
+
+export const load: PageServerLoad = async ({ locals, params }) => {
+  const app = await defaultApp();
+  const vps = readEditable(app, guarded(locals.actor), params.id);
+  if (!vps) error(404, 'There is no such VPS');
+  const { email, name, host, port, user, service } = vps;
+  return {
+    id: params.id,
+    customer: name ?? email,
+    values: { name: name ?? '', host, port: String(port), user, service: service ?? '' },
+    service: app.settings.monitoredService,
+  };
+};
+
+export const actions: Actions = {
+  default: async (event) => {
+    const app = await defaultApp();
+    const actor = guarded(event.locals.actor);
+    const { id } = event.params;
+    const vps = readEditable(app, actor, id);
+    if (!vps) error(404, 'There is no such VPS');
+    const { described, typed } = await vpsFieldsOf(event);
+    const parsed = parseVpsEdit({ ...described, customer: vps.email });
+    if ('problems' in parsed) return fail(400, { typed, problems: parsed.fields, refused: null });
+    let changed: string[];
+    try {
+      changed = await editVps(app, actor, id, parsed.edit);
+    } catch (problem) {
+      if (!(problem instanceof RefusedError)) throw problem;
+      return fail(409, { typed, problems: {}, refused: `Not saved: ${problem.message}.` });
+    }
+    if (changed.length > 0 && readVps(app, actor, id, new Date())?.active) await checkNow(app, actor, [id]);
+    redirect(303, `/vps/${id}?done=${changed.length > 0 ? 'edit' : 'same'}`);
+  },
+};

@@ -1,0 +1,29 @@
+import { fail, redirect } from '@sveltejs/kit';
+import { defaultApp } from '$lib/app';
+import { guarded } from '$lib/auth/actor';
+import { addVps, RefusedError } from '$lib/fleet-admin/fleet-admin';
+import { parseVps } from '$lib/fleet-admin/new-vps';
+import { checkNow } from '$lib/fleet-admin/vps-actions';
+import { vpsFieldsOf } from '../../form-fields';
+import type { Actions, PageServerLoad } from './$types';
+
+export const load: PageServerLoad = async () => ({ service: (await defaultApp()).settings.monitoredService });
+
+export const actions: Actions = {
+  default: async (event) => {
+    const { described, typed } = await vpsFieldsOf(event);
+    const parsed = parseVps(described);
+    if ('problems' in parsed) return fail(400, { typed, problems: parsed.fields, refused: null });
+    const app = await defaultApp();
+    const actor = guarded(event.locals.actor);
+    let id: string;
+    try {
+      ({ id } = await addVps(app, actor, parsed.vps));
+    } catch (problem) {
+      if (!(problem instanceof RefusedError)) throw problem;
+      return fail(409, { typed, problems: {}, refused: `Not added: ${problem.message}.` });
+    }
+    await checkNow(app, actor, [id]);
+    redirect(303, `/vps/${id}?done=added`);
+  },
+};

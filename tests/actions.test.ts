@@ -1,0 +1,250 @@
+import { asc, eq } from 'drizzle-orm';
+import { describe, expect, it } from 'vitest';
+import type { Actor } from '../src/lib/auth/actor.ts';
+import { healthEvents, incidents, restartEvidence } from '../src/lib/db/schema.ts';
+import { RefusedError } from '../src/lib/fleet-admin/fleet-admin.ts';
+import { readVps } from '../src/lib/fleet-admin/fleet-read.ts';
+import { parseMaintenance } from '../src/lib/fleet-admin/maintenance-request.ts';
+import {
+  checkNow,
+  resetCircuit,
+  restartNow,
+  setMaintenance,
+  setVpsHealing,
+} from '../src/lib/fleet-admin/vps-actions.ts';
+import { subscribe } from '../src/lib/live/bus.ts';
+import { askedFor } from '../src/lib/monitoring/on-demand.ts';
+import { addTestVps, ledgerOf, openWard, startTestHost, until, type Ward } from './support/scratch-app.ts';
+
+const ADMIN: Actor = { role: 'admin', userId: 'user-admin' };
+
+const actionsOf = ({ app, id }: Ward): string[] =>
+  app.db
+    .select()
+    .from(healthEvents)
+    .where(eq(healthEvents.vpsId, id))
+    .orderBy(asc(healthEvents.id))
+    .all()
+    .filter(({ actor }) => actor === 'user-admin')
+    .map(({ kind, detail }) => (kind === 'admin_action' ? String(detail.action) : kind));
+
+/** Three sweeps of a service that does not come back: the circuit is open. */
+async function trip(ward: Ward): Promise<void> {
+  ward.host.set({ state: 'inactive', onRestart: 'fails' });
+  for (let round = 0; round < 3; round++) await ward.sweep();
+  expect(ward.state()).toMatchObject({ status: 'circuit_open', circuitState: 'open' });
+}
+
+describe('checkNow', () => {
+  it('returns before the check has ended, and the check is that of a sweep', async () => {
+    const ward = await openWard();
+    const release = ward.host.hold('is-active');
+    const { vpsIds, done } = await checkNow(ward.app, ADMIN, [ward.id]);
+    expect(vpsIds).toEqual([ward.id]);
+    expect(askedFor(ward.id)).toBe('check');
+    await until(() => ward.host.count('is-active'), 1);
+    expect(ward.state()).toBeUndefined();
+    release();
+    expect(await done).toBe('done');
+    expect(askedFor(ward.id)).toBeNull();
+    expect(ward.state()).toMatchObject({ status: 'healthy', totalChecks: 1 });
+    expect(actionsOf(ward)).toEqual(['check_requested']);
+  });
+
+  it('heals what it finds stopped, and tells open pages when it is asked and when it is done', async () => {
+    const ward = await openWard();
+    const told: string[] = [];
+    const stop = subscribe((event) => told.push(event.kind === 'vps' ? event.vpsIds.join() : event.kind));
+    ward.host.set({ state: 'inactive' });
+    await (
+      await checkNow(ward.app, ADMIN, [ward.id])
+    ).done;
+    stop();
+    expect(ward.state()).toMatchObject({ status: 'healthy', totalRecoveries: 1 });
+    expect(told.length).toBeGreaterThanOrEqual(3);
+    expect(new Set(told)).toEqual(new Set([ward.id]));
+  });
+
+  it('does not work on a VPS that a sweep has in hand, nor does the sweep look at it twice', async () => {
+    const ward = await openWard();
+    const release = ward.host.hold('is-active');
+    const sweeping = ward.sweep();
+    await until(() => ward.host.count('is-active'), 1);
+    const { done } = await checkNow(ward.app, ADMIN, [ward.id]);
+    expect(ward.host.count('is-active')).toBe(1);
+    release();
+    await Promise.all([sweeping, done]);
+    expect(ward.state()).toMatchObject({ totalChecks: 2 });
+  });
+
+  it('leaves a VPS in its own hands out of a sweep that comes meanwhile', async () => {
+    const ward = await openWard();
+    const release = ward.host.hold('is-active');
+    const { done } = await checkNow(ward.app, ADMIN, [ward.id]);
+    await until(() => ward.host.count('is-active'), 1);
+    expect(await ward.sweep()).toMatchObject({ checked: 0, unchecked: 0 });
+    release();
+    await done;
+    expect(ward.state()).toMatchObject({ totalChecks: 1 });
+  });
+
+  it('takes many for what they are, a part: three that are lost at once say nothing, and are no outage', async () => {
+    const ward = await openWard();
+    const { app } = ward;
+    const hosts = [ward.host, await startTestHost(), await startTestHost()];
+    const ids = [ward.id];
+    for (const host of hosts.slice(1)) ids.push((await addTestVps(app, host)).id);
+    await ward.sweep();
+    for (const host of hosts) await host.stop();
+    await (
+      await checkNow(app, ADMIN, ids)
+    ).done;
+    expect(readVps(app, ADMIN, ward.id, new Date())).toMatchObject({ status: 'healthy', lastErrorCode: 'outage' });
+  });
+
+  it('is for admins, and for VPSs that are watched', async () => {
+    const ward = await openWard();
+    const customer: Actor = { role: 'customer', userId: ward.userId };
+    await expect(checkNow(ward.app, customer, [ward.id])).rejects.toThrow(RefusedError);
+    await expect(checkNow(ward.app, ADMIN, ['vps-none'])).rejects.toThrow('there is no such VPS');
+    ward.app.db.$client.prepare("UPDATE subscriptions SET status = 'canceled'").run();
+    await expect(checkNow(ward.app, ADMIN, [ward.id])).rejects.toThrow('its subscription is canceled');
+    await expect(restartNow(ward.app, ADMIN, ward.id, { now: new Date() })).rejects.toThrow(
+      'its subscription is canceled',
+    );
+    expect(ward.host.dials()).toBe(0);
+  });
+});
+
+describe('restartNow', () => {
+  it('is in the ledger before anything is done, with its outcome and the evidence afterwards', async () => {
+    const ward = await openWard();
+    await ward.sweep();
+    ward.host.set({ journal: 'a line before' });
+    const release = ward.host.hold('is-active');
+    const { done } = await restartNow(ward.app, ADMIN, ward.id, { now: new Date() });
+    expect(ledgerOf(ward.app, ward.userId)).toMatchObject([{ requestedBy: 'user-admin', outcome: null }]);
+    expect(askedFor(ward.id)).toBe('restart');
+    await expect(restartNow(ward.app, ADMIN, ward.id, { now: new Date() })).rejects.toThrow('under way already');
+    expect(ward.host.count('restart')).toBe(0);
+    release();
+    await done;
+    expect(ward.host.count('restart')).toBe(1);
+    expect(ledgerOf(ward.app, ward.userId)).toMatchObject([{ outcome: 'succeeded', detail: null }]);
+    expect(ward.app.db.select().from(restartEvidence).get()?.journal).toContain('a line before');
+    expect(actionsOf(ward)).toEqual(['restart_requested', 'restart_intended']);
+    // Nothing was wrong: no failure, no incident, no recovery.
+    expect(ward.state()).toMatchObject({ status: 'healthy', totalFailures: 0, totalRecoveries: 0 });
+    expect(ward.app.db.select().from(incidents).all()).toEqual([]);
+  });
+
+  it('closes an open circuit when it works, also under maintenance', async () => {
+    for (const maintenance of [false, true]) {
+      const ward = await openWard();
+      await trip(ward);
+      if (maintenance) {
+        const parsed = parseMaintenance({ for: '1h' }, new Date());
+        if ('problems' in parsed) throw new Error(parsed.problems.join());
+        await setMaintenance(ward.app, ADMIN, [ward.id], parsed.window, new Date());
+      }
+      ward.host.set({ onRestart: 'works' });
+      await (
+        await restartNow(ward.app, ADMIN, ward.id, { now: new Date() })
+      ).done;
+      expect(ward.state()).toMatchObject({ status: 'healthy', circuitState: 'closed', consecutiveFailures: 0 });
+      expect(ward.app.db.select().from(incidents).get()).toMatchObject({ endedBy: 'restart' });
+    }
+  });
+
+  it('counts as a failure when the service does not come back, also one that was fine', async () => {
+    const ward = await openWard();
+    await ward.sweep();
+    ward.host.set({ onRestart: 'fails' });
+    await (
+      await restartNow(ward.app, ADMIN, ward.id, { now: new Date() })
+    ).done;
+    expect(ward.state()).toMatchObject({
+      status: 'unhealthy',
+      consecutiveFailures: 1,
+      lastErrorCode: 'restart_failed',
+    });
+    expect(ledgerOf(ward.app, ward.userId)).toMatchObject([{ outcome: 'failed' }]);
+  });
+
+  it('is not sent where no login works, and the ledger says why', async () => {
+    const ward = await openWard();
+    await ward.host.stop();
+    await (
+      await restartNow(ward.app, ADMIN, ward.id, { now: new Date() })
+    ).done;
+    expect(ledgerOf(ward.app, ward.userId)).toMatchObject([
+      { outcome: 'not_sent', detail: expect.stringContaining('not sent: the host refused the connection') },
+    ]);
+    expect(ward.state()).toMatchObject({ status: 'down', consecutiveFailures: 1 });
+  });
+});
+
+describe('resetCircuit', () => {
+  it('closes the circuit, and the next sweep restarts again, after a crash loop too', async () => {
+    const ward = await openWard();
+    ward.host.set({ state: 'inactive' });
+    for (let round = 0; round < 6; round++) {
+      await ward.sweep();
+      ward.host.set({ state: 'inactive' });
+    }
+    expect(ward.state()).toMatchObject({ circuitState: 'open', circuitReason: 'crash_loop' });
+    const restarts = ward.host.count('restart');
+    await resetCircuit(ward.app, ADMIN, [ward.id], new Date());
+    expect(ward.state()).toMatchObject({ status: 'unhealthy', circuitState: 'closed', consecutiveFailures: 0 });
+    expect(actionsOf(ward)).toEqual(['circuit_closed', 'circuit_reset']);
+    await ward.sweep();
+    expect(ward.host.count('restart')).toBe(restarts + 1);
+    expect(ward.state()).toMatchObject({ status: 'healthy' });
+  });
+});
+
+describe('setVpsHealing', () => {
+  it('leaves a stopped service alone and does not count, until it is switched on again', async () => {
+    const ward = await openWard();
+    await setVpsHealing(ward.app, ADMIN, [ward.id], false, new Date());
+    ward.host.set({ state: 'inactive' });
+    for (let round = 0; round < 4; round++) await ward.sweep();
+    expect(ward.host.count('restart')).toBe(0);
+    expect(ward.state()).toMatchObject({ status: 'unhealthy', circuitState: 'closed', consecutiveFailures: 0 });
+    expect(ward.state()?.lastError).toContain('automatic restarts of this VPS are switched off');
+    expect(readVps(ward.app, ADMIN, ward.id, new Date())?.healingPausedSince).toBeInstanceOf(Date);
+
+    await setVpsHealing(ward.app, ADMIN, [ward.id], true, new Date());
+    // A second time changes nothing, and says nothing.
+    await setVpsHealing(ward.app, ADMIN, [ward.id], true, new Date());
+    await ward.sweep();
+    expect(ward.host.count('restart')).toBe(1);
+    expect(actionsOf(ward)).toEqual(['healing_paused', 'healing_resumed']);
+  });
+
+  it('counts for a restart that was about to be sent', async () => {
+    const ward = await openWard();
+    ward.host.set({ state: 'inactive' });
+    const release = ward.host.hold('show');
+    const sweeping = ward.sweep();
+    await until(() => ward.host.count('show'), 1);
+    await setVpsHealing(ward.app, ADMIN, [ward.id], false, new Date());
+    release();
+    await sweeping;
+    expect(ward.host.count('restart')).toBe(0);
+    expect(ward.state()).toMatchObject({ status: 'unhealthy', consecutiveFailures: 0 });
+  });
+});
+
+describe('setMaintenance', () => {
+  it('begins and ends it for each of them', async () => {
+    const ward = await openWard();
+    const parsed = parseMaintenance({ untilHealthy: true, reason: 'new disk' }, new Date());
+    if ('problems' in parsed) throw new Error(parsed.problems.join());
+    await setMaintenance(ward.app, ADMIN, [ward.id], parsed.window, new Date());
+    expect(readVps(ward.app, ADMIN, ward.id, new Date())?.maintenanceSince).toBeInstanceOf(Date);
+    await setMaintenance(ward.app, ADMIN, [ward.id], 'end', new Date());
+    expect(readVps(ward.app, ADMIN, ward.id, new Date())?.maintenanceSince).toBeNull();
+    expect(actionsOf(ward)).toEqual(['maintenance_planned', 'maintenance_ended']);
+  });
+});
