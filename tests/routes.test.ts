@@ -41,6 +41,7 @@ const MATRIX: Readonly<Record<string, Answers>> = {
     'other customer': '404',
     admin: '200',
   },
+  'POST /?/bulk': admins('303 /sign-in?next=%2F%3F%2Fbulk', '400'),
   'GET /live': users('303 /sign-in?next=%2Flive', '200'),
   'GET /fleet/rows': admins('303 /sign-in?next=%2Ffleet%2Frows', '200'),
   'POST /theme': everybody('400'),

@@ -1,13 +1,15 @@
-import { redirect } from '@sveltejs/kit';
+import { error, fail, redirect } from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
+import { actOnMany } from '$lib/fleet-admin/bulk';
+import { bulkInWords, parseBulkAction } from '$lib/fleet-admin/bulk-words';
 import { readFleetList } from '$lib/fleet-admin/fleet-list';
 import { parseFleetQuery } from '$lib/fleet-admin/fleet-query';
 import { listVps } from '$lib/fleet-admin/fleet-read';
 import { monitorNotices } from '$lib/fleet-admin/monitor-words';
 import { monitorStatus } from '$lib/monitoring/health-checker';
 import { readMonitorState } from '$lib/monitoring/monitor-state';
-import type { PageServerLoad } from './$types';
+import type { Actions, PageServerLoad } from './$types';
 
 /** Reads what the last sweep has written; no page ever waits for a check. */
 export const load: PageServerLoad = async ({ locals, url, depends }) => {
@@ -30,4 +32,18 @@ export const load: PageServerLoad = async ({ locals, url, depends }) => {
     notices: monitorNotices(readMonitorState(app.db), monitor.lastSweep?.fault ?? null, now),
     breaker: app.settings.breaker,
   };
+};
+
+export const actions: Actions = {
+  bulk: async ({ locals, request }) => {
+    const actor = guarded(locals.actor);
+    if (actor.role !== 'admin') error(403, 'This is for administrators');
+    const form = await request.formData();
+    const action = parseBulkAction(String(form.get('do')));
+    const vpsIds = form.getAll('vps').map(String);
+    if (action === undefined || vpsIds.length === 0) return fail(400, { problem: 'Select the VPSs that are meant.' });
+    const result = await actOnMany(await defaultApp(), actor, { action, vpsIds }, new Date());
+    if (result.kind === 'refused') return fail(409, { problem: bulkInWords(result) });
+    return { done: bulkInWords(result) };
+  },
 };

@@ -8,7 +8,14 @@ const SETTLE_MS = 60;
 /** Rows beyond what is seen, so that they are there when they come into view. */
 const AHEAD_ROWS = 60;
 
-const TIMES = new Set(['maintenanceSince', 'maintenanceUntil', 'halfOpenAt', 'lastCheckAt', 'authRetryAt']);
+const TIMES = new Set([
+  'maintenanceSince',
+  'maintenanceUntil',
+  'healingPausedSince',
+  'halfOpenAt',
+  'lastCheckAt',
+  'authRetryAt',
+]);
 const revive = (text: string): readonly FleetListRow[] =>
   JSON.parse(text, (key, value: unknown) =>
     typeof value === 'string' && TIMES.has(key) ? new Date(value) : value,

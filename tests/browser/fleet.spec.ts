@@ -169,6 +169,35 @@ test('the keyboard alone walks through the list, selects, and opens a VPS', asyn
   await expect(page).toHaveURL(`${large.url}/vps/${largeFleetId(0)}`);
 });
 
+const selectBy = (page: Page, index: number) => largeRow(page, index).getByRole('checkbox').check();
+for (const javaScriptEnabled of [true, false])
+  test.describe(javaScriptEnabled ? 'with JavaScript' : 'without JavaScript', () => {
+    test.use({ javaScriptEnabled });
+    test('several VPSs are acted on at once, and the page says what was done', async ({ page }) => {
+      await visit(page, large, '/?sort=customer&q=customer+000');
+      if (javaScriptEnabled) await expect(page.getByLabel('Select 10 rows')).toBeVisible();
+      for (const index of [1, 2]) await selectBy(page, index);
+      if (javaScriptEnabled) await expect(page.getByText('2 selected')).toBeVisible();
+      await page.getByRole('button', { name: 'Pause healing' }).click();
+      await expect(page.getByText('Healing of 2 VPSs pauses')).toBeVisible();
+      await expect(largeRow(page, 2)).toContainText('healing paused');
+      for (const index of [2, 3]) await selectBy(page, index);
+      await page.getByRole('button', { name: 'Pause healing' }).click();
+      await expect(page.getByText('1 VPS left out: paused already')).toBeVisible();
+      for (const index of [1, 2, 3]) await selectBy(page, index);
+      await page.getByRole('button', { name: 'Resume healing' }).click();
+      await expect(page.getByText('Healing of 3 VPSs goes on.')).toBeVisible();
+      await expect(largeRow(page, 2)).not.toContainText('healing paused');
+      await selectBy(page, 4);
+      await page.getByRole('button', { name: 'Maintenance, 1 h' }).click();
+      await expect(largeRow(page, 4)).toContainText(/Maintenance.*maintenance ends in 59 min/);
+      await selectBy(page, 4);
+      await page.getByRole('button', { name: 'End maintenance' }).click();
+      await expect(largeRow(page, 4)).not.toContainText('Maintenance');
+      if (javaScriptEnabled) await expect(page.getByRole('button', { name: 'Pause healing' })).toBeHidden();
+    });
+  });
+
 test('the first page needs 120 KB of script at most', async ({ page }, testInfo) => {
   const scripts: Promise<Buffer>[] = [];
   page.on('response', (response) => {
@@ -248,12 +277,16 @@ for (const colorScheme of ['light', 'dark'] as const)
       const page = await context.newPage();
       for (const [name, which, path] of [
         ['fleet', site, '/'],
-        ['fleet-large', large, '/?sort=customer'],
+        ['fleet-selected', large, '/?sort=customer'],
         ['fleet-empty', empty, '/'],
         ['fleet-nothing-found', large, '/?q=nobody'],
       ] as const) {
         await visit(page, which, path);
         await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
+        if (name === 'fleet-selected') {
+          await hydrated(page);
+          await selectBy(page, 1);
+        }
         expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
         const { violations } = await new AxeBuilder({ page }).analyze();
         expect(violations.map(({ id, nodes }) => `${name}: ${id}: ${nodes[0]?.html}`)).toEqual([]);

@@ -20,6 +20,7 @@ export type FleetListRow = Pick<
   | 'active'
   | 'maintenanceSince'
   | 'maintenanceUntil'
+  | 'healingPausedSince'
   | 'status'
   | 'circuitState'
   | 'circuitReason'
@@ -135,6 +136,7 @@ const forList = (row: FleetRow, strip: string): FleetListRow => ({
   active: row.active,
   maintenanceSince: row.maintenanceSince,
   maintenanceUntil: row.maintenanceUntil,
+  healingPausedSince: row.healingPausedSince,
   status: row.status,
   circuitState: row.circuitState,
   circuitReason: row.circuitReason,

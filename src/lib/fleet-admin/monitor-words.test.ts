@@ -9,6 +9,7 @@ const CALM: MonitorState = {
   healing: 'on',
   healingSince: null,
   healingBy: null,
+  healingReason: null,
   pauseStopped: null,
   pauseFleet: null,
   outageSince: null,

@@ -45,7 +45,7 @@ export function monitorNotices(state: MonitorState, fault: string | null, now: D
       kind: 'info',
       title: 'Healing is off.',
       text:
-        `An admin has switched it off: nothing has been restarted${since(state.healingSince, now)}. Checks, incidents and messages go on. ` +
+        `An admin has switched it off${state.healingReason === null ? '' : ` (${state.healingReason})`}: nothing has been restarted${since(state.healingSince, now)}. Checks, incidents and messages go on. ` +
         'Switch it on under Settings, or with “wardround healing on”.',
     });
   if (outageSince !== null && !isOutage)
