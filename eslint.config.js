@@ -9,10 +9,12 @@ import svelteConfig from './svelte.config.js';
 const PURE = [
   'src/lib/monitoring/{circuit-breaker,verdict,healing,healing-limits,incident,maintenance,outage-guard,restart-budget,sweep-round,transition,log-lines}.ts',
   'src/lib/provisioning/{unit-state,remote-text}.ts',
-  'src/lib/fleet-admin/{words,action-words,status-words,threshold-words,journal-words,maintenance-request,maintenance-words,monitor-words,fleet-query,bulk-words}.ts',
+  'src/lib/fleet-admin/{words,journal-words,plain-words,customer-sentence,incident-words,incident-query,incident-csv,circuit-words}.ts',
+  'src/lib/fleet-admin/{action-words,status-words,threshold-words,restart-words,maintenance-request,maintenance-words}.ts',
+  'src/lib/fleet-admin/{monitor-words,fleet-query,bulk-words}.ts',
   'src/lib/live/changes.ts',
-  'src/lib/history/{journal,journal-entries,samples-of,spans,probe-histogram}.ts',
-  'src/lib/notifications/{message,mail-address,delivery-plan,render,letter,customer-words,admin-words,rules,when}.ts',
+  'src/lib/history/{journal,journal-entries,samples-of,spans,strip-drawing,probe-histogram,probe-chart,uptime-words}.ts',
+  'src/lib/notifications/{message,mail-address,delivery-plan,render,letter,customer-words,admin-words,kind-words,rules,when}.ts',
 ];
 const IO_MODULES = [
   'node:*',

@@ -2,6 +2,7 @@ import { defineConfig } from '@playwright/test';
 
 export default defineConfig({
   testDir: 'tests/browser',
+  globalSetup: './scripts/build-before-tests.ts',
   outputDir: 'test-results/browser',
   workers: 1,
   timeout: 90_000,

@@ -2,6 +2,10 @@ import { sveltekit } from '@sveltejs/kit/vite';
 import tailwindcss from '@tailwindcss/vite';
 import { defineConfig } from 'vitest/config';
 
+/** Tests of deadlines, of kills at a given moment, and the one that makes the build look stale. */
+const SENSITIVE = ['dev', 'kill', 'monitor', 'ssh-exec'].map((name) => `tests/${name}.test.ts`);
+const acrossRooms = { globalSetup: 'scripts/build-before-tests.ts', testTimeout: 60_000, hookTimeout: 120_000 };
+
 export default defineConfig({
   plugins: [tailwindcss(), sveltekit()],
   test: {
@@ -19,14 +23,22 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          ...acrossRooms,
           name: 'integration',
           include: ['tests/**/*.test.ts'],
-          exclude: ['tests/browser/**'],
-          // Each file runs servers, builds and SSH daemons: side by side they would only wait for each other.
-          fileParallelism: false,
+          exclude: ['tests/browser/**', ...SENSITIVE],
+          maxWorkers: 2,
           sequence: { groupOrder: 1 },
-          testTimeout: 60_000,
-          hookTimeout: 120_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          ...acrossRooms,
+          name: 'alone',
+          include: SENSITIVE,
+          fileParallelism: false,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

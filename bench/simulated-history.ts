@@ -4,6 +4,7 @@ import { write, type Database } from '../src/lib/db/client.ts';
 import { subscriptions, users } from '../src/lib/db/schema.ts';
 import { recordSample, type NewSample } from '../src/lib/history/sample-store.ts';
 import { BUCKET_MS, RESOLUTIONS, type Resolution, type SampleState } from '../src/lib/history/spans.ts';
+import { chance } from './chance.ts';
 
 export const MINUTE_MS = 60_000;
 export const DAY_MS = BUCKET_MS.day;
@@ -11,17 +12,6 @@ const WEEK_MS = 7 * DAY_MS;
 const WEEK_MINUTES = WEEK_MS / MINUTE_MS;
 /** Weeks that differ; a VPS lives through one after the other, and each VPS begins with another one. */
 const WEEKS = 24;
-
-/** The same for the same seed (mulberry32): 0..1. */
-function chance(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 type Look = { readonly offsetMs: number; readonly state: SampleState; readonly probeMs: number | null };
 

@@ -11,7 +11,9 @@ import { parseVps } from '../src/lib/fleet-admin/new-vps.ts';
 import { buildIfStale, PROJECT_DIR } from '../scripts/build.ts';
 import { newKeyPair } from './key-pair.ts';
 import { makeLogins } from './logins.ts';
+import { seedHistory } from './seed-history.ts';
 import type { FleetMember, FromFleet, ToFleet } from './fleet.ts';
+import { PAST_DAYS } from './past.ts';
 import { DATA_DIR, DEMO_SETTINGS, demoEnvironment } from './settings.ts';
 
 process.chdir(PROJECT_DIR);
@@ -24,14 +26,20 @@ const nameCustomers = (line: string): string => line.replace(/user-[0-9a-f]{16}/
 
 async function fillDatabase(members: readonly FleetMember[], privateKey: string) {
   const app = await openApp(environment);
+  const fleet: { userId: string; vpsId: string }[] = [];
   for (const { customer, host, port } of members) {
     const email = `${customer.toLowerCase().replaceAll(/[^a-z]+/g, '-')}@example.test`;
     const parsed = parseVps({ customer: email, name: customer, host, port: String(port), user: 'demo', privateKey });
     if ('problems' in parsed) throw new Error(parsed.problems.join('\n'));
-    const { userId } = await addVps(app, LOCAL_OPERATOR, parsed.vps);
+    const { id, userId } = await addVps(app, LOCAL_OPERATOR, parsed.vps);
+    fleet.push({ userId, vpsId: id });
     names.set(userId, customer);
   }
   const logins = await makeLogins(app);
+  process.stdout.write(`Making up ${PAST_DAYS} days of history for ${fleet.length} VPSs … `);
+  const beganMs = performance.now();
+  await seedHistory(app, fleet, new Date());
+  console.log(`${((performance.now() - beganMs) / 1000).toFixed(1)} s`);
   app.close();
   return logins;
 }

@@ -26,7 +26,7 @@ export type Reply = {
 
 const reply = (exitCode: number, stdout = '', stderr = ''): Reply => ({ exitCode, stdout, stderr });
 
-const showUnit = ({ unit, starts }: Machine): string =>
+export const showUnit = ({ unit, starts }: Machine): string =>
   [
     'LoadState=loaded',
     `ActiveState=${unit}`,
@@ -38,9 +38,9 @@ const showUnit = ({ unit, starts }: Machine): string =>
   ].join('\n');
 
 /** What the journal of such a service looks like, in the form `short-iso`. */
-const showJournal = ({ unit, service }: Machine): string => {
+export const showJournal = ({ unit, service }: Machine, nowMs = Date.now()): string => {
   const secondsAgo = (seconds: number): string =>
-    `${new Date(Date.now() - seconds * 1_000).toISOString().slice(0, 19)}+0000`;
+    `${new Date(nowMs - seconds * 1_000).toISOString().slice(0, 19)}+0000`;
   const lines =
     unit === 'failed'
       ? [

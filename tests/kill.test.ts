@@ -1,6 +1,5 @@
 import Sqlite from 'better-sqlite3';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { buildIfStale } from '../scripts/build.ts';
 import { addAll, makeLogin, startVps, type SimulatedVps } from './support/fleet.ts';
 import { endWith, scratchEnvironment, startServer } from './support/project.ts';
 
@@ -29,12 +28,11 @@ describe('a server killed at any moment', () => {
   const scratch = scratchEnvironment({
     HEALTH_CHECK_CRON: '* * * * * *',
     RESTART_SETTLE_MS: '100',
-    SSH_CONNECT_TIMEOUT_MS: '800',
-    SSH_COMMAND_TIMEOUT_MS: '800',
+    SSH_CONNECT_TIMEOUT_MS: '1200',
+    SSH_COMMAND_TIMEOUT_MS: '1200',
   });
   const fleet: SimulatedVps[] = [];
   beforeAll(async () => {
-    buildIfStale();
     const login = makeLogin(scratch.folder);
     for (const behaviour of BEHAVIOURS) fleet.push(await startVps(login.publicKey, behaviour));
     await addAll(scratch.environment, login.keyFile, fleet);
@@ -72,7 +70,7 @@ describe('a server killed at any moment', () => {
         const server = await startServer(scratch.environment);
         await server.line(/sweep started/);
         // Anywhere in the life of a sweep, and now and then between two of them: spread evenly rather than by chance.
-        await new Promise((resolve) => setTimeout(resolve, (kill * 37) % 1_200));
+        await new Promise((resolve) => setTimeout(resolve, (kill * 37) % 1_600));
         expect(await endWith(server, 'SIGKILL')).toBe('SIGKILL');
         const started = server.output().match(/sweep started/g)?.length ?? 0;
         const ended = server.output().match(/sweep completed/g)?.length ?? 0;

@@ -1,5 +1,4 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { buildIfStale } from '../scripts/build.ts';
 import { acceptInvitation, createAdmin, PASSWORD, post, signIn } from './support/accounts.ts';
 import { openEventStream, type EventStream } from './support/event-stream.ts';
 import { addAll, makeLogin, startVps, type SimulatedVps } from './support/fleet.ts';
@@ -13,7 +12,6 @@ let ids: string[];
 let admin: string;
 
 beforeAll(async () => {
-  buildIfStale();
   const login = makeLogin(scratch.folder);
   for (const behaviour of [{}, {}]) fleet.push(await startVps(login.publicKey, behaviour));
   ids = await addAll(scratch.environment, login.keyFile, fleet);

@@ -1,9 +1,11 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { eq } from 'drizzle-orm';
 import ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { buildIfStale } from '../scripts/build.ts';
+import { openApp } from '../src/lib/app.ts';
 import { ROUTE_ACCESS } from '../src/lib/auth/routes.ts';
+import { incidents, subscriptions } from '../src/lib/db/schema.ts';
 import { acceptInvitation, createAdmin, post, signIn } from './support/accounts.ts';
 import { addAll, makeLogin, startVps, type SimulatedVps } from './support/fleet.ts';
 import { endWith, PROJECT_DIR, scratchEnvironment, startServer } from './support/project.ts';
@@ -13,8 +15,8 @@ const ACTORS = ['anonymous', 'customer', 'other customer', 'admin'] as const;
 type Who = (typeof ACTORS)[number];
 
 /**
- * What each of them gets: a status, or a status and where it leads. `:vps` is the VPS of `customer`. A form is posted
- * empty: 400 says that it was read, 303 to the sign-in or 403 that it was not.
+ * What each of them gets: a status, or a status and where it leads. `:vps` is the VPS of `customer`, `:incident`
+ * an incident of it. A form is posted empty: 400 says that it was read, 303 to the sign-in or 403 that it was not.
  */
 type Answers = Readonly<Record<Who, string>>;
 const everybody = (answer: string): Answers => ({
@@ -45,6 +47,10 @@ const MATRIX: Readonly<Record<string, Answers>> = {
   'GET /live': users('303 /sign-in?next=%2Flive', '200'),
   'GET /fleet/rows': admins('303 /sign-in?next=%2Ffleet%2Frows', '200'),
   'POST /theme': everybody('400'),
+  'GET /incidents': admins(next('/incidents'), '200'),
+  'POST /incidents?/acknowledge': admins(next('/incidents?/acknowledge'), '400'),
+  'GET /incidents/export': admins(next('/incidents/export'), '200'),
+  'GET /incidents/[id]': owners(next('/incidents/:incident'), '200'),
   'GET /vps/[id]/actions': admins(next('/vps/:vps/actions'), '200'),
   ...Object.fromEntries(
     ['check', 'restart', 'reset', 'endMaintenance', 'pause', 'resume', 'repin'].map((action) => [
@@ -99,6 +105,16 @@ const MATRIX: Readonly<Record<string, Answers>> = {
   'POST /account?/name': users('303 /sign-in?next=%2Faccount%3F%2Fname', '303 /account?done=name'),
   'POST /account?/password': users('303 /sign-in?next=%2Faccount%3F%2Fpassword', '400'),
   'POST /account?/others': users('303 /sign-in?next=%2Faccount%3F%2Fothers', '303 /account?done=others'),
+  'GET /account/notifications': users('303 /sign-in?next=%2Faccount%2Fnotifications', '200'),
+  ...Object.fromEntries(
+    ['email', 'telegram', 'webhook'].map((channel) => [
+      `POST /account/notifications?/${channel}`,
+      users(
+        `303 /sign-in?next=%2Faccount%2Fnotifications%3F%2F${channel}`,
+        `303 /account/notifications?done=${channel}`,
+      ),
+    ]),
+  ),
   'GET /account/second-factor': admins('303 /sign-in?next=%2Faccount%2Fsecond-factor', '200'),
   'POST /account/second-factor?/begin': admins('303 /sign-in?next=%2Faccount%2Fsecond-factor%3F%2Fbegin', '400'),
   'POST /account/second-factor?/confirm': admins('303 /sign-in?next=%2Faccount%2Fsecond-factor%3F%2Fconfirm', '400'),
@@ -169,6 +185,19 @@ function discover(): string[] {
   return found.toSorted();
 }
 
+/** An incident of this VPS, written down as a sweep does. */
+async function addIncident(environment: Record<string, string>, vpsId: string): Promise<string> {
+  const app = await openApp(environment);
+  const vps = app.db.select().from(subscriptions).where(eq(subscriptions.id, vpsId)).get();
+  const incident = { id: 'incident-1', vpsId, userId: vps?.userId ?? '', cause: 'timeout', firstError: 'no answer' };
+  app.db
+    .insert(incidents)
+    .values({ ...incident, openedAt: new Date() })
+    .run();
+  app.close();
+  return incident.id;
+}
+
 describe('every route, action and method', () => {
   it('is named in this matrix, and its route in ROUTE_ACCESS; nothing else is', () => {
     expect(discover()).toEqual(Object.keys(MATRIX).toSorted());
@@ -179,16 +208,15 @@ describe('every route, action and method', () => {
   const scratch = scratchEnvironment({ ENABLE_HEALTH_MONITOR: 'false' });
   const fleet: SimulatedVps[] = [];
   let server: Awaited<ReturnType<typeof startServer>>;
-  let ids: Readonly<Record<'vps' | 'other', string>>;
+  let ids: Readonly<Record<'vps' | 'other' | 'incident', string>>;
   let token: string;
   const cookies = new Map<Who, string>();
 
   beforeAll(async () => {
-    buildIfStale();
     const login = makeLogin(scratch.folder);
     for (const behaviour of [{}, {}]) fleet.push(await startVps(login.publicKey, behaviour));
     const [vps = '', other = ''] = await addAll(scratch.environment, login.keyFile, fleet);
-    ids = { vps, other };
+    ids = { vps, other, incident: await addIncident(scratch.environment, vps) };
     await createAdmin(scratch.environment);
     server = await startServer(scratch.environment);
     for (const email of ['c0@example.test', 'c1@example.test'])
@@ -207,8 +235,11 @@ describe('every route, action and method', () => {
     scratch.remove();
   });
 
-  const withIds = (text: string): string => text.replaceAll(':vps', ids.vps).replaceAll(':other', ids.other);
-  const urlOf = (route: string): string => server.url + route.replace('[id]', ids.vps).replace('[token]', token);
+  const withIds = (text: string): string =>
+    text.replaceAll(':vps', ids.vps).replaceAll(':other', ids.other).replaceAll(':incident', ids.incident);
+  const urlOf = (route: string): string =>
+    server.url +
+    route.replace('[id]', route.startsWith('/incidents') ? ids.incident : ids.vps).replace('[token]', token);
   /** Signing out is one of the things that are tried: each gets a session of its own for it. */
   const headersOf = async (who: Who, route: string): Promise<Record<string, string>> => {
     if (who === 'anonymous') return {};

@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import Sqlite from 'better-sqlite3';
-import { afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import { buildIfStale } from '../scripts/build.ts';
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ADMIN, cookieOf, createAdmin, PASSWORD, post, signIn } from './support/accounts.ts';
 import { addAll, makeLogin, startVps, type SimulatedVps } from './support/fleet.ts';
 import {
@@ -18,7 +17,6 @@ let login: ReturnType<typeof makeLogin>;
 const processes: RunningProcess[] = [];
 const running: SimulatedVps[] = [];
 
-beforeAll(() => buildIfStale());
 beforeEach(() => {
   scratch = scratchEnvironment({ HEALTH_CHECK_CRON: '* * * * * *', RESTART_SETTLE_MS: '50' });
   login = makeLogin(scratch.folder);

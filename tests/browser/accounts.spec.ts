@@ -1,9 +1,8 @@
-import AxeBuilder from '@axe-core/playwright';
 import { expect, test, type Page } from '@playwright/test';
-import { buildIfStale } from '../../scripts/build.ts';
 import { acceptInvitation, ADMIN, cookiesOf, createAdmin, PASSWORD, signIn } from '../support/accounts.ts';
 import { addAll, makeLogin, startVps, type SimulatedVps } from '../support/fleet.ts';
 import { endWith, runCli, scratchEnvironment, startServer } from '../support/project.ts';
+import { lookAt } from '../support/looks.ts';
 import { totp } from '../support/totp.ts';
 
 type Server = Awaited<ReturnType<typeof startServer>>;
@@ -17,7 +16,6 @@ let ids: string[];
 
 test.beforeAll(async () => {
   test.setTimeout(180_000);
-  buildIfStale();
   scratch = scratchEnvironment({ HEALTH_CHECK_CRON: '* * * * * *', RESTART_SETTLE_MS: '50' });
   const login = makeLogin(scratch.folder);
   for (const behaviour of [{}, {}]) fleet.push(await startVps(login.publicKey, behaviour));
@@ -143,70 +141,59 @@ test.describe('without JavaScript', () => {
   });
 });
 
-for (const colorScheme of ['light', 'dark'] as const)
-  for (const width of [360, 1440])
-    test(`the pages of accounts are accessible and fit, ${colorScheme}, at ${width} pixels`, async ({
-      browser,
-    }, testInfo) => {
-      test.setTimeout(300_000);
-      const context = await browser.newContext({ colorScheme, viewport: { width, height: 900 } });
-      const page = await context.newPage();
-      const wrong: string[] = [];
-      page.on('pageerror', (error) => wrong.push(error.message));
-      page.on('console', (message) => message.text().includes('Content Security Policy') && wrong.push(message.text()));
-      const look = async (name: string): Promise<void> => {
-        await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
-        expect(await page.evaluate(() => document.documentElement.scrollWidth)).toBeLessThanOrEqual(width);
-        const { violations } = await new AxeBuilder({ page }).analyze();
-        expect(violations.map(({ id, nodes }) => `${name}: ${id}: ${nodes[0]?.html}`)).toEqual([]);
-        await page.screenshot({ path: testInfo.outputPath(`${name}-${colorScheme}-${width}.png`), fullPage: true });
-      };
-      await page.goto(`${freshServer.url}/sign-in`);
-      await look('sign-in-new');
-      await page.goto(await welcomeLink());
-      await fillIn(page, { 'E-mail address': 'ops@example.test', Password: 'short', Name: 'Ops' }, 'Become');
-      await look('welcome');
-      await page.goto(`${freshServer.url}/welcome`);
-      await look('welcome-void');
-      await page.goto(`${server.url}/sign-in`);
-      await look('sign-in');
-      await fillIn(page, { 'E-mail address': ADMIN, Password: 'wrong' }, 'Sign in');
-      await look('sign-in-wrong');
-      await page.goto(`${server.url}/forgot-password`);
-      await look('forgot-password');
-      await page.goto(`${server.url}/reset-password`);
-      await look('reset-password-void');
-      const { stdout } = await runCli(scratch.environment, 'user', 'invite', CUSTOMER, '--json');
-      await page.goto((JSON.parse(stdout) as { link: string }).link.replace(/^http:\/\/[^/]+/, server.url));
-      await look('reset-password');
-      await beSomeone(page, CUSTOMER);
-      await page.goto(`${server.url}/account`);
-      await look('account-customer');
-      await page.goto(`${server.url}/vps/${ids[0]}`);
-      await look('vps-customer');
-      await context.clearCookies();
-      await beSomeone(page, ADMIN);
-      await page.goto(server.url);
-      await look('fleet');
-      await page.goto(`${server.url}/account`);
-      await look('account-admin');
-      await page.goto(`${server.url}/sign-out`);
-      await look('sign-out');
-      await page.goto(`${server.url}/account/second-factor`);
-      await look('second-factor');
-      await fillIn(page, { 'Your password': PASSWORD }, 'Go on');
-      await look('second-factor-setup');
-      const secret = (await page.getByText(/^([A-Z2-7]{4} )+[A-Z2-7]+$/).textContent()) ?? '';
-      await fillIn(page, { 'Six digits': totp(secret, Date.now()) }, 'Switch it on');
-      await look('second-factor-on');
-      await context.clearCookies();
-      await page.goto(`${server.url}/sign-in?next=/account/second-factor`);
-      await fillIn(page, { 'E-mail address': ADMIN, Password: PASSWORD }, 'Sign in');
-      await look('second-step');
-      await fillIn(page, { Code: totp(secret, Date.now()) }, 'Sign in');
-      await page.locator('#off-password').fill(PASSWORD);
-      await page.getByRole('button', { name: 'Switch off' }).click();
-      await expect(page.getByText('The second factor is off.')).toBeVisible();
-      expect(wrong).toEqual([]);
-      await context.close();
-    });
+test('the pages of accounts are accessible and fit, in both themes, on phone and desktop', async ({
+  page,
+}, testInfo) => {
+  test.setTimeout(300_000);
+  const wrong: string[] = [];
+  page.on('pageerror', (error) => wrong.push(error.message));
+  page.on('console', (message) => message.text().includes('Content Security Policy') && wrong.push(message.text()));
+  const look = (name: string): Promise<void> => lookAt(page, name, testInfo);
+  await page.goto(`${freshServer.url}/sign-in`);
+  await look('sign-in-new');
+  await page.goto(await welcomeLink());
+  await fillIn(page, { 'E-mail address': 'ops@example.test', Password: 'short', Name: 'Ops' }, 'Become');
+  await look('welcome');
+  await page.goto(`${freshServer.url}/welcome`);
+  await look('welcome-void');
+  await page.goto(`${server.url}/sign-in`);
+  await look('sign-in');
+  await fillIn(page, { 'E-mail address': ADMIN, Password: 'wrong' }, 'Sign in');
+  await look('sign-in-wrong');
+  await page.goto(`${server.url}/forgot-password`);
+  await look('forgot-password');
+  await page.goto(`${server.url}/reset-password`);
+  await look('reset-password-void');
+  const { stdout } = await runCli(scratch.environment, 'user', 'invite', CUSTOMER, '--json');
+  await page.goto((JSON.parse(stdout) as { link: string }).link.replace(/^http:\/\/[^/]+/, server.url));
+  await look('reset-password');
+  await beSomeone(page, CUSTOMER);
+  await page.goto(`${server.url}/account`);
+  await look('account-customer');
+  await page.goto(`${server.url}/vps/${ids[0]}`);
+  await look('vps-customer');
+  await page.context().clearCookies();
+  await beSomeone(page, ADMIN);
+  await page.goto(server.url);
+  await look('fleet');
+  await page.goto(`${server.url}/account`);
+  await look('account-admin');
+  await page.goto(`${server.url}/sign-out`);
+  await look('sign-out');
+  await page.goto(`${server.url}/account/second-factor`);
+  await look('second-factor');
+  await fillIn(page, { 'Your password': PASSWORD }, 'Go on');
+  await look('second-factor-setup');
+  const secret = (await page.getByText(/^([A-Z2-7]{4} )+[A-Z2-7]+$/).textContent()) ?? '';
+  await fillIn(page, { 'Six digits': totp(secret, Date.now()) }, 'Switch it on');
+  await look('second-factor-on');
+  await page.context().clearCookies();
+  await page.goto(`${server.url}/sign-in?next=/account/second-factor`);
+  await fillIn(page, { 'E-mail address': ADMIN, Password: PASSWORD }, 'Sign in');
+  await look('second-step');
+  await fillIn(page, { Code: totp(secret, Date.now()) }, 'Sign in');
+  await page.locator('#off-password').fill(PASSWORD);
+  await page.getByRole('button', { name: 'Switch off' }).click();
+  await expect(page.getByText('The second factor is off.')).toBeVisible();
+  expect(wrong).toEqual([]);
+});

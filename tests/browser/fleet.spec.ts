@@ -1,7 +1,6 @@
 import { gzipSync } from 'node:zlib';
 import AxeBuilder from '@axe-core/playwright';
 import { expect, test, type BrowserContext, type Page } from '@playwright/test';
-import { buildIfStale } from '../../scripts/build.ts';
 import { openApp } from '../../src/lib/app.ts';
 import { cookiesOf, createAdmin, signIn } from '../support/accounts.ts';
 import { addAll, makeLogin, startVps, type SimulatedVps } from '../support/fleet.ts';
@@ -33,7 +32,6 @@ async function openSite(scratch: ReturnType<typeof scratchEnvironment>, ready: R
 
 test.beforeAll(async () => {
   test.setTimeout(180_000);
-  buildIfStale();
   const scratch = scratchEnvironment({
     HEALTH_CHECK_CRON: '* * * * * *',
     RESTART_SETTLE_MS: '50',

@@ -1,5 +1,4 @@
 import { expect, test, type Page } from '@playwright/test';
-import { buildIfStale } from '../../scripts/build.ts';
 import { acceptInvitation, cookiesOf, createAdmin, post, signIn } from '../support/accounts.ts';
 import { addAll, makeLogin, startVps, type SimulatedVps } from '../support/fleet.ts';
 import { endWith, runCli, scratchEnvironment, startServer } from '../support/project.ts';
@@ -15,7 +14,6 @@ let cookie: string;
 
 test.beforeAll(async () => {
   test.setTimeout(180_000);
-  buildIfStale();
   scratch = scratchEnvironment({ HEALTH_CHECK_CRON: '* * * * * *', RESTART_SETTLE_MS: '50' });
   const login = makeLogin(scratch.folder);
   for (let index = 0; index < SIZE; index++) fleet.push(await startVps(login.publicKey));

@@ -1,7 +1,3 @@
-import { drizzleAdapter } from 'better-auth/adapters/drizzle';
-import { betterAuth } from 'better-auth/minimal';
-import { admin } from 'better-auth/plugins/admin';
-import { twoFactor } from 'better-auth/plugins/two-factor';
 import type { App } from '../app.ts';
 import { derivedSecret } from '../crypto/derived-secret.ts';
 import { accounts, sessions, twoFactors, users, verifications } from '../db/schema.ts';
@@ -13,7 +9,14 @@ const DAY_S = 24 * 60 * 60;
 /** Where this program tells better-auth who asks. No header of a client ever gets that far: see `asking.ts`. */
 export const ADDRESS_HEADER = 'x-wardround-client-address';
 
-function createAuth(app: App) {
+async function createAuth(app: App) {
+  // Loaded at first use: it takes 0.3 s, which is much for a command that has nothing to do with accounts.
+  const [{ betterAuth }, { drizzleAdapter }, { admin }, { twoFactor }] = await Promise.all([
+    import('better-auth/minimal'),
+    import('better-auth/adapters/drizzle'),
+    import('better-auth/plugins/admin'),
+    import('better-auth/plugins/two-factor'),
+  ]);
   return betterAuth({
     appName: 'Wardround',
     baseURL: app.settings.origin,

@@ -10,11 +10,11 @@ const PASSWORD = 'credential';
 
 /** Takes a quarter of a second of another thread: call it before the transaction that stores it. */
 export const hashPassword = async (app: App, password: string): Promise<string> =>
-  (await authOf(app).$context).password.hash(password);
+  (await (await authOf(app)).$context).password.hash(password);
 
 /** Whether this is the user's password; takes as long when the user has none. */
 export async function isPassword(app: App, userId: string, password: string): Promise<boolean> {
-  const context = await authOf(app).$context;
+  const context = await (await authOf(app)).$context;
   const hash = app.db
     .select({ hash: accounts.password })
     .from(accounts)

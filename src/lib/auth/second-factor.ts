@@ -35,7 +35,7 @@ export async function beginSecondFactor(
   if (check.kind !== 'right') return check;
   const call = { body: { password }, headers: headersOf(asking), asResponse: true as const };
   const { totpURI, backupCodes } = await bodyOf<{ totpURI: string; backupCodes: string[] }>(
-    await authOf(app).api.enableTwoFactor(call),
+    await (await authOf(app)).api.enableTwoFactor(call),
   );
   return { kind: 'begun', uri: totpURI, backupCodes };
 }
@@ -54,7 +54,9 @@ export async function confirmSecondFactor(
   const counted: Counted[] = [['second factor address', signedIn.user.id]];
   const allowance = await countAttempt(app, counted, now);
   if (!allowance.allowed) return { kind: 'limited', retryAt: allowance.retryAt };
-  const response = await authOf(app).api.verifyTOTP({
+  const response = await (
+    await authOf(app)
+  ).api.verifyTOTP({
     body: { code: typed.replaceAll(/\s/g, '') },
     headers: headersOf(asking),
     asResponse: true,
@@ -78,7 +80,7 @@ export async function disableSecondFactor(
   const check = await checkPassword(app, signedIn, password, now);
   if (check.kind !== 'right') return check;
   const call = { body: { password }, headers: headersOf(asking), asResponse: true as const };
-  const response = await authOf(app).api.disableTwoFactor(call);
+  const response = await (await authOf(app)).api.disableTwoFactor(call);
   await bodyOf(response);
   announceSessionsEnded(signedIn.user.id);
   return { kind: 'done', setCookies: response.headers.getSetCookie() };
@@ -98,7 +100,9 @@ export async function renewBackupCodes(
   const check = await checkPassword(app, signedIn, password, now);
   if (check.kind !== 'right') return check;
   const call = { body: { password }, headers: headersOf(asking), asResponse: true as const };
-  const { backupCodes } = await bodyOf<{ backupCodes: string[] }>(await authOf(app).api.generateBackupCodes(call));
+  const { backupCodes } = await bodyOf<{ backupCodes: string[] }>(
+    await (await authOf(app)).api.generateBackupCodes(call),
+  );
   return { kind: 'renewed', backupCodes };
 }
 

@@ -28,7 +28,9 @@ export async function readSession(
   asking: Asking,
 ): Promise<{ readonly signedIn: SignedIn | null; readonly setCookies: readonly string[] }> {
   if (!asking.cookie.includes(SESSION_COOKIE)) return { signedIn: null, setCookies: [] };
-  const { headers, response } = await authOf(app).api.getSession({ headers: headersOf(asking), returnHeaders: true });
+  const { headers, response } = await (
+    await authOf(app)
+  ).api.getSession({ headers: headersOf(asking), returnHeaders: true });
   const setCookies = headers.getSetCookie();
   if (response === null) return { signedIn: null, setCookies };
   const user = app.db.select().from(users).where(eq(users.id, response.user.id)).get();

@@ -36,7 +36,9 @@ export async function signIn(
   if (!allowance.allowed) return { kind: 'limited', retryAt: allowance.retryAt };
   if (given.password.length > LONGEST_PASSWORD) return { kind: 'wrong' };
 
-  const response = await authOf(app).api.signInEmail({
+  const response = await (
+    await authOf(app)
+  ).api.signInEmail({
     body: { email, password: given.password },
     // A session that is there already has nothing to do with this one.
     headers: headersOf({ ...asking, cookie: '' }),
@@ -79,7 +81,7 @@ export async function verifySecondFactor(
   // With a session, better-auth would verify for that one instead, and count nothing.
   const cookie = asking.cookie.split(/;\s*/).find((one) => one.includes(SECOND_FACTOR_COOKIE)) ?? '';
   const call = { body: { code }, headers: headersOf({ ...asking, cookie }), asResponse: true as const };
-  const { api } = authOf(app);
+  const { api } = await authOf(app);
   const response = await (/^\d{6}$/.test(code) ? api.verifyTOTP(call) : api.verifyBackupCode(call));
   if (response.ok) {
     await forgiveAttempt(app, counted);
@@ -103,7 +105,7 @@ export async function verifySecondFactor(
 
 /** Ends this session. Returns the `Set-Cookie` headers that make the browser forget it. */
 export async function signOut(app: App, asking: Asking, { session }: SignedIn): Promise<readonly string[]> {
-  const response = await authOf(app).api.signOut({ headers: headersOf(asking), asResponse: true });
+  const response = await (await authOf(app)).api.signOut({ headers: headersOf(asking), asResponse: true });
   announceSessionsEnded(session.userId);
   return response.headers.getSetCookie();
 }

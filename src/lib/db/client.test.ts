@@ -121,6 +121,14 @@ describe('opening', () => {
     db = await openDatabase(join(folder, 'w.db'), resolve('drizzle'));
   };
 
+  it.each(['DROP TABLE __drizzle_migrations', 'DELETE FROM __drizzle_migrations'])(
+    'says what to do about a file whose tables were pushed and not migrated: %s',
+    async (sql) => {
+      db.$client.exec(sql);
+      await expect(reopen()).rejects.toThrow(/no record of its migrations, as "npm run db:push" leaves them/);
+    },
+  );
+
   it('looks for rows without their parent after each migration, also when it died before it could', async () => {
     orphan();
     // As a migration leaves it, up to the moment when its rows have been looked at.

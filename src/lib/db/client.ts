@@ -135,6 +135,7 @@ async function bringUpToDate(db: Database, path: string, migrationsDir: string):
     throw new DatabaseError(
       `There are no migrations in ${migrationsDir}. MIGRATIONS_DIR must name the folder drizzle of the project.`,
     );
+  refusePushed(db.$client, path);
   db.$client.pragma('foreign_keys = OFF');
   for (let attempt = 1; ; attempt++) {
     try {
@@ -148,6 +149,17 @@ async function bringUpToDate(db: Database, path: string, migrationsDir: string):
   }
   await refuseOrphans(db.$client, path);
   db.$client.pragma('foreign_keys = ON');
+}
+
+/** `drizzle-kit push` makes the tables without a record of which migrations they stand for. */
+function refusePushed(client: Sqlite.Database, path: string): void {
+  const has = (table: string): boolean =>
+    client.prepare('SELECT 1 FROM sqlite_schema WHERE name = ?').get(table) !== undefined;
+  const isRecorded = has('__drizzle_migrations') && client.prepare('SELECT 1 FROM __drizzle_migrations').get();
+  if (isRecorded || !has('subscriptions')) return;
+  throw new DatabaseError(
+    `The database ${path} has Wardround's tables but no record of its migrations, as "npm run db:push" leaves them in a new file: that is for trying a schema. Let DATABASE_URL name a file that Wardround has made or may make itself; it brings it to the newest schema at each start.`,
+  );
 }
 
 /**

@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, gte, isNull, sql, type SQL } from 'drizzle-orm';
+import { and, asc, desc, eq, gte, isNotNull, isNull, lt, sql, type SQL } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import type { Actor } from '../auth/actor.ts';
 import { healthEvents, incidents, restartAttempts, restartEvidence, subscriptions, users } from '../db/schema.ts';
@@ -16,10 +16,15 @@ export type IncidentRow = Incident & {
 export type IncidentFilter = {
   readonly vpsId?: string;
   readonly open?: boolean;
+  /** No longer open. */
+  readonly ended?: boolean;
   readonly cause?: string;
+  /** Opened then or later. */
   readonly since?: Date;
-  readonly limit: number;
+  /** Opened before then. */
+  readonly before?: Date;
 };
+export type IncidentPage = IncidentFilter & { readonly limit: number; readonly offset?: number };
 
 const ownedBy = (actor: Actor): SQL | undefined =>
   actor.role === 'admin' ? undefined : eq(incidents.userId, actor.userId);
@@ -42,23 +47,65 @@ const toRow = ({ incident, ...rest }: ReturnType<ReturnType<typeof selectInciden
   ...rest,
 });
 
-/** The incidents this actor may see: open ones first, then the latest. */
-export function listIncidents(app: App, actor: Actor, filter: IncidentFilter): IncidentRow[] {
-  const { vpsId, open, cause, since, limit } = filter;
-  const where = and(
+const whereOf = (actor: Actor, { vpsId, open, ended, cause, since, before }: IncidentFilter): SQL | undefined =>
+  and(
     ownedBy(actor),
     vpsId === undefined ? undefined : eq(incidents.vpsId, vpsId),
     open ? isNull(incidents.endedAt) : undefined,
+    ended ? isNotNull(incidents.endedAt) : undefined,
     cause === undefined ? undefined : eq(incidents.cause, cause),
     since === undefined ? undefined : gte(incidents.openedAt, since),
+    before === undefined ? undefined : lt(incidents.openedAt, before),
   );
-  return selectIncidents(app)
-    .where(where)
-    .orderBy(sql`${incidents.endedAt} IS NOT NULL`, desc(incidents.openedAt))
+
+/** The incidents this actor may see: open ones first, then the latest. */
+export const listIncidents = (app: App, actor: Actor, { limit, offset = 0, ...filter }: IncidentPage): IncidentRow[] =>
+  selectIncidents(app)
+    .where(whereOf(actor, filter))
+    .orderBy(sql`${incidents.endedAt} IS NOT NULL`, desc(incidents.openedAt), desc(incidents.id))
     .limit(limit)
+    .offset(offset)
     .all()
     .map(toRow);
+
+export type IncidentSums = {
+  readonly total: number;
+  readonly open: number;
+  /** Ended with a recovery, and not because nobody watches any more. */
+  readonly recovered: number;
+  readonly recoveredByRestart: number;
+  /** Mean time from the first failed check to the recovery, in milliseconds; null without a recovery. */
+  readonly meanTimeToRecoveryMs: number | null;
+};
+
+/** What the incidents that match come to. */
+export function sumIncidents({ db }: App, actor: Actor, filter: IncidentFilter): IncidentSums {
+  const recovered = sql`${incidents.endedBy} IN ('by_itself', 'restart')`;
+  const sums = db
+    .select({
+      total: sql<number>`count(*)`,
+      open: sql<number>`count(*) FILTER (WHERE ${incidents.endedAt} IS NULL)`,
+      recovered: sql<number>`count(*) FILTER (WHERE ${recovered})`,
+      recoveredByRestart: sql<number>`count(*) FILTER (WHERE ${incidents.endedBy} = 'restart')`,
+      meanTimeToRecoveryMs: sql<
+        number | null
+      >`avg(max(0, ${incidents.endedAt} - ${incidents.openedAt})) FILTER (WHERE ${recovered})`,
+    })
+    .from(incidents)
+    .where(whereOf(actor, filter))
+    .get();
+  return sums ?? { total: 0, open: 0, recovered: 0, recoveredByRestart: 0, meanTimeToRecoveryMs: null };
 }
+
+/** Every cause that an incident this actor may see began with. */
+export const listCauses = ({ db }: App, actor: Actor): string[] =>
+  db
+    .selectDistinct({ cause: incidents.cause })
+    .from(incidents)
+    .where(ownedBy(actor))
+    .orderBy(asc(incidents.cause))
+    .all()
+    .map(({ cause }) => cause);
 
 export type EvidenceRow = {
   readonly restartId: string;

@@ -27,6 +27,7 @@ const ACTIONS: Readonly<Record<string, string>> = {
   healing_off: 'healing turned off',
   outage_accepted: 'outage accepted: the next sweep counts',
   incident_acknowledged: 'incident acknowledged',
+  history_made_up: 'demo: everything before this is made up',
 };
 
 /** An event of the journal as a person reads it, one line. */

@@ -6,7 +6,8 @@ import { historySeries, incidents } from '../db/schema.ts';
 import { readLastChecks, readStrips } from './checks-read.ts';
 import { readFleetIncidentStats, readIncidentStats } from './incident-read.ts';
 import { RELATIVE_ERROR } from './probe-histogram.ts';
-import { readProbeDurations, type ProbeWindow } from './probe-read.ts';
+import type { ProbeWindow } from './probe-chart.ts';
+import { readProbeDurations } from './probe-read.ts';
 import type { SampleState } from './spans.ts';
 import { readDailyBars, readUptime } from './uptime-read.ts';
 

@@ -2,12 +2,11 @@ import { and, asc, eq, gte, isNotNull, lte, ne } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import type { Actor } from '../auth/actor.ts';
 import { healthRollups, healthSamples } from '../db/schema.ts';
+import { WINDOW_MS, type ProbeWindow } from './probe-chart.ts';
 import { countProbes, mergeHistograms, quantile } from './probe-histogram.ts';
 import { findReadable } from './series-read.ts';
 import { BUCKET_MS, bucketStart, type Resolution } from './spans.ts';
 import { rollupsBetween } from './uptime-read.ts';
-
-export type ProbeWindow = '1h' | keyof typeof STEPS;
 
 /** Durations in milliseconds; p50 and p95 are off by 5 % at most. */
 export type ProbeStep = {
@@ -24,10 +23,10 @@ export type ProbeDurations =
 
 const HOUR_MS = BUCKET_MS.hour;
 const STEPS = {
-  '24h': { lengthMs: 24 * HOUR_MS, resolution: '10min', stepMs: BUCKET_MS['10min'] },
-  '7d': { lengthMs: 7 * 24 * HOUR_MS, resolution: 'hour', stepMs: HOUR_MS },
-  '30d': { lengthMs: 30 * 24 * HOUR_MS, resolution: 'hour', stepMs: 6 * HOUR_MS },
-} as const satisfies Record<string, { lengthMs: number; resolution: Resolution; stepMs: number }>;
+  '24h': { resolution: '10min', stepMs: BUCKET_MS['10min'] },
+  '7d': { resolution: 'hour', stepMs: HOUR_MS },
+  '30d': { resolution: 'hour', stepMs: 6 * HOUR_MS },
+} as const satisfies Record<string, { resolution: Resolution; stepMs: number }>;
 
 /**
  * How long probes took, over time up to `now`: the last hour probe by probe, more as quantiles of ten minutes, an hour
@@ -43,9 +42,9 @@ export function readProbeDurations(
   const vps = findReadable(app, actor, vpsId);
   if (!vps) return undefined;
   if (window === '1h') return { kind: 'points', points: vps.seriesId === null ? [] : lastHour(app, vps.seriesId, now) };
-  const { lengthMs, resolution, stepMs } = STEPS[window];
+  const { resolution, stepMs } = STEPS[window];
   if (vps.seriesId === null) return { kind: 'quantiles', stepMs, steps: [] };
-  const fromMs = stepStart(now.getTime() - lengthMs, stepMs);
+  const fromMs = stepStart(now.getTime() - WINDOW_MS[window], stepMs);
   const rows = app.db
     .select({ startsAt: healthRollups.startsAt, probes: healthRollups.probes })
     .from(healthRollups)
@@ -67,7 +66,7 @@ function summarize(startsAtMs: number, rows: readonly { probes: string }[]): Pro
 }
 
 function lastHour({ db }: App, seriesId: number, now: Date): { at: Date; probeMs: number }[] {
-  const from = new Date(bucketStart('10min', now.getTime() - HOUR_MS));
+  const from = new Date(bucketStart('10min', now.getTime() - WINDOW_MS['1h']));
   return db
     .select({ at: healthSamples.at, probeMs: healthSamples.probeMs })
     .from(healthSamples)

@@ -49,6 +49,17 @@ const mayChange = (actor: Actor, userId: string): boolean => actor.role === 'adm
 export const readPreferences = ({ db }: Pick<App, 'db'>, actor: Actor, userId: string): Preference[] =>
   mayChange(actor, userId) ? CHANNEL_NAMES.map((channel) => preferenceOf(channel, targetOf(db, userId, channel))) : [];
 
+/** The chat of the user's own bot; null where there is no bot, or the actor has no business. The token stays where it is. */
+export function readTelegramChat(
+  { db }: Pick<App, 'db'>,
+  actor: Actor,
+  userId: string,
+): { readonly chatId: string | null } | null {
+  if (!mayChange(actor, userId)) return null;
+  const bot = db.select().from(telegramBots).where(eq(telegramBots.userId, userId)).get();
+  return bot ? { chatId: bot.chatId } : null;
+}
+
 /** On which channels a user wants to hear of this kind. Without a choice of the user's own: by e-mail. */
 export const channelsFor = (db: Database | Transaction, userId: string, kind: NotificationKind): ChannelName[] =>
   CHANNEL_NAMES.filter((channel) => {

@@ -1,26 +1,26 @@
 import { error } from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
-import { listRestartLedger, readVps } from '$lib/fleet-admin/fleet-read';
+import { readVpsPage } from '$lib/fleet-admin/vps-page-read';
+import { parseWindow } from '$lib/history/probe-chart';
+import { monitorStatus } from '$lib/monitoring/health-checker';
 import { askedFor } from '$lib/monitoring/on-demand';
 import type { PageServerLoad } from './$types';
-
-const LEDGER_ROWS = 20;
 
 export const load: PageServerLoad = async ({ locals, params, url, depends }) => {
   depends('wardround:vps');
   const app = await defaultApp();
   const now = new Date();
-  const actor = guarded(locals.actor);
-  const vps = readVps(app, actor, params.id, now);
-  if (!vps) error(404, 'There is no such VPS');
+  const window = parseWindow(url.searchParams.get('range'));
+  const wanted = { id: params.id, window };
+  const view = readVpsPage(app, guarded(locals.actor), wanted, { monitor: monitorStatus(), now });
+  if (!view) error(404, 'There is no such VPS');
   return {
-    vps,
-    isAdmin: actor.role === 'admin',
-    asked: askedFor(params.id),
-    done: url.searchParams.get('done'),
-    restarts: listRestartLedger(app, actor, params.id, LEDGER_ROWS),
+    view,
+    window,
     now,
     breaker: app.settings.breaker,
+    asked: askedFor(params.id),
+    done: url.searchParams.get('done'),
   };
 };

@@ -1,0 +1,207 @@
+import { describe, expect, it } from 'vitest';
+import { customerSentence, type CustomerFacts } from './customer-sentence.ts';
+
+const NOW = new Date('2026-11-24T14:20:00Z');
+const ago = (seconds: number): Date => new Date(NOW.getTime() - seconds * 1_000);
+const ahead = (seconds: number): Date => ago(-seconds);
+
+const HEALTHY: CustomerFacts['vps'] = {
+  active: true,
+  subscriptionStatus: 'active',
+  maintenanceSince: null,
+  maintenanceUntil: null,
+  status: 'healthy',
+  circuitState: 'closed',
+  circuitReason: null,
+  halfOpenAt: null,
+  lastCheckAt: ago(12),
+  lastHealthyAt: ago(12),
+  lastErrorCode: null,
+};
+const MONITOR: CustomerFacts['monitor'] = { role: 'sweeping', nextSweepAt: ahead(34), healing: 'on', outage: false };
+const INCIDENT = { openedAt: ago(18 * 60), restarts: 0, acknowledgedAt: null };
+const CALM = { incident: null, restartedAt: null, monitor: MONITOR, checkValidMs: 180_000 };
+
+const sentence = (vps: Partial<CustomerFacts['vps']>, more: Partial<CustomerFacts> = {}): string => {
+  const { mark, label, now, next } = customerSentence({ ...CALM, ...more, vps: { ...HEALTHY, ...vps } }, NOW);
+  return `${mark}/${label}: ${now} ${next}`;
+};
+const unhealthy = { status: 'unhealthy', lastErrorCode: 'service_not_active', lastHealthyAt: ago(90) } as const;
+const open = {
+  ...unhealthy,
+  status: 'circuit_open',
+  circuitState: 'open',
+  circuitReason: 'failures',
+  halfOpenAt: ahead(12 * 60 + 5),
+} as const;
+
+describe('the sentence for a customer says how things are and what happens next', () => {
+  it.each<[string, Partial<CustomerFacts['vps']>, Partial<CustomerFacts>, string]>([
+    ['all is well', {}, {}, 'healthy/Running: Running. Checked 12 s ago.'],
+    [
+      'a restart of late',
+      {},
+      { restartedAt: new Date('2026-11-24T14:03:20Z') },
+      'healthy/Running: We restarted it at 14:03 UTC and it is running. Checked 12 s ago.',
+    ],
+    ['a restart long ago', {}, { restartedAt: ago(3 * 3600) }, 'healthy/Running: Running. Checked 12 s ago.'],
+    [
+      'between two states',
+      { lastErrorCode: 'service_in_transition' },
+      {},
+      'healthy/Running: Your service is just starting or stopping. We look again in 34 s.',
+    ],
+    ['stopped', unhealthy, {}, 'unhealthy/Not running: Your service is not running. We restart it in 34 s.'],
+    [
+      'stopped, a restart failed',
+      unhealthy,
+      { incident: { ...INCIDENT, restarts: 1 } },
+      'unhealthy/Not running: One restart did not help. We try again in 34 s.',
+    ],
+    [
+      'stopped while a sweep is under way',
+      unhealthy,
+      { monitor: { ...MONITOR, nextSweepAt: ago(3) } },
+      'unhealthy/Not running: Your service is not running. We restart it any moment.',
+    ],
+    [
+      'stopped, healing paused',
+      unhealthy,
+      { monitor: { ...MONITOR, healing: 'paused' } },
+      'unhealthy/Not running: Your service is not running. Restarts wait for our team, which knows.',
+    ],
+    [
+      'misconfigured',
+      { ...unhealthy, lastErrorCode: 'unit_masked' },
+      {},
+      'unhealthy/Not running: We cannot check your service as it is set up. Our team has to look.',
+    ],
+    [
+      'unreachable',
+      { status: 'down', lastErrorCode: 'timeout' },
+      { incident: INCIDENT },
+      'down/No answer: Your server has not answered since 14:02 UTC. We try again in 34 s.',
+    ],
+    [
+      'given up',
+      open,
+      { incident: { ...INCIDENT, restarts: 3 } },
+      'unhealthy/Not running: Three restarts did not help; our team knows, next automatic try in 12 min.',
+    ],
+    [
+      'given up, and somebody sees to it',
+      open,
+      { incident: { ...INCIDENT, restarts: 3, acknowledgedAt: ago(60) } },
+      'unhealthy/Not running: Three restarts did not help; our team is on it, next automatic try in 12 min.',
+    ],
+    [
+      'given up, trial due',
+      { ...open, circuitState: 'half_open', halfOpenAt: null },
+      { incident: { ...INCIDENT, restarts: 3 } },
+      'unhealthy/Not running: Three restarts did not help; our team knows, next automatic try in 34 s.',
+    ],
+    [
+      'crash loop',
+      { ...open, circuitReason: 'crash_loop', lastErrorCode: 'crash_loop' },
+      { incident: { ...INCIDENT, restarts: 5 } },
+      'unhealthy/Not running: Your service keeps stopping after restarts; our team knows, next automatic try in 12 min.',
+    ],
+    [
+      'given up, healing off',
+      open,
+      { incident: { ...INCIDENT, restarts: 3 }, monitor: { ...MONITOR, healing: 'off' } },
+      'unhealthy/Not running: Three restarts did not help; our team knows, restarts wait for it.',
+    ],
+    [
+      'unreachable for long',
+      { ...open, lastErrorCode: 'refused' },
+      { incident: INCIDENT },
+      'down/No answer: Your server has not answered since 14:02 UTC; our team knows, and we try again in 34 s.',
+    ],
+    [
+      'misconfigured for long',
+      { ...open, lastErrorCode: 'sudo_refused' },
+      { incident: INCIDENT },
+      'unhealthy/Not running: We cannot check your service as it is set up; our team knows.',
+    ],
+    [
+      'maintenance with an end',
+      { ...unhealthy, maintenanceSince: ago(600), maintenanceUntil: new Date('2026-11-25T02:00:00Z') },
+      {},
+      'maintenance/Maintenance: Under maintenance until 02:00 UTC on 25 November. We keep looking, but restart nothing meanwhile.',
+    ],
+    [
+      'maintenance without one',
+      { maintenanceSince: ago(600) },
+      {},
+      'maintenance/Maintenance: Under maintenance. We keep looking, but restart nothing meanwhile.',
+    ],
+    [
+      'not checked yet',
+      { status: null, lastCheckAt: null, lastHealthyAt: null },
+      {},
+      'unchecked/Not checked yet: Not checked yet. The first check comes in 34 s.',
+    ],
+    [
+      'not checked yet, nobody will',
+      { status: null, lastCheckAt: null, lastHealthyAt: null },
+      { monitor: { ...MONITOR, role: 'off', nextSweepAt: null } },
+      'unchecked/Not checked yet: Not checked yet. Our checks are switched off at the moment.',
+    ],
+    [
+      'not checked yet by our fault',
+      { status: null, lastCheckAt: null, lastHealthyAt: null, lastErrorCode: 'key_unreadable' },
+      {},
+      'unchecked/Not checked yet: We could not check your server yet. That is our fault; our team knows.',
+    ],
+    [
+      'a fault of ours',
+      { lastErrorCode: 'key_unreadable', lastHealthyAt: ago(130) },
+      {},
+      'unchecked/Unknown: We could not check your server; that is our fault. It was last seen running 2 min ago. Our team knows.',
+    ],
+    [
+      'an outage of ours',
+      { status: 'down', lastErrorCode: 'timeout', lastHealthyAt: ago(240) },
+      { monitor: { ...MONITOR, outage: true } },
+      'unchecked/Unknown: Our own checks do not get through, so we cannot tell how your server is. It was last seen running 4 min ago. Our team knows.',
+    ],
+    [
+      'checks are late',
+      { lastCheckAt: ago(600), lastHealthyAt: ago(600) },
+      {},
+      'unchecked/Unknown: Our checks are late, so we cannot tell how your server is right now. It was last seen running 10 min ago. We look again in 34 s.',
+    ],
+    [
+      'checks are off',
+      { lastCheckAt: ago(7200), lastHealthyAt: ago(7200) },
+      { monitor: { ...MONITOR, role: 'off', nextSweepAt: null } },
+      'unchecked/Unknown: Our checks are switched off at the moment, so we cannot tell how your server is. It was last seen running 2 h ago.',
+    ],
+    [
+      'being set up',
+      { active: false },
+      {},
+      'not_watched/Not watched: Your server is being set up. Checks begin as soon as it is ready.',
+    ],
+    [
+      'past due',
+      { active: false, subscriptionStatus: 'past_due' },
+      {},
+      'not_watched/Not watched: Checks have stopped: a payment is overdue. They go on as soon as it has arrived.',
+    ],
+    [
+      'cancelled',
+      { active: false, subscriptionStatus: 'canceled' },
+      {},
+      'not_watched/Not watched: Checks have ended: your subscription is cancelled. Nothing is restarted any more.',
+    ],
+  ])('%s', (_, vps, more, expected) => {
+    expect(sentence(vps, more)).toBe(expected);
+  });
+
+  it('never uses the words of the breaker', () => {
+    for (const state of [open, { ...open, circuitReason: 'crash_loop' as const }, unhealthy])
+      expect(sentence(state, { incident: INCIDENT })).not.toMatch(/circuit|breaker|half-open|ssh|systemd|unit/i);
+  });
+});

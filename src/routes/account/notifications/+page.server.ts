@@ -1,0 +1,39 @@
+import { fail, redirect, type RequestEvent } from '@sveltejs/kit';
+import { defaultApp } from '$lib/app';
+import { guarded } from '$lib/auth/actor';
+import { CHANNEL_WORDS } from '$lib/notifications/kind-words';
+import type { ChannelName } from '$lib/notifications/message';
+import { readChannelForm, readChoices, saveChannel } from '$lib/notifications/preferences-form';
+import { findUser } from '$lib/notifications/preferences';
+import type { Actions, PageServerLoad } from './$types';
+
+export const load: PageServerLoad = async ({ locals, url }) => {
+  const app = await defaultApp();
+  const { actor, user } = guarded(locals.signedIn);
+  const owner = guarded(findUser(app, actor, user.email));
+  const done = url.searchParams.get('done') ?? '';
+  return {
+    email: user.email,
+    choices: readChoices(app, actor, owner),
+    done: Object.hasOwn(CHANNEL_WORDS, done)
+      ? `Saved what we tell you by ${CHANNEL_WORDS[done as ChannelName]}.`
+      : null,
+  };
+};
+
+async function save(event: RequestEvent, channel: ChannelName) {
+  const app = await defaultApp();
+  const { actor, user } = guarded(event.locals.signedIn);
+  const form = readChannelForm(await event.request.formData());
+  const owner = guarded(findUser(app, actor, user.email));
+  const problems = await saveChannel(app, actor, { user: owner, channel }, form);
+  const { enabled, kinds, address } = form;
+  if (problems.length > 0) return fail(400, { channel, problems, typed: { enabled, kinds, address } });
+  redirect(303, `/account/notifications?done=${channel}`);
+}
+
+export const actions: Actions = {
+  email: (event) => save(event, 'email'),
+  telegram: (event) => save(event, 'telegram'),
+  webhook: (event) => save(event, 'webhook'),
+};

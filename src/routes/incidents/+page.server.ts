@@ -1,0 +1,45 @@
+import { fail, redirect } from '@sveltejs/kit';
+import { defaultApp } from '$lib/app';
+import { guarded } from '$lib/auth/actor';
+import { RefusedError } from '$lib/fleet-admin/fleet-admin';
+import { readVps } from '$lib/fleet-admin/fleet-read';
+import { acknowledgeIncident } from '$lib/fleet-admin/incident-admin';
+import { filterOf, PAGE_ROWS, parseIncidentQuery, searchOf } from '$lib/fleet-admin/incident-query';
+import { listCauses, listIncidents, sumIncidents } from '$lib/fleet-admin/incident-read';
+import { madeUpUntil } from '$lib/history/made-up';
+import { fieldsOf } from '../form-fields';
+import type { Actions, PageServerLoad } from './$types';
+
+export const load: PageServerLoad = async ({ locals, url, depends }) => {
+  depends('wardround:incidents');
+  const app = await defaultApp();
+  const actor = guarded(locals.actor);
+  const query = parseIncidentQuery(url.searchParams);
+  const filter = filterOf(query);
+  return {
+    query,
+    incidents: listIncidents(app, actor, { ...filter, limit: PAGE_ROWS, offset: (query.page - 1) * PAGE_ROWS }),
+    sums: sumIncidents(app, actor, filter),
+    /** Whatever the filter says. */
+    open: sumIncidents(app, actor, { open: true }).total,
+    vpsName: query.vps === null ? null : (readVps(app, actor, query.vps, new Date())?.customer ?? 'a removed VPS'),
+    causes: listCauses(app, actor),
+    madeUpUntil: madeUpUntil(app),
+    now: new Date(),
+  };
+};
+
+export const actions: Actions = {
+  acknowledge: async (event) => {
+    const { id, then } = await fieldsOf(event, 'id', 'then');
+    if (id === '') return fail(400, { problem: 'Say which incident: none was given.' });
+    try {
+      await acknowledgeIncident(await defaultApp(), guarded(event.locals.actor), id, new Date());
+    } catch (error) {
+      if (!(error instanceof RefusedError)) throw error;
+      return fail(409, { problem: `Not acknowledged: ${error.message}.` });
+    }
+    const back = searchOf(parseIncidentQuery(event.url.searchParams));
+    redirect(303, then === 'incident' ? `/incidents/${encodeURIComponent(id)}` : `/incidents${back}`);
+  },
+};
