@@ -32,18 +32,6 @@ const median = (values: readonly number[]): number =>
   values.toSorted((a, b) => a - b)[Math.floor(values.length / 2)] ?? 0;
 const say = (what: string, figure: string): void => console.log(`${what.padEnd(66)}${figure.padStart(12)}`);
 
-if (process.send) {
-  const [publicKey] = (await once(process, 'message')) as [string];
-  const ports: number[] = [];
-  for (let index = 0; index < WATCHED; index++)
-    ports.push((await startSshHost(healthyMachine(), '127.0.0.1', publicKey, { latencyMs: () => LATENCY_MS })).port);
-  process.send(ports);
-  process.on('disconnect', () => process.exit());
-} else {
-  await measureSweeps();
-  await measureFleetPage();
-}
-
 async function measureSweeps(): Promise<void> {
   const login = newKeyPair();
   const hosts = fork(import.meta.filename);
@@ -166,4 +154,16 @@ async function measureFleetPage(): Promise<void> {
   }
   await endWith(server, 'SIGTERM');
   scratch.remove();
+}
+
+if (process.send) {
+  const [publicKey] = (await once(process, 'message')) as [string];
+  const ports: number[] = [];
+  for (let index = 0; index < WATCHED; index++)
+    ports.push((await startSshHost(healthyMachine(), '127.0.0.1', publicKey, { latencyMs: () => LATENCY_MS })).port);
+  process.send(ports);
+  process.on('disconnect', () => process.exit());
+} else {
+  await measureSweeps();
+  await measureFleetPage();
 }

@@ -6,8 +6,10 @@ import { dataVersion } from '../db/client.ts';
 import { publish, subscribe } from './bus.ts';
 import { addChange, encodeEvent, messageForAdmins, messageForAll, messageForOwner, NO_CHANGES } from './changes.ts';
 
-/** Four messages a second at most, however fast the sweep is. */
+/** Four messages a second at most, however fast the sweep is; two, when so many read that writing takes its time. */
 const GAP_MS = 250;
+const GAP_OF_MANY_MS = 500;
+const MANY = 100;
 const HEARTBEAT_MS = 15_000;
 /** Other processes write too (the command line, the server that sweeps while this one stands by), and tell nobody. */
 const LOOK_FOR_OTHERS_MS = 1_000;
@@ -106,7 +108,8 @@ class StreamHub {
   #work(): () => void {
     const unsubscribe = subscribe((event) => {
       this.#changes = addChange(this.#changes, event);
-      this.#flush ??= setTimeout(() => this.#tell(), Math.max(0, this.#flushedAtMs + GAP_MS - performance.now()));
+      const gapMs = this.#readers.size > MANY ? GAP_OF_MANY_MS : GAP_MS;
+      this.#flush ??= setTimeout(() => this.#tell(), Math.max(0, this.#flushedAtMs + gapMs - performance.now()));
     });
     const heartbeat = setInterval(() => {
       for (const reader of this.#readers) reader.send(HEARTBEAT);
