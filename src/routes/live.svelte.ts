@@ -1,7 +1,8 @@
 import { invalidate, invalidateAll } from '$app/navigation';
-import { asset, resolve } from '$app/paths';
+import { resolve } from '$app/paths';
 import { navigating } from '$app/state';
 import { ServerClock } from '$lib/components/clock.svelte';
+import { readAgain } from './read-again';
 
 const TICK_MS = 1_000;
 /** Between two readings; with what the server gathers, a row turns within a second and a half of the commit. */
@@ -20,7 +21,7 @@ type Key = `wardround:${string}`;
 /** The one stream of this page, and the data that it keeps fresh. Only in a browser. */
 class LiveConnection {
   /** Whether the page can rely on hearing of changes. */
-  state = $state<'idle' | 'live' | 'reconnecting'>('idle');
+  state = $state<'idle' | 'opening' | 'live' | 'reconnecting'>('idle');
   readonly #keys = new Map<Key, number>();
   #source: EventSource | null = null;
   #failures = 0;
@@ -37,7 +38,9 @@ class LiveConnection {
   join(key: Key): () => void {
     this.#keys.set(key, (this.#keys.get(key) ?? 0) + 1);
     clearTimeout(this.#leave);
-    if (this.#source === null && this.state === 'idle') this.#open();
+    if (this.state === 'idle') this.#open();
+    // What changed between the load of this page and now was told to nobody.
+    else this.refresh();
     document.addEventListener('visibilitychange', this.#onVisibility);
     const anyway = setInterval(() => this.refresh(), READ_ANYWAY_MS);
     return () => {
@@ -58,6 +61,7 @@ class LiveConnection {
   }
 
   #open(): void {
+    if (this.state === 'idle') this.state = 'opening';
     clearTimeout(this.#retry);
     this.#source?.close();
     const source = new EventSource(resolve('/live'));
@@ -83,7 +87,7 @@ class LiveConnection {
     source.addEventListener('end', () => {
       this.#close();
       // The session is over: the server leads every reading to the sign-in.
-      void invalidateAll();
+      void readAgain(invalidateAll);
     });
   }
 
@@ -92,15 +96,11 @@ class LiveConnection {
     this.#source?.close();
     clearTimeout(this.#silence);
     this.state = 'reconnecting';
+    // A stream that is refused while the server is there: perhaps nobody is signed in any more, and reading tells.
+    if (this.#failures > 0) this.refresh();
     const waitMs = Math.min(RETRY_FIRST_MS * 2 ** this.#failures++, RETRY_MOST_MS);
     clearTimeout(this.#retry);
-    this.#retry = setTimeout(() => void this.#tryAgain(), waitMs * (0.75 + Math.random() / 2));
-  }
-
-  async #tryAgain(): Promise<void> {
-    // A stream that is refused while the server is there: perhaps nobody is signed in any more. The page then finds out.
-    if (this.#failures > 1 && (await isServerThere())) this.refresh();
-    if (this.state === 'reconnecting') this.#open();
+    this.#retry = setTimeout(() => this.#open(), waitMs * (0.75 + Math.random() / 2));
   }
 
   #close(): void {
@@ -135,28 +135,21 @@ class LiveConnection {
 
   async #read(): Promise<void> {
     this.#reading = undefined;
-    // Without the server SvelteKit would put the browser's own error page in place of this one.
-    if (this.state !== 'live' && !(await isServerThere())) return;
-    // Reading now would call off the click that is on its way.
-    const isBusy = navigating.to !== null;
     this.#readAtMs = performance.now();
-    if (!isBusy) {
+    // Reading now would call off the click that is on its way.
+    if (navigating.to === null) {
       this.#isStale = false;
       this.#isReading = true;
-      await Promise.allSettled([...this.#keys.keys()].map((key) => invalidate(key)));
+      const keys = [...this.#keys.keys()];
+      const isServerThere = await readAgain(() => Promise.all(keys.map((key) => invalidate(key))));
       this.#isReading = false;
+      if (!isServerThere && this.state === 'live') this.#fail();
     }
     this.#schedule();
   }
 }
 
 type Timer = ReturnType<typeof setTimeout> | undefined;
-
-const isServerThere = (): Promise<boolean> =>
-  fetch(asset('/favicon.svg'), { method: 'HEAD', cache: 'no-store' }).then(
-    ({ ok }) => ok,
-    () => false,
-  );
 
 export const live = new LiveConnection();
 
