@@ -1,10 +1,13 @@
 import { asc, eq } from 'drizzle-orm';
-import { describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { Actor } from '../src/lib/auth/actor.ts';
 import { healthEvents, incidents, restartEvidence } from '../src/lib/db/schema.ts';
+import { editVps, readEditable } from '../src/lib/fleet-admin/edit-vps.ts';
 import { RefusedError } from '../src/lib/fleet-admin/fleet-admin.ts';
 import { readVps } from '../src/lib/fleet-admin/fleet-read.ts';
 import { parseMaintenance } from '../src/lib/fleet-admin/maintenance-request.ts';
+import { parseVpsEdit } from '../src/lib/fleet-admin/new-vps.ts';
+import { changeStatusPage, readPublicStatus, readStatusPage } from '../src/lib/fleet-admin/status-page.ts';
 import {
   checkNow,
   resetCircuit,
@@ -14,6 +17,8 @@ import {
 } from '../src/lib/fleet-admin/vps-actions.ts';
 import { subscribe } from '../src/lib/live/bus.ts';
 import { askedFor } from '../src/lib/monitoring/on-demand.ts';
+import { addAll, makeLogin, startVps } from './support/fleet.ts';
+import { runCli, scratchEnvironment } from './support/project.ts';
 import { addTestVps, ledgerOf, openWard, startTestHost, until, type Ward } from './support/scratch-app.ts';
 
 const ADMIN: Actor = { role: 'admin', userId: 'user-admin' };
@@ -236,6 +241,56 @@ describe('setVpsHealing', () => {
   });
 });
 
+describe('editVps', () => {
+  it('pins the key of another machine anew, keeps a key that is not given, and refuses a taken address', async () => {
+    const ward = await openWard();
+    const { app, id } = ward;
+    await ward.sweep();
+    const other = await startTestHost();
+    const parsed = parseVpsEdit({ customer: 'a@example.test', host: '127.0.0.1', privateKey: '' });
+    if ('problems' in parsed) throw new Error(parsed.problems.join());
+    const { port, user } = ward.host;
+    expect(readEditable(app, ADMIN, id)).toMatchObject({ host: '127.0.0.1', port, user });
+    const edit = { ...parsed.edit, user };
+    expect(await editVps(app, ADMIN, id, { ...edit, port })).toEqual([]);
+    const moved = { ...edit, port: other.port, privateKey: other.privateKey };
+    expect(await editVps(app, ADMIN, id, moved)).toEqual(['port', 'private key']);
+    expect(readVps(app, ADMIN, id, new Date())?.hostKeyFingerprint).toBeNull();
+    await ward.sweep();
+    expect(ward.state()).toMatchObject({ status: 'healthy', totalChecks: 2 });
+    expect(other.dials()).toBe(1);
+    expect(actionsOf(ward)).toEqual(['vps_edited']);
+
+    const { id: second } = await addTestVps(app, ward.host);
+    await expect(editVps(app, ADMIN, second, moved)).rejects.toThrow('another VPS');
+    await expect(editVps(app, { role: 'customer', userId: ward.userId }, id, edit)).rejects.toThrow(RefusedError);
+  });
+});
+
+describe('a status page', () => {
+  it('is off at first, its owner and admins switch it, and its old addresses are void', async () => {
+    const ward = await openWard();
+    const { app, id, userId } = ward;
+    const owner: Actor = { role: 'customer', userId };
+    const stranger: Actor = { role: 'customer', userId: 'user-other' };
+    expect(readStatusPage(app, owner, id)).toBeNull();
+    expect(readStatusPage(app, stranger, id)).toBeUndefined();
+    expect(await changeStatusPage(app, stranger, id, { kind: 'on', title: '' })).toEqual({ kind: 'not_found' });
+    await changeStatusPage(app, owner, id, { kind: 'on', title: ' Shop ' });
+    const first = readStatusPage(app, ADMIN, id);
+    expect(first).toMatchObject({ title: 'Shop', token: expect.stringMatching(/^[\w-]{43}$/) });
+    await ward.sweep();
+    const shown = readPublicStatus(app, first?.token ?? '', new Date());
+    expect(shown).toMatchObject({ title: 'Shop', state: 'running' });
+    expect(JSON.stringify(shown)).not.toMatch(/127\.0\.0\.1|@|rachel8|vps-|user-/);
+    await changeStatusPage(app, ADMIN, id, { kind: 'renew' });
+    expect(readPublicStatus(app, first?.token ?? '', new Date())).toBeUndefined();
+    await changeStatusPage(app, owner, id, { kind: 'off' });
+    expect(readStatusPage(app, owner, id)).toBeNull();
+    expect(actionsOf(ward)).toEqual(['status_page_renewed']);
+  });
+});
+
 describe('setMaintenance', () => {
   it('begins and ends it for each of them', async () => {
     const ward = await openWard();
@@ -246,5 +301,41 @@ describe('setMaintenance', () => {
     await setMaintenance(ward.app, ADMIN, [ward.id], 'end', new Date());
     expect(readVps(ward.app, ADMIN, ward.id, new Date())?.maintenanceSince).toBeNull();
     expect(actionsOf(ward)).toEqual(['maintenance_planned', 'maintenance_ended']);
+  });
+});
+
+describe('wardround vps', () => {
+  let scratch: ReturnType<typeof scratchEnvironment>;
+  afterEach(() => scratch.remove());
+
+  it('checks, restarts, pauses, resets and edits one VPS', async () => {
+    scratch = scratchEnvironment({ RESTART_SETTLE_MS: '50', SSH_CONNECT_TIMEOUT_MS: '1000' });
+    const login = makeLogin(scratch.folder);
+    const vps = await startVps(login.publicKey);
+    onTestFinished(() => vps.host.close());
+    const [id = ''] = await addAll(scratch.environment, login.keyFile, [vps]);
+    const run = (...args: string[]) => runCli(scratch.environment, 'vps', ...args);
+    const json = async (...args: string[]) =>
+      JSON.parse((await run(...args, '--json')).stdout) as Record<string, unknown>;
+
+    expect(await json('check', id)).toMatchObject({ status: 'healthy', totalChecks: 1 });
+    expect(await json('restart', id)).toMatchObject({ status: 'healthy', restart: { outcome: 'succeeded' } });
+    expect((await run('healing', id, 'off')).stdout).toMatch(/healing is off since .*; checks go on/);
+    vps.machine.unit = 'failed';
+    const stopped = await run('check', id);
+    expect(stopped).toMatchObject({ exitCode: 1, stderr: '' });
+    expect(stopped.stdout).toContain('automatic restarts of this VPS are switched off');
+    vps.machine.restart = 'fails';
+    expect(await run('restart', id, '--yes')).toMatchObject({ exitCode: 1 });
+    expect(await json('reset', id)).toMatchObject({ consecutiveFailures: 0, circuitState: 'closed' });
+    expect(await json('healing', id, 'on')).toMatchObject({ healingPausedSince: null });
+    expect(await json('edit', id, '--service', 'nginx', '--name', 'Anna')).toMatchObject({
+      service: 'nginx',
+      customer: 'Anna',
+      port: vps.host.port,
+    });
+    expect((await run('edit', id)).stdout).toContain('Nothing was changed.');
+    expect(await run('edit', id, '--port', 'x')).toMatchObject({ exitCode: 2 });
+    expect((await run('healing', '--help')).stdout).toContain('turn them on or off');
   });
 });

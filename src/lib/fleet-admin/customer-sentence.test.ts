@@ -17,6 +17,7 @@ const HEALTHY: CustomerFacts['vps'] = {
   lastCheckAt: ago(12),
   lastHealthyAt: ago(12),
   lastErrorCode: null,
+  authRetryAt: null,
 };
 const MONITOR: CustomerFacts['monitor'] = { role: 'sweeping', nextSweepAt: ahead(34), healing: 'on', outage: false };
 const INCIDENT = { openedAt: ago(18 * 60), restarts: 0, acknowledgedAt: null };
@@ -81,6 +82,12 @@ describe('the sentence for a customer says how things are and what happens next'
       { status: 'down', lastErrorCode: 'timeout' },
       { incident: INCIDENT },
       'down/No answer: Your server has not answered since 14:02 UTC. We try again in 34 s.',
+    ],
+    [
+      'refused logins, so that checks wait',
+      { status: 'down', lastErrorCode: 'auth_rejected', authRetryAt: ahead(4 * 60 + 5) },
+      { incident: INCIDENT },
+      'down/No answer: Your server has not answered since 14:02 UTC. We try again in 4 min.',
     ],
     [
       'given up',

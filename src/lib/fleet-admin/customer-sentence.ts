@@ -22,6 +22,7 @@ export type CustomerFacts = {
     | 'lastCheckAt'
     | 'lastHealthyAt'
     | 'lastErrorCode'
+    | 'authRetryAt'
   >;
   /** The one that is open. */
   readonly incident: Pick<IncidentRow, 'openedAt' | 'restarts' | 'acknowledgedAt'> | null;
@@ -210,9 +211,10 @@ const didNotHelp = (restarts: number): string =>
 const ago = (what: string, at: Date, now: Date): string =>
   `${what} ${shortDuration(now.getTime() - at.getTime())} ago.`;
 
-function untilNextCheck({ monitor: { role, nextSweepAt } }: CustomerFacts, now: Date): string {
+function untilNextCheck({ vps, monitor: { role, nextSweepAt } }: CustomerFacts, now: Date): string {
   if (role === 'off') return 'when our checks are switched on again';
   if (nextSweepAt === null) return 'with the next check';
-  const ms = nextSweepAt.getTime() - now.getTime();
+  // After refused logins, checks wait longer.
+  const ms = Math.max(nextSweepAt.getTime(), vps.authRetryAt?.getTime() ?? 0) - now.getTime();
   return ms < 1_000 ? 'any moment' : `in ${shortDuration(ms)}`;
 }

@@ -139,7 +139,10 @@ export const readVps = (app: App, actor: Actor, id: string, now: Date): FleetRow
 export const readVpsByIds = (app: App, actor: Actor, ids: readonly string[], now: Date): FleetRow[] =>
   readRows(app, and(inArray(subscriptions.id, [...ids]), ownedBy(actor)), now).map(rowFor(actor));
 
-export type RestartRow = Pick<typeof restartAttempts.$inferSelect, 'intendedAt' | 'finishedAt' | 'outcome' | 'detail'>;
+export type RestartRow = Pick<
+  typeof restartAttempts.$inferSelect,
+  'intendedAt' | 'finishedAt' | 'outcome' | 'detail' | 'requestedBy'
+>;
 
 /** The latest restarts of a VPS, newest first. */
 export const listRestartLedger = ({ db }: App, actor: Actor, vpsId: string, limit: number): RestartRow[] =>
@@ -149,6 +152,7 @@ export const listRestartLedger = ({ db }: App, actor: Actor, vpsId: string, limi
       finishedAt: restartAttempts.finishedAt,
       outcome: restartAttempts.outcome,
       detail: restartAttempts.detail,
+      requestedBy: restartAttempts.requestedBy,
     })
     .from(restartAttempts)
     .innerJoin(subscriptions, eq(subscriptions.userId, restartAttempts.userId))

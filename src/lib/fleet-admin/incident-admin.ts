@@ -8,10 +8,12 @@ import { RefusedError } from './fleet-admin.ts';
 
 /**
  * Says that somebody sees to an incident: no more reminders until it ends; the recovery is told all the same. A second
- * time changes nothing. Throws `RefusedError` for an incident that has ended, or is none.
+ * time changes nothing. Throws `RefusedError` for an incident that has ended, or is none. Throws when
+ * a customer asks: no page lets it come to that.
  */
 export const acknowledgeIncident = ({ db }: App, actor: Actor, id: string, at: Date): Promise<void> =>
   write(db, (tx) => {
+    if (actor.role !== 'admin') throw new Error('only an admin acknowledges incidents');
     const incident = tx.select().from(incidents).where(eq(incidents.id, id)).get();
     if (!incident)
       throw new RefusedError(`there is no incident ${JSON.stringify(id)}; "wardround incidents list" shows them`);

@@ -3,6 +3,7 @@ import { addWatched, openHistoryApp, type HistoryApp } from '../../../tests/supp
 import type { App } from '../app.ts';
 import { LOCAL_OPERATOR, type Actor } from '../auth/actor.ts';
 import { incidents } from '../db/schema.ts';
+import { acknowledgeIncident } from './incident-admin.ts';
 import { CSV_HEAD } from './incident-csv.ts';
 import { exportIncidents } from './incident-export.ts';
 import { listCauses, listIncidents, sumIncidents, type IncidentFilter } from './incident-read.ts';
@@ -83,6 +84,15 @@ describe('a list of incidents', () => {
     expect(listCauses(app, { role: 'customer', userId: 'user-bert' })).toEqual(['refused']);
     expect(listCauses(app, LOCAL_OPERATOR)).toEqual(['refused', 'timeout']);
     expect(await textOf(exportIncidents(app, anna, {}))).not.toContain('bert');
+  });
+});
+
+describe('acknowledging', () => {
+  it('is for admins, of incidents that are open', async () => {
+    await expect(acknowledgeIncident(app, anna, 'open', day('05'))).rejects.toThrow('only an admin');
+    await expect(acknowledgeIncident(app, LOCAL_OPERATOR, 'third', day('05'))).rejects.toThrow('has ended already');
+    await acknowledgeIncident(app, LOCAL_OPERATOR, 'open', day('05'));
+    expect(listIncidents(app, anna, { open: true, limit: 1 })[0]).toMatchObject({ acknowledgedAt: day('05') });
   });
 });
 

@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, gte, isNotNull, isNull, lt, sql, type SQL } from 'drizzle-orm';
+import { and, asc, desc, eq, gte, inArray, isNotNull, isNull, lt, sql, type SQL } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import type { Actor } from '../auth/actor.ts';
 import { healthEvents, incidents, restartAttempts, restartEvidence, subscriptions, users } from '../db/schema.ts';
@@ -14,6 +14,8 @@ export type IncidentRow = Incident & {
 };
 
 export type IncidentFilter = {
+  /** Whose; a VPS is found faster together with its user. */
+  readonly userId?: string;
   readonly vpsId?: string;
   readonly open?: boolean;
   /** No longer open. */
@@ -47,9 +49,10 @@ const toRow = ({ incident, ...rest }: ReturnType<ReturnType<typeof selectInciden
   ...rest,
 });
 
-const whereOf = (actor: Actor, { vpsId, open, ended, cause, since, before }: IncidentFilter): SQL | undefined =>
+const whereOf = (actor: Actor, { userId, vpsId, open, ended, cause, since, before }: IncidentFilter): SQL | undefined =>
   and(
     ownedBy(actor),
+    userId === undefined ? undefined : eq(incidents.userId, userId),
     vpsId === undefined ? undefined : eq(incidents.vpsId, vpsId),
     open ? isNull(incidents.endedAt) : undefined,
     ended ? isNotNull(incidents.endedAt) : undefined,
@@ -58,15 +61,24 @@ const whereOf = (actor: Actor, { vpsId, open, ended, cause, since, before }: Inc
     before === undefined ? undefined : lt(incidents.openedAt, before),
   );
 
+const OPEN_FIRST = [sql`${incidents.endedAt} IS NOT NULL`, desc(incidents.openedAt), desc(incidents.id)];
+
 /** The incidents this actor may see: open ones first, then the latest. */
-export const listIncidents = (app: App, actor: Actor, { limit, offset = 0, ...filter }: IncidentPage): IncidentRow[] =>
-  selectIncidents(app)
+export function listIncidents(app: App, actor: Actor, { limit, offset = 0, ...filter }: IncidentPage): IncidentRow[] {
+  // Sorted by themselves: of all that match, only those of the page need their customer, host and restarts.
+  const page = app.db
+    .select({ id: incidents.id })
+    .from(incidents)
     .where(whereOf(actor, filter))
-    .orderBy(sql`${incidents.endedAt} IS NOT NULL`, desc(incidents.openedAt), desc(incidents.id))
+    .orderBy(...OPEN_FIRST)
     .limit(limit)
-    .offset(offset)
+    .offset(offset);
+  return selectIncidents(app)
+    .where(inArray(incidents.id, page))
+    .orderBy(...OPEN_FIRST)
     .all()
     .map(toRow);
+}
 
 export type IncidentSums = {
   readonly total: number;

@@ -1,8 +1,9 @@
-import { inArray } from 'drizzle-orm';
+import { and, desc, eq, inArray } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import type { Actor } from '../auth/actor.ts';
-import { users } from '../db/schema.ts';
-import { readJournal, type JournalRow } from '../history/journal-store.ts';
+import { healthEvents, users } from '../db/schema.ts';
+import type { JournalRow } from '../history/journal-store.ts';
+import type { FleetRow } from './fleet-read.ts';
 import { describeEvent } from './journal-words.ts';
 
 /** An event as an admin reads it; `by` is null for what the monitor did by itself. */
@@ -35,5 +36,20 @@ export function linesOf(app: Pick<App, 'db'>, rows: readonly JournalRow[]): Jour
 }
 
 /** The latest events of a VPS, newest first; for admins, as events hold raw words of the remote host. */
-export const readVpsJournal = (app: App, actor: Actor, vpsId: string, limit: number): JournalLine[] =>
-  actor.role === 'admin' ? linesOf(app, readJournal(app, { afterId: 0, vpsId, limit, latest: true })).reverse() : [];
+export function readVpsJournal(
+  app: App,
+  actor: Actor,
+  { id, userId }: Pick<FleetRow, 'id' | 'userId'>,
+  limit: number,
+): JournalLine[] {
+  if (actor.role !== 'admin') return [];
+  const rows = app.db
+    .select()
+    .from(healthEvents)
+    .where(and(eq(healthEvents.userId, userId), eq(healthEvents.vpsId, id)))
+    // By the index; the number tells apart what happened in the same millisecond.
+    .orderBy(desc(healthEvents.at), desc(healthEvents.id))
+    .limit(limit)
+    .all();
+  return linesOf(app, rows);
+}

@@ -41,7 +41,7 @@ export function describeEvent(kind: JournalKind, detail: JournalDetail): string 
     case 'restart_succeeded':
       return 'restart worked';
     case 'restart_failed':
-      return `restart failed${message}`;
+      return `restart did not help${message}`;
     case 'restart_unknown':
       return `restart with unknown outcome${message}`;
     case 'circuit_opened':

@@ -32,4 +32,4 @@ export const rowFor =
 export const restartFor =
   (actor: Actor) =>
   (row: RestartRow): RestartRow =>
-    actor.role === 'admin' ? row : { ...row, detail: null };
+    actor.role === 'admin' ? row : { ...row, detail: null, requestedBy: null };

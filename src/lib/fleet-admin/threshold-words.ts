@@ -29,11 +29,15 @@ export const thresholdsOf = (settings: Settings): Threshold[] => [
   },
   { what: 'Then one trial after', value: exactDuration(settings.breaker.cooldownMs), variable: 'CIRCUIT_COOLDOWN_MS' },
   {
-    what: 'A crash loop is',
+    what: 'A crash loop begins with',
     value: inUnit(settings.restartBudget.maxRestarts, 'restart'),
     variable: 'RESTART_BUDGET',
   },
-  { what: 'within', value: exactDuration(settings.restartBudget.windowMs), variable: 'RESTART_BUDGET_WINDOW_MS' },
+  {
+    what: 'Crash loop, counted over',
+    value: exactDuration(settings.restartBudget.windowMs),
+    variable: 'RESTART_BUDGET_WINDOW_MS',
+  },
   {
     what: 'Restarts in one sweep',
     value: settings.maxRestartsPerSweep === null ? '5, or a tenth of the fleet' : String(settings.maxRestartsPerSweep),

@@ -74,7 +74,7 @@ export function readVpsPage(
   const history = readHistory(app, actor, { id, window }, now);
   if (!vps || !history) return undefined;
   if (actor.role === 'customer') return customerView(app, actor, vps, { history, monitor, now });
-  const incidents = listIncidents(app, actor, { vpsId: id, limit: ADMIN_INCIDENTS });
+  const incidents = listIncidents(app, actor, { userId: vps.userId, vpsId: id, limit: ADMIN_INCIDENTS });
   return {
     kind: 'admin',
     vps,
@@ -85,7 +85,7 @@ export function readVpsPage(
       .slice(0, WITH_EVIDENCE)
       .flatMap((incident) => readIncident(app, actor, incident.id) ?? []),
     restarts: listRestartLedger(app, actor, id, LEDGER_ROWS),
-    journal: readVpsJournal(app, actor, id, JOURNAL_ROWS),
+    journal: readVpsJournal(app, actor, vps, JOURNAL_ROWS),
     history,
   };
 }
@@ -131,6 +131,7 @@ function customerView(
         lastCheckAt: vps.lastCheckAt,
         lastHealthyAt: vps.lastHealthyAt,
         lastErrorCode: vps.lastErrorCode,
+        authRetryAt: vps.authRetryAt,
       },
       incident:
         latest?.endedAt === null

@@ -32,7 +32,7 @@ export type ProbeChart = {
 
 const X_TICKS: Record<ProbeWindow, readonly string[]> = {
   '1h': ['−60 min', '−45', '−30', '−15', 'now'],
-  '24h': ['−24 h', '−18 h', '−12 h', '−6 h', 'now'],
+  '24h': ['−24 h', '−18', '−12', '−6', 'now'],
   '7d': ['−7 d', '−6', '−5', '−4', '−3', '−2', '−1', 'now'],
   '30d': ['−30 days', '−20 days', '−10 days', 'now'],
 };

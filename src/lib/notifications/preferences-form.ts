@@ -1,6 +1,7 @@
+import { eq } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import type { Actor } from '../auth/actor.ts';
-import type { users } from '../db/schema.ts';
+import { subscriptions, type users } from '../db/schema.ts';
 import { CHANNELS } from './channels/registry.ts';
 import { ADMIN_KINDS, CUSTOMER_KINDS, type ChannelName, type NotificationKind } from './message.ts';
 import {
@@ -25,8 +26,12 @@ export type ChannelChoice = Preference & {
   readonly hasBot: boolean;
 };
 
-const offeredTo = ({ role }: Pick<User, 'role'>): readonly NotificationKind[] =>
-  role === 'admin' ? ADMIN_KINDS : CUSTOMER_KINDS;
+/** Admins who rent a VPS themselves hear of it as its customers do. */
+function offeredTo({ db }: Pick<App, 'db'>, { id, role }: User): readonly NotificationKind[] {
+  if (role !== 'admin') return CUSTOMER_KINDS;
+  const own = db.select({ id: subscriptions.id }).from(subscriptions).where(eq(subscriptions.userId, id)).get();
+  return own ? [...ADMIN_KINDS, ...CUSTOMER_KINDS] : ADMIN_KINDS;
+}
 
 /** The channels of a user, with what can be chosen; empty where the actor has no business. */
 export function readChoices(app: App, actor: Actor, user: User): ChannelChoice[] {
@@ -34,7 +39,7 @@ export function readChoices(app: App, actor: Actor, user: User): ChannelChoice[]
   return readPreferences(app, actor, user.id).map((preference) => ({
     ...preference,
     address: preference.address ?? (preference.channel === 'telegram' ? (chat?.chatId ?? null) : null),
-    offered: offeredTo(user),
+    offered: offeredTo(app, user),
     problem: problemOf(app, actor, preference.channel),
     addressHint: CHANNELS[preference.channel].addressHint,
     hasBot: preference.channel === 'telegram' && chat !== null,
@@ -77,7 +82,7 @@ export async function saveChannel(
   { user, channel }: { readonly user: User; readonly channel: ChannelName },
   form: ChannelForm,
 ): Promise<readonly string[]> {
-  const offered: readonly string[] = offeredTo(user);
+  const offered: readonly string[] = offeredTo(app, user);
   if (form.enabled && form.kinds.length === 0)
     return ['Choose at least one kind of message, or turn this channel off.'];
   const all = offered.every((kind) => form.kinds.includes(kind));
