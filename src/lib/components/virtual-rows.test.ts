@@ -8,7 +8,7 @@ describe('the rows of a long list that are in the page', () => {
     ['at the beginning, below a header', { ...view, top: 320 }, { first: 0, last: 13 }],
     ['in the middle', { ...view, top: -64_000 }, { first: 992, last: 1_018 }],
     ['at the end', { ...view, top: 640 - 5_000 * 64 }, { first: 4_982, last: 5_000 }],
-    ['of a list that is shorter than the window', { ...view, top: 100, total: 3 }, { first: 0, last: 3 }],
+    ['of a short list, which are all', { ...view, top: 9_000, total: 100 }, { first: 0, last: 100 }],
     ['of a list far below the window', { ...view, top: 9_000 }, { first: 0, last: 0 }],
   ])('%s', (_, given, rows) => {
     expect(visibleRows(given)).toEqual(rows);

@@ -1,5 +1,7 @@
 /** Rows beyond the edges of the window, so that they are there before they are seen. */
 const OVERSCAN = 8;
+/** A list no longer than this is in the page as a whole, where the browser's own search and a printer find it. */
+const SHORT = 100;
 
 type View = {
   /** Where the list begins, from the upper edge of the window; pixels, like the rest. */
@@ -11,6 +13,7 @@ type View = {
 
 /** The rows that have to be in the page, from `first` up to but not including `last`. */
 export function visibleRows({ top, viewHeight, rowHeight, total }: View): { first: number; last: number } {
+  if (total <= SHORT) return { first: 0, last: total };
   const within = (row: number): number => Math.min(total, Math.max(0, row));
   return {
     first: within(Math.floor(-top / rowHeight) - OVERSCAN),
