@@ -5,6 +5,7 @@ import type { Asking } from '$lib/auth/asking';
 import { judgeAccess } from '$lib/auth/routes';
 import { readSession } from '$lib/auth/session';
 import { bootServer } from '$lib/boot';
+import { parseTheme, THEME_COOKIE } from '$lib/components/theme';
 import { passOn } from './routes/browser-cookies';
 
 // Runs at the start of a built server, at the first request in dev (and again after an edit), and at build time whenever
@@ -24,7 +25,10 @@ export const handle: Handle = async ({ event, resolve }) => {
   event.locals.actor = signedIn?.actor ?? null;
   guard(event);
 
-  const response = await resolve(event);
+  const theme = parseTheme(event.cookies.get(THEME_COOKIE)) ?? 'system';
+  const response = await resolve(event, {
+    transformPageChunk: ({ html }) => html.replace('%wardround.theme%', theme),
+  });
   const { headers } = response;
   headers.set('x-content-type-options', 'nosniff');
   headers.set('x-frame-options', 'DENY');

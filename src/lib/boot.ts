@@ -1,11 +1,12 @@
 import { once } from 'node:events';
-import { defaultApp } from './app.ts';
+import { defaultApp, type App } from './app.ts';
 import { offerFirstAdmin } from './auth/first-admin.ts';
 import { ConfigurationError } from './config.ts';
 import { DatabaseError } from './db/client.ts';
 import { startHistoryRetention, stopHistoryRetention } from './history/retention.ts';
 import { startGracePeriodEnforcer, stopGracePeriodEnforcer } from './jobs/grace-period-enforcer.ts';
 import { createLog, messageOf } from './jobs/log.ts';
+import { closeStreams } from './live/stream.ts';
 import { startHealthMonitor, stopHealthMonitor } from './monitoring/health-checker.ts';
 import { stopOnDemand } from './monitoring/on-demand.ts';
 import { startDispatcher, stopDispatcher } from './notifications/dispatcher.ts';
@@ -34,7 +35,7 @@ export async function bootServer({ exitAfterStop }: { readonly exitAfterStop: bo
     startGracePeriodEnforcer(app);
     startHistoryRetention(app);
     startDispatcher(app);
-    stopOnSignals(exitAfterStop);
+    stopOnSignals(app, exitAfterStop);
     // Not before: a page may still be on its way when the jobs have ended.
     process.once('exit', () => app.close());
   } catch (error) {
@@ -47,7 +48,7 @@ export async function bootServer({ exitAfterStop }: { readonly exitAfterStop: bo
 /** Ctrl-C under npm arrives twice at once: from the terminal and from npm. */
 const SAME_SIGNAL_MS = 1_000;
 
-function stopOnSignals(exitAfterStop: boolean): void {
+function stopOnSignals(app: App, exitAfterStop: boolean): void {
   let stoppingSinceMs: number | null = null;
   const onSignal = (signal: NodeJS.Signals): void => {
     if (stoppingSinceMs !== null) {
@@ -57,6 +58,8 @@ function stopOnSignals(exitAfterStop: boolean): void {
     }
     stoppingSinceMs = performance.now();
     log.info(`${signal}: stopping; a restart under way may end first`);
+    // The server waits for its requests, and a stream is one that never ends.
+    closeStreams(app);
     const jobs = [
       stopHealthMonitor(),
       stopOnDemand(),

@@ -1,10 +1,15 @@
-import { redirect } from '@sveltejs/kit';
+import { error, fail, redirect } from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
+import { actOnMany } from '$lib/fleet-admin/bulk';
+import { bulkInWords, parseBulkAction } from '$lib/fleet-admin/bulk-words';
+import { readFleetList } from '$lib/fleet-admin/fleet-list';
+import { parseFleetQuery } from '$lib/fleet-admin/fleet-query';
 import { listVps } from '$lib/fleet-admin/fleet-read';
-import { byTrouble, conditionOf, CONDITIONS, countConditions } from '$lib/fleet-admin/words';
+import { monitorNotices } from '$lib/fleet-admin/monitor-words';
 import { monitorStatus } from '$lib/monitoring/health-checker';
-import type { PageServerLoad } from './$types';
+import { readMonitorState } from '$lib/monitoring/monitor-state';
+import type { Actions, PageServerLoad } from './$types';
 
 /** Reads what the last sweep has written; no page ever waits for a check. */
 export const load: PageServerLoad = async ({ locals, url, depends }) => {
@@ -12,18 +17,33 @@ export const load: PageServerLoad = async ({ locals, url, depends }) => {
   const app = await defaultApp();
   const now = new Date();
   const actor = guarded(locals.actor);
-  const all = listVps(app, actor, now);
-  // A customer has one VPS and no fleet; without one yet, the account says so.
-  if (actor.role === 'customer') redirect(303, all[0] ? `/vps/${all[0].id}` : '/account');
-  const status = CONDITIONS.find((condition) => condition === url.searchParams.get('status')) ?? null;
-  const rows = byTrouble(status === null ? all : all.filter((row) => conditionOf(row) === status));
+  if (actor.role === 'customer') {
+    // A customer has one VPS and no fleet; without one yet, the account says so.
+    const [own] = listVps(app, actor, now);
+    redirect(303, own ? `/vps/${own.id}` : '/account');
+  }
+  const query = parseFleetQuery(url.searchParams);
+  const monitor = monitorStatus();
   return {
-    rows,
-    status,
-    total: all.length,
-    counts: countConditions(all),
+    query,
+    fleet: readFleetList(app, actor, query, now),
     now,
-    monitor: monitorStatus(),
+    monitor,
+    notices: monitorNotices(readMonitorState(app.db), monitor.lastSweep?.fault ?? null, now),
     breaker: app.settings.breaker,
   };
+};
+
+export const actions: Actions = {
+  bulk: async ({ locals, request }) => {
+    const actor = guarded(locals.actor);
+    if (actor.role !== 'admin') error(403, 'This is for administrators');
+    const form = await request.formData();
+    const action = parseBulkAction(String(form.get('do')));
+    const vpsIds = form.getAll('vps').map(String);
+    if (action === undefined || vpsIds.length === 0) return fail(400, { problem: 'Select the VPSs that are meant.' });
+    const result = await actOnMany(await defaultApp(), actor, { action, vpsIds }, new Date());
+    if (result.kind === 'refused') return fail(409, { problem: bulkInWords(result) });
+    return { done: bulkInWords(result) };
+  },
 };

@@ -68,6 +68,10 @@ export function clientOf(tx: Transaction): Sqlite.Database {
   return client;
 }
 
+/** A number that is another one as soon as another connection, thus another process, has committed something. */
+export const dataVersion = ({ $client }: Database): number =>
+  $client.pragma('data_version', { simple: true }) as number;
+
 /**
  * Opens (and makes, if missing) the database, checks it (unless a server works with it and has checked it) and brings
  * it to the newest schema.

@@ -1,4 +1,4 @@
-import { and, asc, desc, eq, or, type SQL } from 'drizzle-orm';
+import { and, asc, desc, eq, inArray, or, type SQL } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import type { Actor } from '../auth/actor.ts';
 import { healthChecks, maintenanceWindows, restartAttempts, subscriptions, users } from '../db/schema.ts';
@@ -56,7 +56,11 @@ const ownedBy = (actor: Actor): SQL | undefined =>
   actor.role === 'admin' ? undefined : eq(subscriptions.userId, actor.userId);
 
 function readRows({ db, settings }: App, where: SQL | undefined, now: Date): FleetRow[] {
-  const windows = Map.groupBy(db.select().from(maintenanceWindows).all(), ({ userId }) => userId);
+  const ids = db.select({ id: subscriptions.userId }).from(subscriptions).where(where);
+  const windows = Map.groupBy(
+    db.select().from(maintenanceWindows).where(inArray(maintenanceWindows.userId, ids)).all(),
+    ({ userId }) => userId,
+  );
   return db
     .select({ subscription: subscriptions, customer: users, health: healthChecks })
     .from(subscriptions)
@@ -130,6 +134,10 @@ export function findVps(app: App, actor: Actor, wanted: string, now: Date): Flee
 
 export const readVps = (app: App, actor: Actor, id: string, now: Date): FleetRow | undefined =>
   readRows(app, and(eq(subscriptions.id, id), ownedBy(actor)), now).map(rowFor(actor))[0];
+
+/** These VPSs, as far as this actor may see them, oldest first. */
+export const readVpsByIds = (app: App, actor: Actor, ids: readonly string[], now: Date): FleetRow[] =>
+  readRows(app, and(inArray(subscriptions.id, [...ids]), ownedBy(actor)), now).map(rowFor(actor));
 
 export type RestartRow = Pick<
   typeof restartAttempts.$inferSelect,

@@ -52,13 +52,20 @@ export function circuitInWords(row: CircuitFacts, now: Date, { maxConsecutiveFai
   }
 }
 
-/** The last error with what is done about it; empty where all is well. */
-export function whatWeSaw(row: Pick<FleetRow, 'lastError' | 'authRetryAt' | 'maintenanceSince'>, now: Date): string {
+type SeenFacts = Pick<FleetRow, 'lastError' | 'authRetryAt' | 'maintenanceSince' | 'maintenanceUntil'>;
+
+/** The last error with what is done about it, and how long maintenance goes on; empty where all is well. */
+export function whatWeSaw(row: SeenFacts, now: Date): string {
+  const { maintenanceUntil: until } = row;
+  const maintained =
+    row.maintenanceSince === null || until === null
+      ? ''
+      : `maintenance ends in ${shortDuration(until.getTime() - now.getTime())}`;
   const wait =
     row.authRetryAt !== null && row.authRetryAt > now
       ? `next login in ${shortDuration(row.authRetryAt.getTime() - now.getTime())}`
       : '';
-  return [row.lastError, wait].filter(Boolean).join(' · ');
+  return [maintained, row.lastError, wait].filter(Boolean).join(' · ');
 }
 
 /** How many VPSs are in each condition. */

@@ -4,9 +4,7 @@ import type { Actor } from '../auth/actor.ts';
 import { healthSamples } from '../db/schema.ts';
 import { findReadable, ownedBy } from './series-read.ts';
 import type { Sample, SampleState } from './spans.ts';
-
-/** How many of the last checks a strip shows. */
-export const STRIP_CHECKS = 60;
+import { STRIP_CHECKS } from './strip-drawing.ts';
 
 export type CheckMark = { readonly at: Date; readonly state: SampleState; readonly probeMs: number | null };
 

@@ -2,9 +2,12 @@ import { EventEmitter } from 'node:events';
 
 /**
  * What has changed, told after the commit that made it true. `vps`: the subscriptions with these ids; `monitor`: the job
- * as a whole (progress of a sweep, healing, an outage).
+ * as a whole (progress of a sweep, healing, an outage); `all`: nobody knows what, so it may be anything.
  */
-export type LiveEvent = { readonly kind: 'vps'; readonly vpsIds: readonly string[] } | { readonly kind: 'monitor' };
+export type LiveEvent =
+  | { readonly kind: 'vps'; readonly vpsIds: readonly string[] }
+  | { readonly kind: 'monitor' }
+  | { readonly kind: 'all' };
 
 const CHANGED = 'changed';
 const BUS = Symbol.for('wardround.live-bus');
