@@ -277,7 +277,6 @@ for (const colorScheme of ['light', 'dark'] as const)
         ['fleet', site, '/'],
         ['fleet-selected', large, '/?sort=customer'],
         ['fleet-empty', empty, '/'],
-        ['fleet-nothing-found', large, '/?q=nobody'],
       ] as const) {
         await visit(page, which, path);
         await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
