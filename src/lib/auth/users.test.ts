@@ -26,12 +26,36 @@ describe('the accounts', () => {
     const { app, bert, admin } = await openApp();
     app.db.insert(subscriptions).values({ id: 'vps-1', userId: bert, vpsIpAddress: '10.0.0.1' }).run();
     await addUser(app, admin, { email: ' Carla@example.test', name: ' Carla ', role: 'customer' });
-    expect(listUsers(app, admin, NOW)).toMatchObject([
+    expect(listUsers(app, admin, '', NOW).users).toMatchObject([
       { email: ANNA, role: 'admin', sessions: 1, canSignIn: true, vps: null },
       { email: BERT, role: 'customer', sessions: 1, disabled: false, vps: { id: 'vps-1', host: '10.0.0.1' } },
       { email: 'carla@example.test', name: 'Carla', sessions: 0, canSignIn: false },
     ]);
-    expect(listUsers(app, { role: 'customer', userId: bert }, NOW)).toEqual([]);
+    expect(listUsers(app, { role: 'customer', userId: bert }, '', NOW)).toEqual({ users: [], found: 0 });
+  });
+
+  it.each([
+    ['BERT@', [BERT]],
+    ['carl', ['carla@example.test']],
+    ['0.0.1', [BERT]],
+    ['example.test', [ANNA, BERT, 'carla@example.test']],
+    ['_', []],
+    ['%', []],
+  ])('are found by a part of address, name or host: %s', async (search, emails) => {
+    const { app, bert, admin } = await openApp();
+    app.db.insert(subscriptions).values({ id: 'vps-1', userId: bert, vpsIpAddress: '10.0.0.1' }).run();
+    await addUser(app, admin, { email: 'carla@example.test', name: 'Carla', role: 'customer' });
+    const { users, found } = listUsers(app, admin, search, NOW);
+    expect(users.map(({ email }) => email)).toEqual(emails);
+    expect(found).toBe(emails.length);
+  });
+
+  it('are listed up to a hundred, and counted beyond', async () => {
+    const { app, admin } = await openApp();
+    for (let index = 0; index < 100; index++)
+      await addUser(app, admin, { email: `u${index}@example.test`, name: '', role: 'customer' });
+    const { users, found } = listUsers(app, admin, '', NOW);
+    expect([users.length, found]).toEqual([100, 102]);
   });
 
   it('are added once, with an address that can sign in', async () => {
@@ -67,7 +91,7 @@ describe('an account', () => {
     expect(await removeUser(app, admin, bert)).toEqual({ kind: 'has_vps' });
     app.db.delete(subscriptions).run();
     expect(await removeUser(app, admin, bert)).toEqual({ kind: 'changed' });
-    expect(listUsers(app, admin, NOW)).toHaveLength(1);
+    expect(listUsers(app, admin, '', NOW).found).toBe(1);
     const told = app.db.select().from(healthEvents).all();
     expect(told.map(({ detail }) => detail)).toEqual([
       { action: 'sessions_ended', email: BERT },

@@ -1,4 +1,4 @@
-import { and, asc, count, eq, gt } from 'drizzle-orm';
+import { and, asc, count, eq, gt, or, sql } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import { write, type Transaction } from '../db/client.ts';
 import { accounts, newId, sessions, subscriptions, users } from '../db/schema.ts';
@@ -23,9 +23,31 @@ export type UserRow = {
   readonly vps: { readonly id: string; readonly host: string } | null;
 };
 
-/** Everybody with an account, admins first, then by address; nobody for a customer. */
-export function listUsers({ db }: App, actor: Actor, now: Date): UserRow[] {
-  if (actor.role !== 'admin') return [];
+/** More than a person reads; who is not among them is searched for. */
+const LIST_ROWS = 100;
+
+export type UserList = {
+  /** As many as a page shows. */
+  readonly users: readonly UserRow[];
+  /** How many were found. */
+  readonly found: number;
+};
+
+/** Whose address, name or host contains `search`; admins first, then by address. Nobody for a customer. */
+export function listUsers({ db }: App, actor: Actor, search: string, now: Date): UserList {
+  if (actor.role !== 'admin') return { users: [], found: 0 };
+  const pattern = `%${search.replaceAll(/[\\%_]/g, String.raw`\$&`)}%`;
+  const isMeant = or(
+    ...[users.email, users.name, subscriptions.vpsIpAddress].map(
+      (column) => sql`${column} LIKE ${pattern} ESCAPE ${'\\'}`,
+    ),
+  );
+  const sums = db
+    .select({ found: count() })
+    .from(users)
+    .leftJoin(subscriptions, eq(subscriptions.userId, users.id))
+    .where(isMeant)
+    .get();
   const open = new Map(
     db
       .select({ userId: sessions.userId, open: count() })
@@ -35,12 +57,14 @@ export function listUsers({ db }: App, actor: Actor, now: Date): UserRow[] {
       .all()
       .map((row) => [row.userId, row.open]),
   );
-  return db
+  const rows = db
     .select({ user: users, vpsId: subscriptions.id, host: subscriptions.vpsIpAddress, password: accounts.password })
     .from(users)
     .leftJoin(subscriptions, eq(subscriptions.userId, users.id))
     .leftJoin(accounts, and(eq(accounts.userId, users.id), eq(accounts.providerId, 'credential')))
+    .where(isMeant)
     .orderBy(asc(users.role), asc(users.email))
+    .limit(LIST_ROWS)
     .all()
     .map(({ user, vpsId, host, password }) => ({
       id: user.id,
@@ -53,6 +77,7 @@ export function listUsers({ db }: App, actor: Actor, now: Date): UserRow[] {
       sessions: open.get(user.id) ?? 0,
       vps: vpsId === null ? null : { id: vpsId, host: host ?? '' },
     }));
+  return { users: rows, found: sums?.found ?? 0 };
 }
 
 export type NewUser = { readonly email: string; readonly name: string; readonly role: 'admin' | 'customer' };

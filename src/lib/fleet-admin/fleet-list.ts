@@ -1,10 +1,10 @@
 import { and, gt, isNull, lte, or, sql, type SQL } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import type { Actor } from '../auth/actor.ts';
+import { ownedBy } from '../auth/owned-by.ts';
 import type { Database } from '../db/client.ts';
 import { healthChecks, maintenanceWindows, subscriptions, users } from '../db/schema.ts';
 import { readStrips } from '../history/checks-read.ts';
-import { ownedBy } from '../history/series-read.ts';
 import { maintenanceAt } from '../monitoring/maintenance.ts';
 import { WINDOW_ROWS, type FleetQuery, type FleetSort } from './fleet-query.ts';
 import { readVpsByIds, type FleetRow } from './fleet-read.ts';
@@ -91,7 +91,7 @@ const fleetTable = (app: App, actor: Actor, { search }: FleetQuery, now: Date): 
   FROM ${subscriptions}
   JOIN ${users} ON ${users.id} = ${subscriptions.userId}
   LEFT JOIN ${healthChecks} ON ${healthChecks.userId} = ${subscriptions.userId}
-  WHERE ${ownedBy(actor) ?? sql`1`}`;
+  WHERE ${ownedBy(actor, subscriptions.userId)}`;
 
 const TROUBLE_RANK = sql`CASE condition ${sql.join(
   CONDITIONS.map((condition, rank) => sql`WHEN ${condition} THEN ${rank}`),

@@ -1,6 +1,7 @@
 import { and, asc, desc, eq, inArray, or, type SQL } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import type { Actor } from '../auth/actor.ts';
+import { ownedBy } from '../auth/owned-by.ts';
 import { healthChecks, maintenanceWindows, restartAttempts, subscriptions, users } from '../db/schema.ts';
 import { getEffectiveCircuitState, type CircuitState } from '../monitoring/circuit-breaker.ts';
 import { maintenanceAt } from '../monitoring/maintenance.ts';
@@ -51,9 +52,6 @@ export type FleetRow = {
   | 'totalFailures'
   | 'totalRecoveries'
 >;
-
-const ownedBy = (actor: Actor): SQL | undefined =>
-  actor.role === 'admin' ? undefined : eq(subscriptions.userId, actor.userId);
 
 function readRows({ db, settings }: App, where: SQL | undefined, now: Date): FleetRow[] {
   const ids = db.select({ id: subscriptions.userId }).from(subscriptions).where(where);
@@ -117,7 +115,7 @@ function readRows({ db, settings }: App, where: SQL | undefined, now: Date): Fle
 
 /** The VPSs this actor may see, oldest first. */
 export const listVps = (app: App, actor: Actor, now: Date): FleetRow[] =>
-  readRows(app, ownedBy(actor), now).map(rowFor(actor));
+  readRows(app, ownedBy(actor, subscriptions.userId), now).map(rowFor(actor));
 
 /** The VPSs a person means by `HOST`, `HOST:PORT` or an id; more than one where a host name stands for several. */
 export function findVps(app: App, actor: Actor, wanted: string, now: Date): FleetRow[] {
@@ -129,15 +127,15 @@ export function findVps(app: App, actor: Actor, wanted: string, now: Date): Flee
     eq(subscriptions.vpsIpAddress, wanted),
     address,
   );
-  return readRows(app, and(meant, ownedBy(actor)), now).map(rowFor(actor));
+  return readRows(app, and(meant, ownedBy(actor, subscriptions.userId)), now).map(rowFor(actor));
 }
 
 export const readVps = (app: App, actor: Actor, id: string, now: Date): FleetRow | undefined =>
-  readRows(app, and(eq(subscriptions.id, id), ownedBy(actor)), now).map(rowFor(actor))[0];
+  readRows(app, and(eq(subscriptions.id, id), ownedBy(actor, subscriptions.userId)), now).map(rowFor(actor))[0];
 
 /** These VPSs, as far as this actor may see them, oldest first. */
 export const readVpsByIds = (app: App, actor: Actor, ids: readonly string[], now: Date): FleetRow[] =>
-  readRows(app, and(inArray(subscriptions.id, [...ids]), ownedBy(actor)), now).map(rowFor(actor));
+  readRows(app, and(inArray(subscriptions.id, [...ids]), ownedBy(actor, subscriptions.userId)), now).map(rowFor(actor));
 
 export type RestartRow = Pick<
   typeof restartAttempts.$inferSelect,
@@ -156,7 +154,7 @@ export const listRestartLedger = ({ db }: App, actor: Actor, vpsId: string, limi
     })
     .from(restartAttempts)
     .innerJoin(subscriptions, eq(subscriptions.userId, restartAttempts.userId))
-    .where(and(eq(subscriptions.id, vpsId), ownedBy(actor)))
+    .where(and(eq(subscriptions.id, vpsId), ownedBy(actor, subscriptions.userId)))
     .orderBy(desc(restartAttempts.intendedAt))
     .limit(limit)
     .all()

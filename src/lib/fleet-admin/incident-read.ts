@@ -1,6 +1,7 @@
 import { and, asc, desc, eq, gte, inArray, isNotNull, isNull, lt, sql, type SQL } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import type { Actor } from '../auth/actor.ts';
+import { ownedBy } from '../auth/owned-by.ts';
 import { healthEvents, incidents, restartAttempts, restartEvidence, subscriptions, users } from '../db/schema.ts';
 import type { Incident } from '../db/schema.ts';
 import type { JournalRow } from '../history/journal-store.ts';
@@ -28,9 +29,6 @@ export type IncidentFilter = {
 };
 export type IncidentPage = IncidentFilter & { readonly limit: number; readonly offset?: number };
 
-const ownedBy = (actor: Actor): SQL | undefined =>
-  actor.role === 'admin' ? undefined : eq(incidents.userId, actor.userId);
-
 const selectIncidents = ({ db }: App) =>
   db
     .select({
@@ -51,7 +49,7 @@ const toRow = ({ incident, ...rest }: ReturnType<ReturnType<typeof selectInciden
 
 const whereOf = (actor: Actor, { userId, vpsId, open, ended, cause, since, before }: IncidentFilter): SQL | undefined =>
   and(
-    ownedBy(actor),
+    ownedBy(actor, incidents.userId),
     userId === undefined ? undefined : eq(incidents.userId, userId),
     vpsId === undefined ? undefined : eq(incidents.vpsId, vpsId),
     open ? isNull(incidents.endedAt) : undefined,
@@ -114,7 +112,7 @@ export const listCauses = ({ db }: App, actor: Actor): string[] =>
   db
     .selectDistinct({ cause: incidents.cause })
     .from(incidents)
-    .where(ownedBy(actor))
+    .where(ownedBy(actor, incidents.userId))
     .orderBy(asc(incidents.cause))
     .all()
     .map(({ cause }) => cause);
@@ -139,7 +137,7 @@ export type IncidentDetail = {
 /** One incident with its timeline, and for admins the evidence that was kept. Undefined: none that this actor may see. */
 export function readIncident(app: App, actor: Actor, id: string): IncidentDetail | undefined {
   const found = selectIncidents(app)
-    .where(and(eq(incidents.id, id), ownedBy(actor)))
+    .where(and(eq(incidents.id, id), ownedBy(actor, incidents.userId)))
     .get();
   if (!found) return undefined;
   const forAdmin = actor.role === 'admin';

@@ -2,10 +2,10 @@ import { randomBytes } from 'node:crypto';
 import { and, eq } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import { journalName, LOCAL_OPERATOR, type Actor } from '../auth/actor.ts';
+import { ownedBy } from '../auth/owned-by.ts';
 import { write, type Transaction } from '../db/client.ts';
 import { statusPages, subscriptions } from '../db/schema.ts';
 import { noteAdminAction } from '../history/journal-store.ts';
-import { ownedBy } from '../history/series-read.ts';
 import { readDailyBars, readUptime, type DailyBar, type UptimeWindows } from '../history/uptime-read.ts';
 import { readVps } from './fleet-read.ts';
 import { publicStateOf, type PublicState } from './status-words.ts';
@@ -23,7 +23,7 @@ export function readStatusPage({ db }: App, actor: Actor, vpsId: string): Status
     .select({ id: subscriptions.id, page: statusPages })
     .from(subscriptions)
     .leftJoin(statusPages, eq(statusPages.vpsId, subscriptions.id))
-    .where(and(eq(subscriptions.id, vpsId), ownedBy(actor)))
+    .where(and(eq(subscriptions.id, vpsId), ownedBy(actor, subscriptions.userId)))
     .get();
   if (!found) return undefined;
   return found.page && { token: found.page.token, title: found.page.title };
@@ -50,7 +50,7 @@ export async function changeStatusPage(
   if (title.length > LONGEST_TITLE || /\p{Cc}/u.test(title))
     return { kind: 'refused', problem: `Use up to ${LONGEST_TITLE} printable characters.` };
   return write(db, (tx): StatusPageResult => {
-    const mine = and(eq(subscriptions.id, vpsId), ownedBy(actor));
+    const mine = and(eq(subscriptions.id, vpsId), ownedBy(actor, subscriptions.userId));
     const vps = tx.select().from(subscriptions).where(mine).get();
     if (!vps) return { kind: 'not_found' };
     const action = apply(tx, vpsId, change, title || null);

@@ -1,8 +1,9 @@
 import { and, desc, eq, lte, sql } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import type { Actor } from '../auth/actor.ts';
-import { healthSamples } from '../db/schema.ts';
-import { findReadable, ownedBy } from './series-read.ts';
+import { ownedBy } from '../auth/owned-by.ts';
+import { healthSamples, subscriptions } from '../db/schema.ts';
+import { findReadable } from './series-read.ts';
 import type { Sample, SampleState } from './spans.ts';
 import { STRIP_CHECKS } from './strip-drawing.ts';
 
@@ -69,7 +70,7 @@ export function readStrips({ db }: App, actor: Actor, vpsIds: readonly string[] 
             WHERE series_id = history_series.id AND at <= ${now.getTime()} ORDER BY at DESC LIMIT ${STRIP_CHECKS})
     ) AS strip
     FROM subscriptions JOIN history_series ON history_series.user_id = subscriptions.user_id
-    WHERE ${wanted} AND ${ownedBy(actor) ?? sql`true`}`);
+    WHERE ${wanted} AND ${ownedBy(actor, subscriptions.userId)}`);
   const strips = new Map<string, Strip>();
   for (const [id, strip] of rows) {
     if (strip === null) continue;

@@ -1,8 +1,9 @@
 import { and, eq, sql } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import type { Actor } from '../auth/actor.ts';
+import { ownedBy } from '../auth/owned-by.ts';
 import { incidents, subscriptions } from '../db/schema.ts';
-import { findReadable, ownedBy } from './series-read.ts';
+import { findReadable } from './series-read.ts';
 import { bucketStart } from './spans.ts';
 
 export type IncidentStats = {
@@ -34,12 +35,12 @@ export function readIncidentStats(
 ): IncidentStats | undefined {
   const vps = findReadable(app, actor, vpsId);
   if (!vps) return undefined;
-  return statsOf(app, and(eq(subscriptions.id, vpsId), ownedBy(actor)), days, now);
+  return statsOf(app, and(eq(subscriptions.id, vpsId), ownedBy(actor, subscriptions.userId)), days, now);
 }
 
 /** The same over all VPSs that this actor may see. */
 export const readFleetIncidentStats = (app: App, actor: Actor, days: number, now: Date): IncidentStats =>
-  statsOf(app, ownedBy(actor), days, now);
+  statsOf(app, ownedBy(actor, subscriptions.userId), days, now);
 
 function statsOf({ db }: App, where: ReturnType<typeof and>, days: number, now: Date): IncidentStats {
   const fromMs = bucketStart('hour', now.getTime() - days * DAY_MS);

@@ -1,11 +1,8 @@
-import { and, eq, type SQL } from 'drizzle-orm';
+import { and, eq } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import type { Actor } from '../auth/actor.ts';
+import { ownedBy } from '../auth/owned-by.ts';
 import { historySeries, subscriptions } from '../db/schema.ts';
-
-/** The right to see a VPS, as part of every query. */
-export const ownedBy = (actor: Actor): SQL | undefined =>
-  actor.role === 'admin' ? undefined : eq(subscriptions.userId, actor.userId);
 
 /** The VPS whose history may be read: its user, and its series (null before the first check). */
 export type ReadableVps = { readonly userId: string; readonly seriesId: number | null };
@@ -16,5 +13,5 @@ export const findReadable = ({ db }: App, actor: Actor, vpsId: string): Readable
     .select({ userId: subscriptions.userId, seriesId: historySeries.id })
     .from(subscriptions)
     .leftJoin(historySeries, eq(historySeries.userId, subscriptions.userId))
-    .where(and(eq(subscriptions.id, vpsId), ownedBy(actor)))
+    .where(and(eq(subscriptions.id, vpsId), ownedBy(actor, subscriptions.userId)))
     .get();

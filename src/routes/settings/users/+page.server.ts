@@ -24,8 +24,10 @@ const REFUSED: Record<Exclude<UserChange['kind'], 'changed'>, string> = {
 export const load: PageServerLoad = async ({ locals, url }) => {
   const done = url.searchParams.get('done') ?? '';
   const actor = guarded(locals.actor);
+  const search = url.searchParams.get('q')?.trim() ?? '';
   return {
-    users: listUsers(await defaultApp(), actor, new Date()),
+    ...listUsers(await defaultApp(), actor, search, new Date()),
+    search,
     ownId: actor.userId,
     done: Object.hasOwn(DONE, done) ? (DONE[done] ?? null) : null,
   };
