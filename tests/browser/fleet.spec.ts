@@ -228,13 +228,14 @@ test('the colours are as the system prefers, until they are chosen', async ({ br
   for (const javaScriptEnabled of [true, false]) {
     const context = await browser.newContext({ colorScheme: 'light', javaScriptEnabled });
     const page = await context.newPage();
-    await visit(page, site);
+    await visit(page, site, '/?sort=host');
     const background = () => page.locator('body').evaluate((body) => getComputedStyle(body).backgroundColor);
     const light = await background();
     await page.emulateMedia({ colorScheme: 'dark' });
     await expect.poll(background).not.toBe(light);
     await page.getByRole('button', { name: 'Colours: as the system. Switch to light.' }).click();
     await expect(page.locator('html')).toHaveAttribute('data-theme', 'light');
+    await expect(page).toHaveURL(/\?sort=host$/);
     await expect.poll(background).toBe(light);
     // The server has it in the page, so that nothing flashes.
     await expect
