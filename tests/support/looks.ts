@@ -10,9 +10,10 @@ const LOOKS = [
 
 /**
  * Looks at the page that is open in both themes, on a phone and on a desktop: nothing scrolls sideways, axe finds
- * nothing (in each theme and at each width once), and each picture is kept as `name-theme-width.png`.
+ * nothing (in each theme and at each width once), and each picture is kept as `name-theme-width.png`: of the whole
+ * page, or with `fullPage: false` of what is in view.
  */
-export async function lookAt(page: Page, name: string, testInfo: TestInfo): Promise<void> {
+export async function lookAt(page: Page, name: string, testInfo: TestInfo, { fullPage = true } = {}): Promise<void> {
   await expect(page.getByRole('heading', { level: 1 })).toBeVisible();
   for (const { colorScheme, width, axe } of LOOKS) {
     // Colours that are on their way would be measured half-way.
@@ -25,6 +26,6 @@ export async function lookAt(page: Page, name: string, testInfo: TestInfo): Prom
       violations.map(({ id, nodes }) => `${id}: ${nodes[0]?.html}`),
       look,
     ).toEqual([]);
-    await page.screenshot({ path: testInfo.outputPath(`${name}-${colorScheme}-${width}.png`), fullPage: true });
+    await page.screenshot({ path: testInfo.outputPath(`${name}-${colorScheme}-${width}.png`), fullPage });
   }
 }

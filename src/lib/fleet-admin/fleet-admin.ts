@@ -5,6 +5,7 @@ import { encryptToken, privateKeyPlace } from '../crypto/encryption.ts';
 import { write } from '../db/client.ts';
 import { maintenanceWindows, newId, subscriptions, users, type MaintenanceWindow } from '../db/schema.ts';
 import { noteAdminAction } from '../history/journal-store.ts';
+import { publish } from '../live/bus.ts';
 import { openTarget } from '../monitoring/check-vps.ts';
 import { clearLoginBackoff, forgetHealth } from '../monitoring/health-store.ts';
 import { addWindow, endOpenWindows } from '../monitoring/maintenance-store.ts';
@@ -20,12 +21,12 @@ export class RefusedError extends Error {
 }
 
 /** Adds the VPS, active and ready, and its customer if new. Throws `RefusedError` where either has one already. */
-export const addVps = (
+export async function addVps(
   { db, encryptionKey }: App,
   actor: Actor,
   vps: NewVps,
-): Promise<{ id: string; userId: string; newCustomer: boolean }> =>
-  write(db, (tx) => {
+): Promise<{ id: string; userId: string; newCustomer: boolean }> {
+  const added = await write(db, (tx) => {
     const taken = tx
       .select({ id: subscriptions.id, port: subscriptions.sshPort })
       .from(subscriptions)
@@ -72,18 +73,23 @@ export const addVps = (
     noteAdminAction(tx, journalName(actor), { userId, vpsId: id }, 'vps_added', { host: vps.host });
     return { id, userId, newCustomer: !customer };
   });
+  publish({ kind: 'all' });
+  return added;
+}
 
 /** The VPS that something is done to. */
 type TheVps = Pick<FleetRow, 'id' | 'userId' | 'host'>;
 const asOwner = ({ id, userId }: TheVps) => ({ userId, vpsId: id });
 
 /** Takes the VPS out of the fleet and forgets its state; the customer and what the journal has of it stay. */
-export const removeVps = ({ db }: App, actor: Actor, vps: TheVps): Promise<void> =>
-  write(db, (tx) => {
+export async function removeVps({ db }: App, actor: Actor, vps: TheVps): Promise<void> {
+  await write(db, (tx) => {
     tx.delete(subscriptions).where(eq(subscriptions.id, vps.id)).run();
     forgetHealth(tx, vps.userId);
     noteAdminAction(tx, journalName(actor), asOwner(vps), 'vps_removed', { host: vps.host });
   });
+  publish({ kind: 'all' });
+}
 
 /** Begins maintenance, now or at the times of the window: the VPS is looked at, but neither healed nor counted. */
 export const planMaintenance = (
