@@ -3,6 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { healthEvents, healthSamples, incidents, notifications } from '../src/lib/db/schema.ts';
 import { acceptOutage, readMonitorState, setHealing } from '../src/lib/monitoring/monitor-state.ts';
+import { giveBack, tryClaim } from '../src/lib/monitoring/vps-claims.ts';
 import { stateOf } from './support/scratch-app.ts';
 import { openSimulatedFleet, type SimulatedFleet } from './support/simulated-fleet.ts';
 
@@ -27,6 +28,18 @@ const journal = ({ app }: SimulatedFleet, kind: string) =>
     .from(healthEvents)
     .all()
     .filter((event) => event.kind === kind);
+
+/** Takes some VPSs in hand, as a check does that an admin has asked for, while `meanwhile` goes on. */
+async function whileInOtherHands(
+  { vpss }: SimulatedFleet,
+  [from, to]: readonly [number, number],
+  meanwhile: () => Promise<unknown>,
+): Promise<void> {
+  const ids = vpss.slice(from, to).map(({ id }) => id);
+  for (const id of ids) expect(tryClaim(id, Infinity)).toBe(true);
+  await meanwhile();
+  for (const id of ids) giveBack(id);
+}
 
 describe('an outage of our own', () => {
   it('moves nothing, is told once when it begins and once when it ends', async () => {
@@ -63,6 +76,51 @@ describe('an outage of our own', () => {
     expect(statuses(fleet)).toEqual({ healthy: 7 });
     expect(readMonitorState(fleet.app.db).outageSince).toBeNull();
     expect(messages(fleet)).toEqual(['admin: monitor_fault_began', 'admin: monitor_fault_ended']);
+  });
+
+  it('does not end for a sweep that leaves those that are lost to what an admin has asked for', async () => {
+    const fleet = await openSimulatedFleet(7);
+    await fleet.sweep();
+    await fleet.refuse(0, 3);
+    await fleet.sweep();
+    await whileInOtherHands(fleet, [0, 3], async () => {
+      expect(await fleet.sweep()).toMatchObject({ checked: 4, healthy: 4, unchecked: 0 });
+    });
+    expect(readMonitorState(fleet.app.db)).toMatchObject({ outageUnreachable: 3, outageReachableBefore: 7 });
+    expect(messages(fleet)).toEqual(['admin: monitor_fault_began']);
+    await whileInOtherHands(fleet, [0, 1], () => fleet.sweep());
+    expect(statuses(fleet)).toEqual({ healthy: 7 });
+    // Those that are looked at settle it by themselves: whatever the one is, the others answer.
+    await fleet.accept(1, 3);
+    await whileInOtherHands(fleet, [0, 1], () => fleet.sweep());
+    expect(messages(fleet)).toEqual(['admin: monitor_fault_began', 'admin: monitor_fault_ended']);
+  });
+
+  it('does not count in the part that a sweep looks at, while the rest may be lost too', async () => {
+    const fleet = await openSimulatedFleet(7);
+    await fleet.sweep();
+    await fleet.refuse(0, 3);
+    await whileInOtherHands(fleet, [1, 3], () => fleet.sweep());
+    expect(statuses(fleet)).toEqual({ healthy: 7 });
+    expect(messages(fleet)).toEqual([]);
+    await fleet.sweep();
+    expect(messages(fleet)).toEqual(['admin: monitor_fault_began']);
+  });
+
+  it('is accepted until the whole fleet has been looked at', async () => {
+    const fleet = await openSimulatedFleet(7);
+    await fleet.sweep();
+    await fleet.refuse(0, 7);
+    await fleet.sweep();
+    await acceptOutage(fleet.app.db, LOCAL_OPERATOR);
+    await whileInOtherHands(fleet, [0, 3], () => fleet.sweep());
+    expect(statuses(fleet)).toEqual({ healthy: 3, down: 4 });
+    await fleet.sweep();
+    expect(statuses(fleet)).toMatchObject({ down: 7 });
+    expect(messages(fleet).filter((message) => message.startsWith('admin'))).toEqual([
+      'admin: monitor_fault_began',
+      'admin: monitor_fault_ended',
+    ]);
   });
 
   it('is none when two of seven are lost: they count, and both customers hear of it after the second sweep', async () => {
@@ -148,6 +206,16 @@ describe('healing', () => {
     await fleet.sweep();
     expect(statuses(fleet)).toEqual({ healthy: 10 });
     expect(journal(fleet, 'monitor_fault_ended')).toMatchObject([{ actor: 'cli' }]);
+  });
+
+  it('waits for the next sweep when the part that is looked at has stopped, and the rest may have', async () => {
+    const fleet = await openSimulatedFleet(10);
+    await fleet.sweep();
+    fleet.set({ unit: 'failed' }, 0, 10);
+    await whileInOtherHands(fleet, [0, 5], () => fleet.sweep());
+    expect(fleet.restarts()).toBe(0);
+    expect(readMonitorState(fleet.app.db).healing).toBe('on');
+    expect(statuses(fleet)).toEqual({ healthy: 5, unhealthy: 5 });
   });
 
   it('goes on when half of ten stop, or more than half of nine', async () => {

@@ -5,7 +5,7 @@ import { monitorState, type MonitorState } from '../db/schema.ts';
 import { appendJournal, noteAdminAction } from '../history/journal-store.ts';
 import { announceIn } from '../notifications/announcer.ts';
 import type { MonitorFault } from '../notifications/message.ts';
-import { looksLikeOurOutage, type Reachability } from './outage-guard.ts';
+import { looksLikeOurOutage, looksLikeOurOutageInPart, type Reachability } from './outage-guard.ts';
 
 const ROW = 1;
 
@@ -68,11 +68,21 @@ const NO_OUTAGE = {
   outageAcceptedBy: null,
 };
 
-/** Judges a sweep as a whole; gives whether what it found unreachable counts. Told once at the beginning and the end. */
-export const judgeSweep = (db: Database, found: Reachability, at: Date): Promise<{ readonly counts: boolean }> =>
+/**
+ * Judges a sweep as a whole; gives whether what it found unreachable counts. Told once at the beginning and the end.
+ * `unseen`: how many VPSs it has left to what an admin has asked for; what depends on them is for the next sweep to see.
+ */
+export const judgeSweep = (
+  db: Database,
+  { unseen, ...found }: Reachability & { readonly unseen: number },
+  at: Date,
+): Promise<{ readonly counts: boolean }> =>
   write(db, (tx) => {
     const state = readMonitorState(tx);
-    const outage = looksLikeOurOutage(found);
+    // What an admin has accepted holds for the unseen too, once they are looked at.
+    if (unseen > 0 && state.outageAcceptedAt !== null) return { counts: true };
+    const outage = looksLikeOurOutageInPart(found, unseen);
+    if (outage === null) return { counts: false };
     if (state.outageSince !== null && (!outage || state.outageAcceptedAt !== null)) {
       noteFault(tx, 'monitor_fault_ended', outageOf(state), { at, beganAt: state.outageSince });
       change(tx, NO_OUTAGE);

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { hasMassStopRule, isMassStop, restartCap } from './healing-limits.ts';
-import { looksLikeOurOutage } from './outage-guard.ts';
+import { looksLikeOurOutage, looksLikeOurOutageInPart } from './outage-guard.ts';
 
 describe('looksLikeOurOutage', () => {
   it.each([
@@ -17,6 +17,21 @@ describe('looksLikeOurOutage', () => {
     [1_000, 400, true],
   ])('of %i that were reachable, %i lost at once: %s', (reachableBefore, lost, expected) => {
     expect(looksLikeOurOutage({ reachableBefore, lost })).toBe(expected);
+  });
+});
+
+describe('looksLikeOurOutageInPart', () => {
+  it.each([
+    [0, 0, 20, null],
+    [12, 2, 8, null],
+    [12, 8, 8, true],
+    [18, 0, 2, false],
+    [499, 1, 1, false],
+    [499, 210, 1, true],
+    [7, 3, 0, true],
+    [7, 2, 0, false],
+  ])('of %i that were reachable, %i lost at once, %i not seen: %s', (reachableBefore, lost, unseen, expected) => {
+    expect(looksLikeOurOutageInPart({ reachableBefore, lost }, unseen)).toBe(expected);
   });
 });
 

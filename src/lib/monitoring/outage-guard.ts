@@ -15,3 +15,13 @@ const LOST_SHARE = 0.4;
  */
 export const looksLikeOurOutage = ({ reachableBefore, lost }: Reachability): boolean =>
   lost >= Math.max(LEAST_LOST, reachableBefore * LOST_SHARE);
+
+/**
+ * The same of a sweep that has left `unseen` VPSs to what an admin has asked for: true or false where that holds whatever
+ * they are, null where it depends on them.
+ */
+export function looksLikeOurOutageInPart({ reachableBefore, lost }: Reachability, unseen: number): boolean | null {
+  const atMost = { reachableBefore: reachableBefore + unseen, lost: lost + unseen };
+  if (!looksLikeOurOutage(atMost)) return false;
+  return looksLikeOurOutage({ ...atMost, lost }) || null;
+}

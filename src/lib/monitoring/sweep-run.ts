@@ -53,6 +53,8 @@ export class SweepRun {
   #round = NEW_ROUND;
   readonly #unreachable: Look[] = [];
   readonly #stopped: Held[] = [];
+  /** VPSs of a sweep that it has left to what an admin has asked for. */
+  #unseen = 0;
   readonly #inHand = new Set<string>();
 
   constructor(app: App, due: readonly DueVps[], context: SweepContext) {
@@ -83,11 +85,12 @@ export class SweepRun {
     const { reachability } = this.#round;
     const counts = requested
       ? countsInPart(this.#app.db, reachability)
-      : (await judgeSweep(this.#app.db, reachability, new Date())).counts;
-    if (!counts && !(requested && this.#unreachable.length === 0)) {
+      : (await judgeSweep(this.#app.db, { ...reachability, unseen: this.#unseen }, new Date())).counts;
+    if (!counts && this.#unreachable.length > 0) {
+      const besides = this.#unseen > 0 ? ` (${this.#unseen} more were left to checks by hand)` : '';
       this.fault = requested
         ? 'much of the fleet is unreachable at once: this check says nothing'
-        : `${reachability.lost} of ${reachability.reachableBefore} VPSs became unreachable at once: this sweep says nothing about them`;
+        : `${reachability.lost} of ${reachability.reachableBefore} VPSs became unreachable at once${besides}: this sweep says nothing about them`;
       log.error(this.fault);
     }
     const outage = { kind: 'inconclusive', cause: 'outage', message: this.fault ?? '' } as const;
@@ -97,16 +100,16 @@ export class SweepRun {
       );
 
     const stopped = this.#round.stoppedAtOnce;
-    if (requested) {
-      // Whether the whole fleet has stopped is for the next sweep to see.
-      await this.#record(this.#stopped.map(({ look }) => toRecord(look, { action: 'none', reason: 'restart_cap' })));
-      return;
-    }
-    if (this.#stopped.length > 0 && isFleetStopped(this.#round, this.#rules)) {
+    if (!requested && this.#stopped.length > 0 && isFleetStopped(this.#round, this.#rules)) {
       await pauseHealing(this.#app.db, { stopped, fleet: this.#rules.fleet }, new Date());
       log.error(`${stopped} of ${this.#rules.fleet} services stopped at once: healing pauses until an admin decides`);
       for (const batch of inBatches(this.#stopped, this.#app.settings.batchSize))
         await this.#record(batch.map(({ look }) => toRecord(look, { action: 'none', reason: 'healing_paused' })));
+      return;
+    }
+    if (requested || isFleetStopped({ ...this.#round, stoppedAtOnce: stopped + this.#unseen }, this.#rules)) {
+      // Whether the whole fleet has stopped is for the next sweep to see.
+      await this.#record(this.#stopped.map(({ look }) => toRecord(look, { action: 'none', reason: 'restart_cap' })));
       return;
     }
     for (const batch of inBatches(this.#stopped, this.#app.settings.batchSize)) {
@@ -119,6 +122,7 @@ export class SweepRun {
   /** Looks at a batch at the same time, heals what may be healed, and records all of it in one transaction. */
   async #sweepBatch(wanted: readonly DueVps[]): Promise<void> {
     const batch = await this.#context.claim(wanted);
+    this.#unseen += wanted.length - batch.length;
     this.takeInHand(batch.map(idOf));
     const settled = await Promise.allSettled(batch.map((vps) => lookAtVps(this.#app, vps, this.#context)));
     const looks = settled.flatMap((result, index) => {
