@@ -1,6 +1,7 @@
 import { asc, eq } from 'drizzle-orm';
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { Actor } from '../src/lib/auth/actor.ts';
+import { write } from '../src/lib/db/client.ts';
 import { healthEvents, incidents, restartEvidence } from '../src/lib/db/schema.ts';
 import { editVps, readEditable } from '../src/lib/fleet-admin/edit-vps.ts';
 import { RefusedError } from '../src/lib/fleet-admin/fleet-admin.ts';
@@ -16,12 +17,14 @@ import {
   setVpsHealing,
 } from '../src/lib/fleet-admin/vps-actions.ts';
 import { subscribe } from '../src/lib/live/bus.ts';
+import { orderRestart } from '../src/lib/monitoring/health-store.ts';
 import { askedFor } from '../src/lib/monitoring/on-demand.ts';
 import { addAll, makeLogin, startVps } from './support/fleet.ts';
 import { runCli, scratchEnvironment } from './support/project.ts';
 import {
   addTestVps,
   ledgerOf,
+  letTimePass,
   openWard,
   startTestHost,
   sweepWhileHeld,
@@ -101,6 +104,22 @@ describe('checkNow', () => {
     expect(ward.state()).toMatchObject({ totalChecks: 1 });
   });
 
+  it('gives back what it has looked at before the lot has ended, so that it can be asked for anew', async () => {
+    const ward = await openWard({ environment: { HEALTH_CHECK_BATCH_SIZE: '1' } });
+    const slow = await startTestHost();
+    const { id: slowId } = await addTestVps(ward.app, slow);
+    const release = slow.hold('is-active');
+    const { done } = await checkNow(ward.app, ADMIN, [ward.id, slowId]);
+    await until(() => slow.count('is-active'), 1);
+    expect([ward.id, slowId].map(askedFor)).toEqual([null, 'check']);
+    const again = await checkNow(ward.app, ADMIN, [ward.id, slowId]);
+    expect(askedFor(ward.id)).toBe('check');
+    release();
+    await Promise.all([done, again.done]);
+    expect(ward.state()).toMatchObject({ totalChecks: 2 });
+    expect(slow.count('is-active')).toBe(1);
+  });
+
   it('takes many for what they are, a part: three that are lost at once say nothing, and are no outage', async () => {
     const ward = await openWard();
     const { app } = ward;
@@ -149,6 +168,34 @@ describe('restartNow', () => {
     // Nothing was wrong: no failure, no incident, no recovery.
     expect(ward.state()).toMatchObject({ status: 'healthy', totalFailures: 0, totalRecoveries: 0 });
     expect(ward.app.db.select().from(incidents).all()).toEqual([]);
+  });
+
+  it('stays asked for when a check ends that was asked for before', async () => {
+    const ward = await openWard();
+    const releaseCheck = ward.host.hold('is-active');
+    const releaseRestart = ward.host.hold('restart');
+    const check = await checkNow(ward.app, ADMIN, [ward.id]);
+    await until(() => ward.host.count('is-active'), 1);
+    const restart = await restartNow(ward.app, ADMIN, ward.id, { now: new Date() });
+    releaseCheck();
+    await check.done;
+    expect(askedFor(ward.id)).toBe('restart');
+    releaseRestart();
+    await restart.done;
+    expect(askedFor(ward.id)).toBeNull();
+    expect(ward.host.count('restart')).toBe(1);
+  });
+
+  it('is refused while another process has the same to do, but not for ever when that has died', async () => {
+    const ward = await openWard();
+    await write(ward.app.db, (tx) => orderRestart(tx, ward.userId, 'cli', new Date()));
+    await expect(restartNow(ward.app, ADMIN, ward.id, { now: new Date() })).rejects.toThrow('under way already');
+    expect(ledgerOf(ward.app, ward.userId)).toHaveLength(1);
+    letTimePass(ward.app, 6 * 60_000);
+    await (
+      await restartNow(ward.app, ADMIN, ward.id, { now: new Date() })
+    ).done;
+    expect(ward.host.count('restart')).toBe(1);
   });
 
   it('closes an open circuit when it works, also under maintenance', async () => {

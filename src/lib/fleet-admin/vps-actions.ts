@@ -7,7 +7,7 @@ import type { JournalDetail } from '../history/journal.ts';
 import { noteAdminAction } from '../history/journal-store.ts';
 import type { Log } from '../jobs/log.ts';
 import { publish } from '../live/bus.ts';
-import { orderRestart, resetCircuitOf } from '../monitoring/health-store.ts';
+import { isRestartOrdered, orderRestart, resetCircuitOf } from '../monitoring/health-store.ts';
 import { addWindow, endOpenWindows } from '../monitoring/maintenance-store.ts';
 import { askedFor, checkSoon, restartSoon, type OnDemandEnd } from '../monitoring/on-demand.ts';
 import { RefusedError } from './fleet-admin.ts';
@@ -91,7 +91,9 @@ export async function restartNow(
     app,
     (tx) => {
       const watched = watchedOf(meantBy(tx, actor, [vpsId]));
-      if (askedFor(vpsId) === 'restart') throw new RefusedError('a restart is under way already');
+      // The ledger knows the orders of other processes too; here, one may wait for longer than it vouches for.
+      if (askedFor(vpsId) === 'restart' || watched.some(({ userId }) => isRestartOrdered(tx, userId, now)))
+        throw new RefusedError('a restart by hand is under way already: wait until it has ended');
       return watched;
     },
     (tx, vps) => {

@@ -1,4 +1,4 @@
-import { and, eq, isNull } from 'drizzle-orm';
+import { and, eq, gt, isNotNull, isNull } from 'drizzle-orm';
 import type { Settings } from '../config.ts';
 import { write, type Database, type Transaction } from '../db/client.ts';
 import {
@@ -211,6 +211,24 @@ function noteRestartBegins(
   upsertState(tx, owner.userId, { ...readState(tx, owner.userId), lastRestartAttemptAt: lookedAt });
   appendJournal(tx, [{ ...entry, ...owner, detail: { restartId } }]);
 }
+
+/** After that, an order without an end is one whose process has died. */
+const ORDER_LASTS_MS = 5 * 60_000;
+
+/** Whether a restart that was asked for by hand, of whatever process, has not ended yet. */
+export const isRestartOrdered = (tx: Transaction, userId: string, now: Date): boolean =>
+  tx
+    .select()
+    .from(restartAttempts)
+    .where(
+      and(
+        eq(restartAttempts.userId, userId),
+        gt(restartAttempts.intendedAt, new Date(now.getTime() - ORDER_LASTS_MS)),
+        isNotNull(restartAttempts.requestedBy),
+        isNull(restartAttempts.outcome),
+      ),
+    )
+    .get() !== undefined;
 
 /** Writes down that an admin has asked for a restart, before anything is done about it. Gives its place in the ledger. */
 export function orderRestart(tx: Transaction, userId: string, requestedBy: JournalActor, at: Date): string {

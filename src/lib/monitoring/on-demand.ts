@@ -6,7 +6,7 @@ import { listActive, type DueVps } from './fleet.ts';
 import { closeOrder } from './health-store.ts';
 import { watchStalls } from './stall-watch.ts';
 import { holdSweepLease, type HeldLease } from './sweep-lease.ts';
-import { SweepRun } from './sweep-run.ts';
+import { SweepRun, type SweepContext } from './sweep-run.ts';
 import { claimWhenFree } from './vps-claims.ts';
 
 /** `stopped`: this process is ending. `busy`: another process has been sweeping all the while. */
@@ -18,11 +18,14 @@ const DRAIN_MS = 10_000;
 const LEASE_PATIENCE_MS = 120_000;
 const LEASE_RETRY_MS = 250;
 
+/** One lot: told apart by identity, since what was asked later for one of its VPSs stands in its place. */
+type Asked = { readonly what: 'check' | 'restart' };
+
 type Work = {
   readonly probes: AbortController;
   readonly restarts: AbortController;
   /** What is asked for each VPS and not done yet. */
-  readonly asked: Map<string, 'check' | 'restart'>;
+  readonly asked: Map<string, Asked>;
   readonly underWay: Set<Promise<unknown>>;
   /** Checks are made one lot after the other, so that they stay as gentle as a sweep. */
   lastCheck: Promise<unknown>;
@@ -40,18 +43,18 @@ const currentWork = (): Work =>
     lastCheck: Promise.resolve(),
   });
 
-/** What an admin has asked for this VPS and is not done yet; for pages. */
-export const askedFor = (vpsId: string): 'check' | 'restart' | null => shared[WORK]?.asked.get(vpsId) ?? null;
+/** What an admin has asked for this VPS, of this process, and is not done yet; for pages. */
+export const askedFor = (vpsId: string): Asked['what'] | null => shared[WORK]?.asked.get(vpsId)?.what ?? null;
 
 /**
- * Checks these VPSs as soon as nobody has them in hand, as a sweep would. Never rejects; no page waits for it. A VPS for
- * which something is asked already is not asked for twice.
+ * Checks these VPSs as soon as nobody has them in hand, as a sweep would. Never rejects; no page waits for it. A VPS
+ * that waits already for a check or a restart is not asked for twice.
  */
 export function checkSoon(app: App, vpsIds: readonly string[], log: Log = createLog('health-checker')) {
   const work = currentWork();
   const ids = vpsIds.filter((id) => !work.asked.has(id));
-  return ask(work, ids, 'check', () => {
-    const turn = work.lastCheck.then(() => checkNow(app, work, { ids, restartId: null }, log));
+  return ask(work, ids, 'check', (onLookedAt) => {
+    const turn = work.lastCheck.then(() => checkNow(app, work, { ids, restartId: null, onLookedAt }, log));
     work.lastCheck = turn.catch(() => undefined);
     return turn;
   });
@@ -64,7 +67,9 @@ export const restartSoon = (
   log: Log = createLog('health-checker'),
 ): Promise<OnDemandEnd> => {
   const work = currentWork();
-  return ask(work, [vpsId], 'restart', () => checkNow(app, work, { ids: [vpsId], restartId }, log));
+  return ask(work, [vpsId], 'restart', (onLookedAt) =>
+    checkNow(app, work, { ids: [vpsId], restartId, onLookedAt }, log),
+  );
 };
 
 /** Nothing more is begun; resolves when what is under way has ended, ten seconds later at most. */
@@ -81,29 +86,33 @@ export async function stopOnDemand(): Promise<void> {
 async function ask(
   work: Work,
   ids: readonly string[],
-  what: 'check' | 'restart',
-  run: () => Promise<OnDemandEnd>,
+  what: Asked['what'],
+  run: (onLookedAt: Wanted['onLookedAt']) => Promise<OnDemandEnd>,
 ): Promise<OnDemandEnd> {
   if (ids.length === 0) return 'done';
-  for (const id of ids) work.asked.set(id, what);
-  const done = run()
+  const asked = { what };
+  for (const id of ids) work.asked.set(id, asked);
+  const forget = (vpsIds: readonly string[]): void => {
+    for (const id of vpsIds) if (work.asked.get(id) === asked) work.asked.delete(id);
+    publish({ kind: 'vps', vpsIds });
+  };
+  const done = run(forget)
     .catch((error: unknown): OnDemandEnd => {
       createLog('health-checker').error(`what an admin has asked for failed: ${messageOf(error)}`);
       return 'done';
     })
     .finally(() => {
-      for (const id of ids) work.asked.delete(id);
       work.underWay.delete(done);
-      publish({ kind: 'vps', vpsIds: ids });
+      forget(ids);
     });
   work.underWay.add(done);
   return done;
 }
 
-type Wanted = { readonly ids: readonly string[]; readonly restartId: string | null };
+type Wanted = { readonly ids: readonly string[] } & NonNullable<SweepContext['requested']>;
 
 async function checkNow(app: App, work: Work, wanted: Wanted, log: Log): Promise<OnDemandEnd> {
-  const { ids, restartId } = wanted;
+  const { restartId } = wanted;
   let whyNot = 'not sent: the server was stopping';
   try {
     const lease = await waitForLease(app, work.probes.signal, log);
@@ -113,7 +122,7 @@ async function checkNow(app: App, work: Work, wanted: Wanted, log: Log): Promise
       return 'busy';
     }
     try {
-      const run = await checkUnderLease(app, work, { ids, restartId }, { lease, log });
+      const run = await checkUnderLease(app, work, wanted, { lease, log });
       whyNot = run.whyNotSent ? `not sent: ${run.whyNotSent}` : (run.fault ?? whyNot);
       return run.interrupted ? 'stopped' : 'done';
     } finally {
@@ -127,7 +136,7 @@ async function checkNow(app: App, work: Work, wanted: Wanted, log: Log): Promise
 async function checkUnderLease(
   app: App,
   work: Work,
-  { ids, restartId }: Wanted,
+  { ids, ...requested }: Wanted,
   { lease, log }: { readonly lease: HeldLease; readonly log: Log },
 ): Promise<SweepRun> {
   const stop = {
@@ -149,7 +158,7 @@ async function checkUnderLease(
     log,
     onProgress: () => undefined,
     claim,
-    requested: { restartId },
+    requested,
   });
   try {
     await run.lookAtAll();

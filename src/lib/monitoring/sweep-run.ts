@@ -22,7 +22,7 @@ import { giveBack } from './vps-claims.ts';
 
 export type SweepProgress = { readonly done: number; readonly total: number };
 
-type SweepContext = {
+export type SweepContext = {
   readonly stop: StopSignals;
   readonly stalls: StallWatch;
   readonly log: Log;
@@ -33,6 +33,8 @@ type SweepContext = {
   readonly requested?: {
     /** Of the one VPS: the restart that was ordered, by its place in the ledger. */
     readonly restartId: string | null;
+    /** Told of those that have been looked at: whatever is asked from now on is for another look. */
+    readonly onLookedAt: (vpsIds: readonly string[]) => void;
   };
 };
 
@@ -134,6 +136,7 @@ export class SweepRun {
     await this.#record(await this.#act(looks.map((look) => this.#decide(look))));
     const held = [...this.#unreachable, ...this.#stopped.map(({ look }) => look)].map(({ vps }) => idOf(vps));
     this.#giveBack(batch.map(idOf).filter((id) => !held.includes(id)));
+    this.#context.requested?.onLookedAt(batch.map(idOf));
   }
 
   /** Notes what `claim` has taken, so that it is given back. */
