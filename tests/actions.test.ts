@@ -29,6 +29,7 @@ import {
   startTestHost,
   sweepWhileHeld,
   until,
+  whileHeld,
   type Ward,
 } from './support/scratch-app.ts';
 
@@ -49,6 +50,14 @@ async function trip(ward: Ward): Promise<void> {
   ward.host.set({ state: 'inactive', onRestart: 'fails' });
   for (let round = 0; round < 3; round++) await ward.sweep();
   expect(ward.state()).toMatchObject({ status: 'circuit_open', circuitState: 'open' });
+}
+
+/** Puts another machine behind the VPS; where none is given, one that is not there. */
+async function move({ app, id, host }: Ward, to = { port: 1, privateKey: '' }): Promise<void> {
+  const { port, privateKey } = to;
+  const parsed = parseVpsEdit({ customer: 'a@example.test', host: '127.0.0.1', port: String(port), privateKey });
+  if ('problems' in parsed) throw new Error(parsed.problems.join());
+  await editVps(app, ADMIN, id, { ...parsed.edit, user: host.user });
 }
 
 describe('checkNow', () => {
@@ -322,13 +331,54 @@ describe('editVps', () => {
   });
 });
 
+describe('a VPS that is moved to another machine', () => {
+  it('begins with a closed circuit, and with the restarts of the former one forgiven', async () => {
+    const ward = await openWard();
+    await trip(ward);
+    const other = await startTestHost();
+    other.set({ state: 'inactive' });
+    await move(ward, other);
+    expect(ward.state()).toMatchObject({ circuitState: 'closed', consecutiveFailures: 0 });
+    await ward.sweep();
+    expect(other.count('restart')).toBe(1);
+    expect(ward.state()).toMatchObject({ status: 'healthy' });
+  });
+
+  it('is not restarted where it was', async () => {
+    const ward = await openWard();
+    ward.host.set({ state: 'inactive' });
+    await sweepWhileHeld(ward, 'is-active', () => move(ward));
+    expect(ward.host.count('restart')).toBe(0);
+    expect(ward.state()).toBeUndefined();
+    expect(ledgerOf(ward.app, ward.userId)).toEqual([]);
+  });
+
+  it('is not restarted where it was by hand either, and the ledger says so', async () => {
+    const ward = await openWard();
+    const { done } = await restartNow(ward.app, ADMIN, ward.id, { now: new Date() });
+    await whileHeld(ward.host, 'is-active', () => move(ward));
+    await done;
+    expect(ward.host.count('restart')).toBe(0);
+    expect(ledgerOf(ward.app, ward.userId)).toMatchObject([
+      { outcome: 'not_sent', detail: 'not sent: the VPS is not watched any more, or was changed meanwhile' },
+    ]);
+  });
+
+  it('has in its ledger how a restart ended that was sent where it was', async () => {
+    const ward = await openWard();
+    ward.host.set({ state: 'inactive' });
+    await sweepWhileHeld(ward, 'restart', () => move(ward));
+    expect(ward.host.count('restart')).toBe(1);
+    expect(ledgerOf(ward.app, ward.userId)).toMatchObject([{ outcome: 'succeeded' }]);
+    expect(ward.state()).toMatchObject({ totalChecks: 0 });
+  });
+});
+
 describe('a VPS that is moved to another machine while it is looked at', () => {
   it('takes neither state nor host key from the former one', async () => {
     const ward = await openWard();
     const { app, id } = ward;
-    const parsed = parseVpsEdit({ customer: 'a@example.test', host: '127.0.0.1', port: '1', privateKey: '' });
-    if ('problems' in parsed) throw new Error(parsed.problems.join());
-    await sweepWhileHeld(ward, 'is-active', () => editVps(app, ADMIN, id, parsed.edit));
+    await sweepWhileHeld(ward, 'is-active', () => move(ward));
     expect(ward.state()).toBeUndefined();
     expect(readVps(app, ADMIN, id, new Date())).toMatchObject({ port: 1, hostKeyFingerprint: null });
   });

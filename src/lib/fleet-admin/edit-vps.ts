@@ -6,7 +6,7 @@ import { write } from '../db/client.ts';
 import { subscriptions, users } from '../db/schema.ts';
 import { noteAdminAction } from '../history/journal-store.ts';
 import { publish } from '../live/bus.ts';
-import { clearLoginBackoffIn } from '../monitoring/health-store.ts';
+import { clearLoginBackoffIn, resetCircuitOf } from '../monitoring/health-store.ts';
 import { RefusedError } from './fleet-admin.ts';
 import type { VpsEdit } from './new-vps.ts';
 
@@ -33,8 +33,8 @@ export const readEditable = ({ db }: App, actor: Actor, id: string): EditableVps
         .map((row) => ({ ...row, host: row.host ?? '' }))[0];
 
 /**
- * Changes where and how a VPS is reached. Another host or port is another machine: its key is pinned anew. Returns the
- * names of what has changed. Throws `RefusedError` for customers, and for an address that another VPS has.
+ * Changes where and how a VPS is reached. Another host or port is another machine: its key is pinned anew, and it has
+ * neither circuit nor streak nor restarts of the former one. Returns the names of what has changed. Throws `RefusedError` for customers, and for an address that another VPS has.
  */
 export async function editVps(app: App, actor: Actor, id: string, edit: VpsEdit): Promise<string[]> {
   const changed = await write(app.db, (tx) => {
@@ -75,8 +75,9 @@ export async function editVps(app: App, actor: Actor, id: string, edit: VpsEdit)
       .run();
     tx.update(users).set({ name: edit.name }).where(eq(users.id, vps.userId)).run();
     clearLoginBackoffIn(tx, vps.userId);
-    const detail = { fields: fields.join(', ') };
-    noteAdminAction(tx, journalName(actor), { userId: vps.userId, vpsId: id }, 'vps_edited', detail);
+    const whose = { userId: vps.userId, vpsId: id };
+    if (moved) resetCircuitOf(tx, whose, journalName(actor), new Date());
+    noteAdminAction(tx, journalName(actor), whose, 'vps_edited', { fields: fields.join(', ') });
     return fields;
   });
   publish({ kind: 'vps', vpsIds: [id] });

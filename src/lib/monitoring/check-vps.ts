@@ -8,7 +8,7 @@ import type { UnitFacts } from '../provisioning/unit-state.ts';
 import { probeService, readJournalTail, restartRachelService, type VpsTarget } from '../provisioning/vps-status.ts';
 import { listRestarts, type DueVps } from './fleet.ts';
 import { decideHealing, type Healing, type HealingDecision } from './healing.ts';
-import { addressOf, recordRequestedRestart, recordRestartIntent, type CheckRecord } from './health-store.ts';
+import { recordRequestedRestart, recordRestartIntent, targetOf, type CheckRecord } from './health-store.ts';
 import { attemptingRestart } from './log-lines.ts';
 import { maintenanceAt } from './maintenance.ts';
 import type { StallWatch } from './stall-watch.ts';
@@ -110,7 +110,7 @@ export const toRecord = (
 ): CheckRecord => ({
   userId: vps.subscription.userId,
   subscriptionId: vps.subscription.id,
-  address: addressOf(vps.subscription),
+  target: targetOf(vps.subscription),
   check: { ...check, at, healing },
   hostKey,
   restartId,
@@ -131,7 +131,8 @@ export async function healVps(
   const { userId, id: vpsId } = vps.subscription;
   const journal = await readJournalTail(target, app.settings, stop.probes);
   const { verdict, lookedAt } = check;
-  const intent = await recordRestartIntent(app.db, { userId, vpsId }, { verdict, lookedAt, trial, unitText, journal });
+  const facts = { target: targetOf(vps.subscription), verdict, lookedAt, trial, unitText, journal };
+  const intent = await recordRestartIntent(app.db, { userId, vpsId }, facts);
   if (!intent.granted) {
     const reason = intent.reason === 'vps_paused' ? 'vps_paused' : 'maintenance';
     return toRecord(look, { action: 'none', reason });
@@ -160,7 +161,7 @@ export async function restartOnRequest(
   const { userId, id: vpsId } = vps.subscription;
   const { verdict, lookedAt, maintenance } = check;
   const journal = await readJournalTail(target, app.settings, stop.probes);
-  const facts = { verdict, lookedAt, unitText, journal };
+  const facts = { target: targetOf(vps.subscription), verdict, lookedAt, unitText, journal };
   if (!(await recordRequestedRestart(app.db, { userId, vpsId }, restartId, facts)))
     return toRecord(look, { action: 'none', reason: 'not_called_for' });
   log.info(`${userId}: an admin has asked for a restart, sending it`);

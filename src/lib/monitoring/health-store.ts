@@ -31,8 +31,8 @@ import type { Verdict } from './verdict.ts';
 export type CheckRecord = {
   readonly userId: string;
   readonly subscriptionId: string;
-  /** The machine that was looked at, as `addressOf` names it. */
-  readonly address: string;
+  /** What was looked at, as `targetOf` names it. */
+  readonly target: string;
   readonly check: Check;
   /** The key the host has shown: pinned, where none is. */
   readonly hostKey: string | null;
@@ -66,16 +66,23 @@ const upsertState = (tx: Transaction, userId: string, state: HealthState): void 
 const columnsOf = (state: HealthState): HealthState =>
   Object.fromEntries(Object.keys(UNCHECKED).map((key) => [key, state[key as keyof HealthState]])) as HealthState;
 
-/** Which machine stands behind a subscription: an edit may put another one there. */
-export const addressOf = ({ vpsIpAddress, sshPort }: Pick<Subscription, 'vpsIpAddress' | 'sshPort'>): string =>
-  `${vpsIpAddress ?? ''} ${sshPort}`;
+/** Which service of which machine, by which account, stands behind a subscription: an edit may put another one there. */
+export const targetOf = ({ vpsIpAddress, sshPort, sshUser, serviceName }: Subscription): string =>
+  JSON.stringify([vpsIpAddress, sshPort, sshUser, serviceName]);
+
+/** The subscription as it is now, if what was looked at still stands behind it. */
+function findUnchanged(tx: Transaction, vpsId: string, target: string): Subscription | undefined {
+  const subscription = findActive(tx, vpsId);
+  return subscription && targetOf(subscription) === target ? subscription : undefined;
+}
 
 type RecordSettings = Pick<Settings, 'breaker' | 'history' | 'downAfterChecks' | 'monitoredService'>;
 
 /**
  * Writes the checks of a batch in one transaction: all of them, or none; each with everything that follows from it
  * (state, incident, journal, history, messages). The next state is computed inside it, from the row as it is then, so
- * that a change made meanwhile is not lost. A VPS that was removed meanwhile, or is another machine now, is passed over.
+ * that a change made meanwhile is not lost. Of a VPS that was removed meanwhile, or is another machine now, nothing is
+ * written but how its restart ended.
  * Throws `LeaseLostError`.
  */
 export const recordChecks = (
@@ -86,9 +93,9 @@ export const recordChecks = (
   write(db, (tx) => {
     assertLease(tx);
     return records.flatMap((record) => {
-      const subscription = findActive(tx, record.subscriptionId);
-      const isSame = subscription && addressOf(subscription) === record.address;
-      return isSame ? [recordCheck(tx, record, subscription, settings)] : [];
+      closeLedger(tx, record);
+      const subscription = findUnchanged(tx, record.subscriptionId, record.target);
+      return subscription ? [recordCheck(tx, record, subscription, settings)] : [];
     });
   });
 
@@ -115,7 +122,6 @@ function recordCheck(
   const outcome = { at, before, next, events, incident, maintenance };
   const { told, announcements } = announce(outcome, settings.downAfterChecks);
   upsertState(tx, userId, { ...next, ...told });
-  closeLedger(tx, record);
   appendJournal(
     tx,
     entriesOf(outcome).map((entry) => ({ ...entry, ...owner, at, incidentId: incident?.id ?? null, actor: 'monitor' })),
@@ -152,8 +158,10 @@ export type Intent =
   | { readonly granted: true; readonly restartId: string }
   | { readonly granted: false; readonly reason: 'maintenance' | 'vps_paused' | 'not_active' };
 
-/** Why a restart is about to be sent, and what the host said of its unit before. */
+/** Where and why a restart is about to be sent, and what the host said of its unit before. */
 export type IntentFacts = {
+  /** What it is sent to, as `targetOf` names it. */
+  readonly target: string;
   readonly verdict: Verdict;
   readonly lookedAt: Date;
   readonly trial: boolean;
@@ -169,8 +177,8 @@ export const recordRestartIntent = (db: Database, owner: IncidentOwner, facts: I
   write(db, (tx): Intent => {
     assertLease(tx);
     const { userId, vpsId } = owner;
-    const { verdict, lookedAt, trial } = facts;
-    const subscription = findActive(tx, vpsId);
+    const { target, verdict, lookedAt, trial } = facts;
+    const subscription = findUnchanged(tx, vpsId, target);
     if (!subscription) return { granted: false, reason: 'not_active' };
     if (subscription.healingPausedSince !== null) return { granted: false, reason: 'vps_paused' };
     const now = new Date();
@@ -239,7 +247,7 @@ export function orderRestart(tx: Transaction, userId: string, requestedBy: Journ
 
 /**
  * The same as `recordRestartIntent` for a restart that an admin has asked for: neither maintenance nor the circuit stands
- * in its way. False: the VPS is not watched any more. Throws `LeaseLostError`.
+ * in its way. False: the VPS is not watched any more, or is another machine now. Throws `LeaseLostError`.
  */
 export const recordRequestedRestart = (
   db: Database,
@@ -250,8 +258,8 @@ export const recordRequestedRestart = (
   write(db, (tx) => {
     assertLease(tx);
     const order = tx.select().from(restartAttempts).where(eq(restartAttempts.id, restartId)).get();
-    if (!order || !findActive(tx, owner.vpsId)) return false;
-    const { verdict, lookedAt } = facts;
+    const { target, verdict, lookedAt } = facts;
+    if (!order || !findUnchanged(tx, owner.vpsId, target)) return false;
     const incident = verdict.kind === 'healthy' ? null : incidentFor(tx, owner, verdict, lookedAt);
     const incidentId = incident?.id ?? null;
     tx.update(restartAttempts).set({ incidentId }).where(eq(restartAttempts.id, restartId)).run();
@@ -274,6 +282,7 @@ export const closeOrder = (db: Database, restartId: string, whyNot: string): Pro
 /** Closes the circuit because an admin says so; see `resetCircuit` in `transition.ts`. Part of the caller's transaction. */
 export function resetCircuitOf(tx: Transaction, owner: IncidentOwner, actor: JournalActor, at: Date): void {
   const before = readState(tx, owner.userId);
+  if (before === UNCHECKED) return;
   upsertState(tx, owner.userId, resetCircuit(before, at));
   if (before.circuitState === 'closed') return;
   const incidentId = openIncidentOf(tx, owner.userId)?.id ?? null;

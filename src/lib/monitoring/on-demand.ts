@@ -123,6 +123,7 @@ async function checkNow(app: App, work: Work, wanted: Wanted, log: Log): Promise
     }
     try {
       const run = await checkUnderLease(app, work, wanted, { lease, log });
+      if (!run.interrupted) whyNot = 'not sent: the VPS is not watched any more, or was changed meanwhile';
       whyNot = run.whyNotSent ? `not sent: ${run.whyNotSent}` : (run.fault ?? whyNot);
       return run.interrupted ? 'stopped' : 'done';
     } finally {
