@@ -18,6 +18,7 @@ import {
 } from '../src/lib/fleet-admin/vps-actions.ts';
 import { subscribe } from '../src/lib/live/bus.ts';
 import { orderRestart } from '../src/lib/monitoring/health-store.ts';
+import { pauseHealing, setHealing } from '../src/lib/monitoring/monitor-state.ts';
 import { askedFor } from '../src/lib/monitoring/on-demand.ts';
 import { addAll, makeLogin, startVps } from './support/fleet.ts';
 import { runCli, scratchEnvironment } from './support/project.ts';
@@ -302,6 +303,24 @@ describe('setVpsHealing', () => {
     await sweeping;
     expect(ward.host.count('restart')).toBe(0);
     expect(ward.state()).toMatchObject({ status: 'unhealthy', consecutiveFailures: 0 });
+  });
+});
+
+describe('healing that stops for the whole fleet', () => {
+  it.each([
+    ['by an admin', 'are switched off', ({ app: { db } }: Ward) => setHealing(db, ADMIN, 'off')],
+    ['by a sweep', 'pause', ({ app: { db } }: Ward) => pauseHealing(db, { stopped: 6, fleet: 10 }, new Date())],
+  ])('%s counts for a restart that was about to be sent, but not for one by hand', async (_, words, stop) => {
+    const ward = await openWard();
+    ward.host.set({ state: 'inactive' });
+    await sweepWhileHeld(ward, 'is-active', () => stop(ward));
+    expect(ward.host.count('restart')).toBe(0);
+    expect(ward.state()).toMatchObject({ status: 'unhealthy', consecutiveFailures: 0 });
+    expect(ward.state()?.lastError).toContain(`automatic restarts ${words}`);
+    await (
+      await restartNow(ward.app, ADMIN, ward.id, { now: new Date() })
+    ).done;
+    expect(ward.host.count('restart')).toBe(1);
   });
 });
 

@@ -134,7 +134,8 @@ export async function healVps(
   const facts = { target: targetOf(vps.subscription), verdict, lookedAt, trial, unitText, journal };
   const intent = await recordRestartIntent(app.db, { userId, vpsId }, facts);
   if (!intent.granted) {
-    const reason = intent.reason === 'vps_paused' ? 'vps_paused' : 'maintenance';
+    // One that is not active any more is passed over when it is recorded.
+    const reason = intent.reason === 'not_active' ? 'not_called_for' : intent.reason;
     return toRecord(look, { action: 'none', reason });
   }
   log.info(attemptingRestart(userId, vps.state, trial));

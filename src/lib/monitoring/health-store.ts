@@ -20,10 +20,12 @@ import { announceIn } from '../notifications/announcer.ts';
 import { announce } from '../notifications/rules.ts';
 import { vpsFacts } from '../notifications/vps-facts.ts';
 import { findActive, readMaintenance } from './fleet.ts';
+import type { Withheld } from './healing.ts';
 import { advanceIncident, beginIncident } from './incident.ts';
 import { endUnwatchedIncident, openIncidentOf, saveIncident, type IncidentOwner } from './incident-store.ts';
 import { holdsLease } from './lease.ts';
 import { endWindowsUntilHealthy } from './maintenance-store.ts';
+import { readMonitorState } from './monitor-state.ts';
 import { advance, resetCircuit, UNCHECKED, type Check, type HealthState, type Transition } from './transition.ts';
 import type { Verdict } from './verdict.ts';
 
@@ -156,7 +158,7 @@ function closeLedger(tx: Transaction, { restartId, check }: CheckRecord): void {
 
 export type Intent =
   | { readonly granted: true; readonly restartId: string }
-  | { readonly granted: false; readonly reason: 'maintenance' | 'vps_paused' | 'not_active' };
+  | { readonly granted: false; readonly reason: 'maintenance' | Exclude<Withheld, 'restart_cap'> | 'not_active' };
 
 /** Where and why a restart is about to be sent, and what the host said of its unit before. */
 export type IntentFacts = {
@@ -181,6 +183,8 @@ export const recordRestartIntent = (db: Database, owner: IncidentOwner, facts: I
     const subscription = findUnchanged(tx, vpsId, target);
     if (!subscription) return { granted: false, reason: 'not_active' };
     if (subscription.healingPausedSince !== null) return { granted: false, reason: 'vps_paused' };
+    const { healing } = readMonitorState(tx);
+    if (healing !== 'on') return { granted: false, reason: `healing_${healing}` };
     const now = new Date();
     if (readMaintenance(tx, userId, now) !== null) return { granted: false, reason: 'maintenance' };
     const incident = incidentFor(tx, owner, verdict, lookedAt);
