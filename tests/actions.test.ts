@@ -17,6 +17,7 @@ import {
   setVpsHealing,
 } from '../src/lib/fleet-admin/vps-actions.ts';
 import { subscribe } from '../src/lib/live/bus.ts';
+import { CIRCUIT_COOLDOWN_MS } from '../src/lib/monitoring/circuit-breaker.ts';
 import { orderRestart } from '../src/lib/monitoring/health-store.ts';
 import { pauseHealing, setHealing } from '../src/lib/monitoring/monitor-state.ts';
 import { askedFor } from '../src/lib/monitoring/on-demand.ts';
@@ -223,6 +224,22 @@ describe('restartNow', () => {
       ).done;
       expect(ward.state()).toMatchObject({ status: 'healthy', circuitState: 'closed', consecutiveFailures: 0 });
       expect(ward.app.db.select().from(incidents).get()).toMatchObject({ endedBy: 'restart' });
+    }
+  });
+
+  it('does not use up the trial of a half-open circuit while it waits, only once it is sent', async () => {
+    for (const sent of [false, true]) {
+      const ward = await openWard();
+      await trip(ward);
+      letTimePass(ward.app, CIRCUIT_COOLDOWN_MS);
+      await write(ward.app.db, (tx) => {
+        const restartId = orderRestart(tx, ward.userId, 'cli', new Date());
+        const evidence = { restartId, takenAt: new Date(), unit: '', journal: '' };
+        if (sent) tx.insert(restartEvidence).values(evidence).run();
+      });
+      ward.host.set({ onRestart: 'works' });
+      await ward.sweep();
+      expect(ward.state()).toMatchObject({ status: sent ? 'circuit_open' : 'healthy' });
     }
   });
 

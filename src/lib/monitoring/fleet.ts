@@ -1,9 +1,10 @@
-import { and, asc, eq, gte, inArray, isNull, ne, or, type SQL } from 'drizzle-orm';
+import { and, asc, eq, exists, gte, inArray, isNull, ne, or, type SQL } from 'drizzle-orm';
 import type { Database, Transaction } from '../db/client.ts';
 import {
   healthChecks,
   maintenanceWindows,
   restartAttempts,
+  restartEvidence,
   subscriptions,
   users,
   type MaintenanceWindow,
@@ -57,7 +58,10 @@ export const findActive = (tx: Transaction, subscriptionId: string): Subscriptio
     .where(and(eq(subscriptions.id, subscriptionId), isActive()))
     .get();
 
-/** When restarts were sent to this user's VPS, from `since` on. One that never reached its host is none. */
+/**
+ * When restarts were sent to this user's VPS, from `since` on. One that never reached its host is none, nor is the order of
+ * an admin that still waits: what is sent has left its evidence before.
+ */
 export const listRestarts = (db: Database, userId: string, since: Date): Date[] =>
   db
     .select({ at: restartAttempts.intendedAt })
@@ -66,8 +70,14 @@ export const listRestarts = (db: Database, userId: string, since: Date): Date[] 
       and(
         eq(restartAttempts.userId, userId),
         gte(restartAttempts.intendedAt, since),
-        or(isNull(restartAttempts.outcome), ne(restartAttempts.outcome, 'not_sent')),
+        or(
+          ne(restartAttempts.outcome, 'not_sent'),
+          and(isNull(restartAttempts.outcome), or(isNull(restartAttempts.requestedBy), hasEvidence(db))),
+        ),
       ),
     )
     .all()
     .map((row) => row.at);
+
+const hasEvidence = (db: Database): SQL =>
+  exists(db.select().from(restartEvidence).where(eq(restartEvidence.restartId, restartAttempts.id)));
