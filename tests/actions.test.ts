@@ -20,7 +20,7 @@ import { subscribe } from '../src/lib/live/bus.ts';
 import { CIRCUIT_COOLDOWN_MS } from '../src/lib/monitoring/circuit-breaker.ts';
 import { orderRestart } from '../src/lib/monitoring/health-store.ts';
 import { pauseHealing, setHealing } from '../src/lib/monitoring/monitor-state.ts';
-import { askedFor } from '../src/lib/monitoring/on-demand.ts';
+import { askedFor, stopOnDemand } from '../src/lib/monitoring/on-demand.ts';
 import { addAll, makeLogin, startVps } from './support/fleet.ts';
 import { runCli, scratchEnvironment } from './support/project.ts';
 import {
@@ -268,6 +268,25 @@ describe('restartNow', () => {
       { outcome: 'not_sent', detail: expect.stringContaining('not sent: the host refused the connection') },
     ]);
     expect(ward.state()).toMatchObject({ status: 'down', consecutiveFailures: 1 });
+  });
+});
+
+describe('stopOnDemand', () => {
+  it('bars what is asked for later too, and an order is closed as not sent', async () => {
+    // As a new process begins.
+    onTestFinished(() => void Reflect.deleteProperty(globalThis, Symbol.for('wardround.on-demand')));
+    const ward = await openWard();
+    await stopOnDemand();
+    const check = await checkNow(ward.app, ADMIN, [ward.id]);
+    expect(await check.done).toBe('stopped');
+    const restart = await restartNow(ward.app, ADMIN, ward.id, { now: new Date() });
+    // Waits for what came after the first time.
+    await stopOnDemand();
+    expect(ledgerOf(ward.app, ward.userId)).toMatchObject([
+      { outcome: 'not_sent', detail: 'not sent: the server was stopping' },
+    ]);
+    expect(await restart.done).toBe('stopped');
+    expect(ward.host.dials()).toBe(0);
   });
 });
 

@@ -74,7 +74,10 @@ function stopOnSignals(app: App, exitAfterStop: boolean): void {
     // Vite's dev server waits for a signal that is taken here. A built server first lets its requests end, and could
     // end by itself, but for a timer that node-schedule loses sight of when the clock was set back.
     const served = exitAfterStop ? Promise.resolve() : once(process, 'sveltekit:shutdown');
-    void Promise.all([drained, served]).then(() => process.exit());
+    // The last requests may have asked for something, which is then closed as not done.
+    void Promise.all([drained, served])
+      .then(stopOnDemand)
+      .then(() => process.exit());
   };
   process.on('SIGTERM', onSignal);
   process.on('SIGINT', onSignal);

@@ -72,15 +72,16 @@ export const restartSoon = (
   );
 };
 
-/** Nothing more is begun; resolves when what is under way has ended, ten seconds later at most. */
+/**
+ * Nothing more is begun, for good: whatever is asked for from now on ends as `stopped`, and an order is closed in the
+ * ledger. Resolves when what is under way has ended, ten seconds later at most.
+ */
 export async function stopOnDemand(): Promise<void> {
-  const work = shared[WORK];
-  if (!work) return;
+  const work = currentWork();
   work.probes.abort();
   const patience = setTimeout(() => work.restarts.abort(), DRAIN_MS);
   await Promise.all(work.underWay);
   clearTimeout(patience);
-  delete shared[WORK];
 }
 
 async function ask(
