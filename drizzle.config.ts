@@ -1,9 +1,15 @@
+import { mkdirSync } from 'node:fs';
+import { dirname } from 'node:path';
 import { defineConfig } from 'drizzle-kit';
 import { databasePath, readEnvironment } from './src/lib/config.ts';
+
+const url = databasePath(readEnvironment());
+// drizzle-kit makes the file, but not its folder.
+mkdirSync(dirname(url), { recursive: true, mode: 0o700 });
 
 export default defineConfig({
   dialect: 'sqlite',
   schema: './src/lib/db/schema.ts',
   out: './drizzle',
-  dbCredentials: { url: databasePath(readEnvironment()) },
+  dbCredentials: { url },
 });

@@ -79,7 +79,7 @@ export function addNotifyCommands(program: Command): Command {
       if ((id === undefined) === (allFailed === undefined))
         throw new UsageError('name one message, or give --all-failed');
       return withApp(async (app) => {
-        const retried = await retryFailed(app.db, id === undefined ? null : [id], new Date());
+        const retried = await retryFailed(app.db, LOCAL_OPERATOR, id === undefined ? null : [id], new Date());
         if (id !== undefined && retried.length === 0) throw new RefusedError(whyNotRetried(app, id));
         if (json) printJson({ retried });
         else

@@ -102,8 +102,7 @@ export function addVpsCommands(program: Command): Command {
         const shown = hostKey === null ? null : fingerprint(hostKey);
         if (json)
           printJson({
-            id: row.id,
-            host: row.host,
+            ...row,
             healthy,
             verdict: verdict.kind,
             cause: healthy ? null : verdict.cause,
@@ -138,7 +137,7 @@ export function addVpsCommands(program: Command): Command {
           `Remove ${row.host} of ${row.email}, with its ${row.totalChecks} checks?`,
         );
         await removeVps(app, LOCAL_OPERATOR, row);
-        if (json) printJson({ removed: row.id, host: row.host });
+        if (json) printJson({ ...row, removed: row.id });
         else print(`Removed ${row.host} (${row.id}).`);
       }),
     );

@@ -135,6 +135,9 @@ describe('wardround vps', () => {
     const [up, stopped] = await startFleet({}, { unit: 'inactive' });
     expect(await json('vps', 'test', up ?? '')).toMatchObject({
       healthy: true,
+      status: null,
+      circuitState: 'closed',
+      totalChecks: 0,
       hostKeyFingerprint: expect.stringMatching(/^SHA256:/),
     });
     const { exitCode, stdout } = await wardround('vps', 'test', stopped ?? '');
@@ -147,7 +150,7 @@ describe('wardround vps', () => {
   it('removes a VPS with its state, and lets the customer have another', async () => {
     const [id] = await startFleet({});
     await wardround('sweep');
-    expect(await json('vps', 'remove', id ?? '')).toEqual({ removed: id, host: '127.0.0.1' });
+    expect(await json('vps', 'remove', id ?? '')).toMatchObject({ removed: id, host: '127.0.0.1', totalChecks: 1 });
     expect(await json('vps', 'list')).toEqual([]);
     await addAll(scratch.environment, login.keyFile, running);
     expect((await json<Row[]>('vps', 'list'))[0]).toMatchObject({ totalChecks: 0, status: null });

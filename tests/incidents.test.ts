@@ -1,11 +1,12 @@
-import { asc } from 'drizzle-orm';
+import { asc, eq } from 'drizzle-orm';
 import { describe, expect, it } from 'vitest';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
-import { healthEvents, healthSamples, incidents, notifications } from '../src/lib/db/schema.ts';
+import { healthEvents, healthSamples, incidents, notifications, subscriptions } from '../src/lib/db/schema.ts';
 import { planMaintenance, removeVps } from '../src/lib/fleet-admin/fleet-admin.ts';
 import { acknowledgeIncident } from '../src/lib/fleet-admin/incident-admin.ts';
 import { listIncidents, readIncident } from '../src/lib/fleet-admin/incident-read.ts';
 import { parseMaintenance } from '../src/lib/fleet-admin/maintenance-request.ts';
+import { enforceGracePeriod } from '../src/lib/jobs/grace-period-enforcer.ts';
 import { letTimePass, openWard, setMaintenance, sweepWhileHeld, type Ward } from './support/scratch-app.ts';
 
 const incidentsOf = ({ app }: Ward) => app.db.select().from(incidents).orderBy(asc(incidents.openedAt)).all();
@@ -69,6 +70,15 @@ describe('an incident', () => {
     await ward.sweep();
     expect(incidentsOf(ward)).toMatchObject([{ endedBy: 'restart', failedChecks: 1 }]);
     expect(journalOf(ward)).toEqual(['restart_intended', 'check_failed', 'restart_succeeded', 'recovered']);
+    const [incident] = incidentsOf(ward);
+    const page = readIncident(ward.app, LOCAL_OPERATOR, incident?.id ?? '');
+    // Read in the order in which it happened: what was seen, then what was done about it.
+    expect(page?.events.map(({ kind }) => kind)).toEqual([
+      'check_failed',
+      'restart_intended',
+      'restart_succeeded',
+      'recovered',
+    ]);
     // Up again from the end of the restart, not from the next look.
     expect(samplesOf(ward)).toEqual(['unhealthy', 'healthy']);
   });
@@ -225,6 +235,32 @@ describe('messages', () => {
       .orderBy(asc(notifications.createdAt))
       .all()
       .map(({ kind }) => kind);
+
+  it.each([
+    ['is down again, then up', true],
+    ['is up at once', false],
+  ])('tell that it is back up also after a subscription was cancelled and renewed, and it %s', async (_, isDown) => {
+    const ward = await openWard();
+    const { db } = ward.app;
+    const subscription = eq(subscriptions.id, ward.id);
+    for (const told of [
+      ['down', 'up'],
+      ['down', 'up', 'down', 'up'],
+    ]) {
+      await ward.host.stop();
+      for (let round = 0; round < 2; round++) await ward.sweep();
+      db.update(subscriptions)
+        .set({ status: 'past_due', pastDueSince: new Date(0) })
+        .where(subscription)
+        .run();
+      await enforceGracePeriod(db, new Date(), 1);
+      db.update(subscriptions).set({ status: 'active', pastDueSince: null }).where(subscription).run();
+      if (isDown) await ward.sweep();
+      await ward.host.start();
+      await ward.sweep();
+      expect(sent(ward)).toEqual(told);
+    }
+  });
 
   it('are in the outbox with the change they tell of, once', async () => {
     const ward = await openWard();

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { restartAttempts } from '../src/lib/db/schema.ts';
+import { notifications, restartAttempts, users } from '../src/lib/db/schema.ts';
 import { ledgerOf, letTimePass, openWard, setMaintenance, sweepWhileHeld, type Ward } from './support/scratch-app.ts';
 
 const MINUTE_MS = 60_000;
@@ -302,6 +302,19 @@ describe('a restart', () => {
     await ward.sweep();
     expect(ward.state()).toMatchObject({ status: 'unhealthy', lastErrorCode: 'start_limit' });
     expect(ward.host.count('reset-failed')).toBe(0);
+  });
+
+  it.each([
+    ['unit-missing', 'unit_missing'],
+    ['unit-masked', 'unit_masked'],
+  ] as const)('is a fault of the configuration where systemd refuses it: %s', async (onRestart, cause) => {
+    const ward = await openWard();
+    const { db } = ward.app;
+    db.insert(users).values({ id: 'user-admin', email: 'admin@example.test', role: 'admin' }).run();
+    ward.host.set({ state: 'inactive', onRestart });
+    await ward.sweep();
+    expect(ward.state()).toMatchObject({ status: 'unhealthy', lastErrorCode: cause });
+    expect(db.select().from(notifications).all()).toMatchObject([{ audience: 'admin', kind: 'configuration_fault' }]);
   });
 
   it('that has started something and failed, in the same words, is no matter of the start limit', async () => {

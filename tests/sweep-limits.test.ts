@@ -149,6 +149,18 @@ describe('an outage of our own', () => {
     expect(stateOf(fleet.app, fleet.vpss[6]?.userId ?? '')).toMatchObject({ status: 'down', totalFailures: 1 });
   });
 
+  it('is not seen in hosts that answer, and refuse the login: they are told of, and left alone for a while', async () => {
+    const fleet = await openSimulatedFleet(5);
+    await fleet.sweep();
+    await fleet.loseLogin();
+    await fleet.sweep();
+    expect(readMonitorState(fleet.app.db).outageSince).toBeNull();
+    expect(statuses(fleet)).toEqual({ down: 5 });
+    expect(messages(fleet)).toEqual(Array.from({ length: 5 }, () => 'admin: access_rejected'));
+    for (const { userId } of fleet.vpss)
+      expect(stateOf(fleet.app, userId)).toMatchObject({ authFailures: 1, authRetryAt: expect.any(Date) });
+  });
+
   it('counts as one of the fleet once an admin has said so', async () => {
     const fleet = await openSimulatedFleet(5);
     await fleet.sweep();

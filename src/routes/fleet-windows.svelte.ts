@@ -63,14 +63,18 @@ export class FleetWindows {
     if (query === null) return;
     this.#loading.add(offset);
     // Without an answer the rows stay as they are; the next reading of the page asks again.
-    const response = await fetch(`${resolve('/fleet/rows')}${fleetSearch(query, { offset })}`).catch(() => null);
-    const rows = response?.ok === true ? revive(await response.text()) : null;
+    const rows = await readRows(query, offset).catch(() => null);
     this.#loading.delete(offset);
     if (this.#query === null || searchOf(this.#query) !== searchOf(query)) return this.#read();
     if (rows === null) return;
     this.#rows.set(offset, rows);
     this.#fresh.add(offset);
   }
+}
+
+async function readRows(query: FleetQuery, offset: number): Promise<readonly FleetListRow[] | null> {
+  const response = await fetch(`${resolve('/fleet/rows')}${fleetSearch(query, { offset })}`);
+  return response.ok ? revive(await response.text()) : null;
 }
 
 const windowOf = (index: number): number => Math.floor(index / WINDOW_ROWS) * WINDOW_ROWS;

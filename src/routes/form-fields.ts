@@ -47,3 +47,9 @@ export async function vpsFieldsOf(event: RequestEvent): Promise<{
   };
   return { described, typed };
 }
+
+/** What `?done=…` in an address stands for, after a form has led there; null for anything else. */
+export function doneIn(url: URL, words: Readonly<Record<string, string>>): string | null {
+  const done = url.searchParams.get('done') ?? '';
+  return Object.hasOwn(words, done) ? (words[done] ?? null) : null;
+}

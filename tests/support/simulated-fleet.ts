@@ -1,7 +1,9 @@
+import { eq } from 'drizzle-orm';
 import { onTestFinished } from 'vitest';
 import type { Machine } from '../../demo/machine.ts';
 import { newKeyPair } from '../../demo/key-pair.ts';
-import { users } from '../../src/lib/db/schema.ts';
+import { encryptToken, privateKeyPlace } from '../../src/lib/crypto/encryption.ts';
+import { subscriptions, users } from '../../src/lib/db/schema.ts';
 import type { App } from '../../src/lib/app.ts';
 import type { Environment } from '../../src/lib/config.ts';
 import { startVps, type SimulatedVps } from './fleet.ts';
@@ -18,6 +20,8 @@ export type SimulatedFleet = {
   set(change: Partial<Machine>, from: number, to: number): void;
   refuse(from: number, to: number): Promise<void>;
   accept(from: number, to: number): Promise<void>;
+  /** Has the app use a key that no VPS lets in. */
+  loseLogin(): void;
 };
 
 /** Simulated VPSs behind real SSH servers, an app that watches them, and one admin; all gone when the test is over. */
@@ -50,6 +54,13 @@ export async function openSimulatedFleet(size: number, environment: Environment 
     },
     accept: async (from, to) => {
       for (const { host } of vpss.slice(from, to)) await host.accept();
+    },
+    loseLogin: () => {
+      const other = newKeyPair().private;
+      for (const { id } of vpss) {
+        const sshPrivateKey = encryptToken(other, privateKeyPlace(id), app.encryptionKey);
+        app.db.update(subscriptions).set({ sshPrivateKey }).where(eq(subscriptions.id, id)).run();
+      }
     },
   };
 }

@@ -46,6 +46,9 @@ export type Unit = {
     | 'start-limit'
     /** The same for a unit whose last run has crashed: systemctl then gives the reason of that crash. */
     | 'start-limit-after-crash'
+    /** Refused, as systemd does for a unit that it does not have, or that is masked. */
+    | 'unit-missing'
+    | 'unit-masked'
     /** Works, but the connection breaks before it can say so. */
     | 'breaks-connection'
     /** Takes the connection and the SSH server with it. */
@@ -152,6 +155,12 @@ case $verb in
       start-limit-after-crash)
         become failed
         echo "Job for $name failed because the control process exited with error code." >&2
+        exit 1 ;;
+      unit-missing)
+        echo "Failed to restart $name.service: Unit $name.service not found." >&2
+        exit 5 ;;
+      unit-masked)
+        echo "Failed to restart $name.service: Unit $name.service is masked." >&2
         exit 1 ;;
       breaks-connection) become active; kill -9 "$SESSION_PID" ;;
       takes-host-down) kill "$(cat "$SCRATCH_HOST/sshd.pid")"; kill -9 "$SESSION_PID" ;;

@@ -11,7 +11,7 @@ import {
   problemsIn,
   type Problems,
 } from './account-form.ts';
-import { journalName, type Actor } from './actor.ts';
+import { adminName, type Actor } from './actor.ts';
 import { endSessions, hashPassword, storePassword } from './credentials.ts';
 import { announceSessionsEnded } from './session-end.ts';
 import type { SignedIn } from './session.ts';
@@ -49,7 +49,7 @@ export type CreateAdminResult =
 
 /** For the command line, and for admins. Throws when a customer asks: no page lets it come to that. */
 export async function createAdmin(app: App, actor: Actor, given: NewAdmin): Promise<CreateAdminResult> {
-  if (actor.role !== 'admin') throw new Error('only an admin makes admins');
+  adminName(actor);
   const problems = problemsOfAdmin(given);
   if (problems) return { kind: 'refused', problems };
   const hash = await hashPassword(app, given.password);
@@ -105,7 +105,7 @@ export async function changeRole(
       .run();
     if (role === 'admin') tx.delete(oneTimeLinks).where(eq(oneTimeLinks.purpose, 'first_admin')).run();
     endSessions(tx, userId);
-    noteAdminAction(tx, journalName(actor), null, 'role_changed', { email: user.email, role });
+    noteAdminAction(tx, adminName(actor), null, 'role_changed', { email: user.email, role });
     return { kind: 'changed' };
   });
   if (result.kind === 'changed') announceSessionsEnded(userId);

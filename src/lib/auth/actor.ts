@@ -13,6 +13,12 @@ export const LOCAL_OPERATOR: Actor = { role: 'admin', userId: null };
 /** How the journal names who did something. */
 export const journalName = (actor: Actor): string => actor.userId ?? 'cli';
 
+/** The same, of someone who does what only admins may: throws for customers. No page lets it come to that. */
+export function adminName(actor: Actor): string {
+  if (actor.role !== 'admin') throw new Error('only an admin may do that');
+  return journalName(actor);
+}
+
 /** What `locals` holds on a guarded route. Throws where nobody is signed in: the route is public by mistake. */
 export function guarded<T>(who: T | null): T {
   if (who === null) throw new Error('nobody is signed in, yet this route needs someone: see src/lib/auth/routes.ts');

@@ -2,9 +2,10 @@ import { eq } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import { write } from '../db/client.ts';
 import { users } from '../db/schema.ts';
+import { noteAdminAction } from '../history/journal-store.ts';
 import { createLog, messageOf } from '../jobs/log.ts';
 import { emailProblem, normalizeEmail, passwordProblem } from './account-form.ts';
-import type { Actor } from './actor.ts';
+import { adminName, type Actor } from './actor.ts';
 import { networkOf, type Asking } from './asking.ts';
 import { endSessions, hashPassword, isPassword, storePassword } from './credentials.ts';
 import { passwordMail } from './mail.ts';
@@ -68,7 +69,10 @@ export async function inviteUser(app: App, actor: Actor, typed: string, now: Dat
   const user = app.db.select({ id: users.id }).from(users).where(eq(users.email, email)).get();
   if (actor.role !== 'admin' || !user) return { kind: 'unknown_user' };
   const expiresAt = new Date(now.getTime() + INVITATION_VALID_MS);
-  const link = await write(app.db, (tx) => makeLink(tx, app, { purpose: 'password', userId: user.id, expiresAt }, now));
+  const link = await write(app.db, (tx) => {
+    noteAdminAction(tx, adminName(actor), null, 'password_link_made', { email });
+    return makeLink(tx, app, { purpose: 'password', userId: user.id, expiresAt }, now);
+  });
   if (app.sendMail === null) return { kind: 'invited', link, expiresAt, mail: 'off' };
   const mail = await app.sendMail(passwordMail('invitation', email, link, '7 days')).then(
     () => 'sent' as const,

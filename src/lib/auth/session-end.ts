@@ -27,7 +27,7 @@ const RECHECK_MS = 5_000;
 
 export type LiveSession = { readonly id: string; readonly userId: string };
 
-export const isLive = ({ db }: App, { id, userId }: LiveSession, now: Date): boolean =>
+const isLive = ({ db }: App, { id, userId }: LiveSession, now: Date): boolean =>
   db
     .select({ id: sessions.id })
     .from(sessions)
@@ -44,9 +44,17 @@ export function watchSession(app: App, session: LiveSession, onEnd: () => void):
     clearInterval(recheck);
   };
   const look = (): void => {
-    if (isLive(app, session, new Date())) return;
+    if (isLiveAsFarAsKnown()) return;
     stop();
     onEnd();
+  };
+  // A disk that fails for a moment ends no server: the next look will tell.
+  const isLiveAsFarAsKnown = (): boolean => {
+    try {
+      return isLive(app, session, new Date());
+    } catch {
+      return true;
+    }
   };
   const unsubscribe = onSessionsEnded((userId) => {
     if (userId === session.userId) look();

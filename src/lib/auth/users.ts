@@ -5,7 +5,7 @@ import { accounts, newId, sessions, subscriptions, users } from '../db/schema.ts
 import { noteAdminAction } from '../history/journal-store.ts';
 import { emailProblem, nameProblem, normalizeEmail, problemsIn, type Problems } from './account-form.ts';
 import { isLastAdmin } from './accounts.ts';
-import { journalName, type Actor } from './actor.ts';
+import { adminName, type Actor } from './actor.ts';
 import { endSessions } from './credentials.ts';
 import { announceSessionsEnded } from './session-end.ts';
 
@@ -87,7 +87,7 @@ export type AddUserResult =
 
 /** Adds an account without a password: an invitation follows. Throws when a customer asks: no page lets it come to that. */
 export async function addUser({ db }: App, actor: Actor, given: NewUser): Promise<AddUserResult> {
-  if (actor.role !== 'admin') throw new Error('only an admin adds users');
+  const by = adminName(actor);
   const email = normalizeEmail(given.email);
   const name = given.name.trim();
   const problems = problemsIn({ email: emailProblem(email), name: nameProblem(name) });
@@ -97,7 +97,7 @@ export async function addUser({ db }: App, actor: Actor, given: NewUser): Promis
     tx.insert(users)
       .values({ id: newId('user'), email, name: name || null, role: given.role })
       .run();
-    noteAdminAction(tx, journalName(actor), null, 'user_invited', { email, role: given.role });
+    noteAdminAction(tx, by, null, 'user_invited', { email, role: given.role });
     return true;
   });
   return added
@@ -136,7 +136,7 @@ export const setDisabled = (app: App, actor: Actor, userId: string, disabled: bo
     tx.update(users).set({ banned: disabled }).where(eq(users.id, userId)).run();
     if (disabled) endSessions(tx, userId);
     const action = disabled ? 'user_disabled' : 'user_enabled';
-    noteAdminAction(tx, journalName(actor), null, action, { email: user.email });
+    noteAdminAction(tx, adminName(actor), null, action, { email: user.email });
     return { kind: 'changed' };
   });
 
@@ -144,7 +144,7 @@ export const setDisabled = (app: App, actor: Actor, userId: string, disabled: bo
 export const endAllSessions = (app: App, actor: Actor, userId: string): Promise<UserChange> =>
   changeUser(app, actor, userId, (tx, { email }) => {
     endSessions(tx, userId);
-    noteAdminAction(tx, journalName(actor), null, 'sessions_ended', { email });
+    noteAdminAction(tx, adminName(actor), null, 'sessions_ended', { email });
     return { kind: 'changed' };
   });
 
@@ -155,6 +155,6 @@ export const removeUser = (app: App, actor: Actor, userId: string): Promise<User
     if (tx.select().from(subscriptions).where(eq(subscriptions.userId, userId)).get()) return { kind: 'has_vps' };
     if (user.role === 'admin' && isLastAdmin(tx, userId)) return { kind: 'last_admin' };
     tx.delete(users).where(eq(users.id, userId)).run();
-    noteAdminAction(tx, journalName(actor), null, 'user_removed', { email: user.email });
+    noteAdminAction(tx, adminName(actor), null, 'user_removed', { email: user.email });
     return { kind: 'changed' };
   });

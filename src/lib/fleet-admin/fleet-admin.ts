@@ -1,6 +1,6 @@
 import { and, asc, eq } from 'drizzle-orm';
 import type { App } from '../app.ts';
-import { journalName, type Actor } from '../auth/actor.ts';
+import { adminName, type Actor } from '../auth/actor.ts';
 import { encryptToken, privateKeyPlace } from '../crypto/encryption.ts';
 import { write } from '../db/client.ts';
 import { maintenanceWindows, newId, subscriptions, users, type MaintenanceWindow } from '../db/schema.ts';
@@ -27,6 +27,7 @@ export async function addVps(
   vps: NewVps,
 ): Promise<{ id: string; userId: string; newCustomer: boolean }> {
   const added = await write(db, (tx) => {
+    const by = adminName(actor);
     const taken = tx
       .select({ id: subscriptions.id, port: subscriptions.sshPort })
       .from(subscriptions)
@@ -70,7 +71,7 @@ export async function addVps(
         serviceName: vps.service,
       })
       .run();
-    noteAdminAction(tx, journalName(actor), { userId, vpsId: id }, 'vps_added', { host: vps.host });
+    noteAdminAction(tx, by, { userId, vpsId: id }, 'vps_added', { host: vps.host });
     return { id, userId, newCustomer: !customer };
   });
   publish({ kind: 'all' });
@@ -84,9 +85,10 @@ const asOwner = ({ id, userId }: TheVps) => ({ userId, vpsId: id });
 /** Takes the VPS out of the fleet and forgets its state; the customer and what the journal has of it stay. */
 export async function removeVps({ db }: App, actor: Actor, vps: TheVps): Promise<void> {
   await write(db, (tx) => {
+    const by = adminName(actor);
     tx.delete(subscriptions).where(eq(subscriptions.id, vps.id)).run();
     forgetHealth(tx, vps.userId);
-    noteAdminAction(tx, journalName(actor), asOwner(vps), 'vps_removed', { host: vps.host });
+    noteAdminAction(tx, by, asOwner(vps), 'vps_removed', { host: vps.host });
   });
   publish({ kind: 'all' });
 }
@@ -99,7 +101,7 @@ export const planMaintenance = (
   window: NewWindow,
 ): Promise<MaintenanceWindow> =>
   write(db, (tx) => {
-    const createdBy = journalName(actor);
+    const createdBy = adminName(actor);
     const { kind, reason } = window;
     noteAdminAction(tx, createdBy, asOwner(vps), 'maintenance_planned', { kind, reason });
     return addWindow(tx, { ...window, userId: vps.userId, createdBy });
@@ -108,17 +110,19 @@ export const planMaintenance = (
 /** Ends maintenance that is open or yet to come; weekly windows stay. Returns how many windows that were. */
 export const endMaintenance = ({ db }: App, actor: Actor, vps: TheVps, now: Date): Promise<number> =>
   write(db, (tx) => {
+    const by = adminName(actor);
     const ended = endOpenWindows(tx, vps.userId, now);
-    if (ended > 0) noteAdminAction(tx, journalName(actor), asOwner(vps), 'maintenance_ended');
+    if (ended > 0) noteAdminAction(tx, by, asOwner(vps), 'maintenance_ended');
     return ended;
   });
 
 /** Deletes a window, weekly ones too. False: this VPS has no such window. */
 export const cancelWindow = ({ db }: App, actor: Actor, vps: TheVps, windowId: string): Promise<boolean> =>
   write(db, (tx) => {
+    const by = adminName(actor);
     const mine = and(eq(maintenanceWindows.id, windowId), eq(maintenanceWindows.userId, vps.userId));
     const { changes } = tx.delete(maintenanceWindows).where(mine).run();
-    if (changes > 0) noteAdminAction(tx, journalName(actor), asOwner(vps), 'maintenance_cancelled');
+    if (changes > 0) noteAdminAction(tx, by, asOwner(vps), 'maintenance_cancelled');
     return changes > 0;
   });
 
@@ -133,8 +137,9 @@ export const listWindows = ({ db }: App, { userId }: TheVps): MaintenanceWindow[
 /** Pins another host key; null: the one of the next connection. For a machine that was reinstalled. */
 export const repinHostKey = ({ db }: App, actor: Actor, vps: TheVps, hostKey: string | null): Promise<void> =>
   write(db, (tx) => {
+    const by = adminName(actor);
     tx.update(subscriptions).set({ sshHostKey: hostKey }).where(eq(subscriptions.id, vps.id)).run();
-    noteAdminAction(tx, journalName(actor), asOwner(vps), 'host_key_repinned');
+    noteAdminAction(tx, by, asOwner(vps), 'host_key_repinned');
   });
 
 export type VpsTest = {

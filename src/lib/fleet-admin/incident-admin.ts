@@ -1,6 +1,6 @@
 import { and, eq, isNull } from 'drizzle-orm';
 import type { App } from '../app.ts';
-import { journalName, type Actor } from '../auth/actor.ts';
+import { adminName, type Actor } from '../auth/actor.ts';
 import { write } from '../db/client.ts';
 import { incidents } from '../db/schema.ts';
 import { appendJournal } from '../history/journal-store.ts';
@@ -13,12 +13,11 @@ import { RefusedError } from './fleet-admin.ts';
  */
 export const acknowledgeIncident = ({ db }: App, actor: Actor, id: string, at: Date): Promise<void> =>
   write(db, (tx) => {
-    if (actor.role !== 'admin') throw new Error('only an admin acknowledges incidents');
+    const by = adminName(actor);
     const incident = tx.select().from(incidents).where(eq(incidents.id, id)).get();
     if (!incident)
       throw new RefusedError(`there is no incident ${JSON.stringify(id)}; "wardround incidents list" shows them`);
     if (incident.endedAt !== null) throw new RefusedError(`the incident ${id} has ended already`);
-    const by = journalName(actor);
     const { changes } = tx
       .update(incidents)
       .set({ acknowledgedAt: at, acknowledgedBy: by })

@@ -78,6 +78,29 @@ export function listIncidents(app: App, actor: Actor, { limit, offset = 0, ...fi
     .map(toRow);
 }
 
+/**
+ * The incidents that match and began before `last`, the latest first. For reading many of them piece by piece: those
+ * that begin or end meanwhile move no other.
+ */
+export const listIncidentsBefore = (
+  app: App,
+  actor: Actor,
+  filter: IncidentFilter,
+  last: Pick<Incident, 'id' | 'openedAt'> | undefined,
+  limit: number,
+): IncidentRow[] =>
+  selectIncidents(app)
+    .where(
+      and(
+        whereOf(actor, filter),
+        last && sql`(${incidents.openedAt}, ${incidents.id}) < (${last.openedAt.getTime()}, ${last.id})`,
+      ),
+    )
+    .orderBy(desc(incidents.openedAt), desc(incidents.id))
+    .limit(limit)
+    .all()
+    .map(toRow);
+
 export type IncidentSums = {
   readonly total: number;
   readonly open: number;
@@ -146,7 +169,7 @@ export function readIncident(app: App, actor: Actor, id: string): IncidentDetail
     .select()
     .from(healthEvents)
     .where(eq(healthEvents.incidentId, id))
-    .orderBy(asc(healthEvents.id))
+    .orderBy(asc(healthEvents.at), asc(healthEvents.id))
     .all()
     .map((event) => (forAdmin ? event : { ...event, detail: withoutRemoteText(event.detail) }));
   const restarts = db

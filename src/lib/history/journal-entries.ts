@@ -1,4 +1,4 @@
-import type { CheckOutcome } from '../notifications/rules.ts';
+import { isNewError, type CheckOutcome } from '../notifications/rules.ts';
 import type { HealthEvent } from '../monitoring/transition.ts';
 import { isConfigurationFault, type Cause } from '../monitoring/verdict.ts';
 import type { JournalDetail, JournalKind } from './journal.ts';
@@ -11,22 +11,26 @@ function kindOf(cause: Cause): JournalKind | null {
   return isConfigurationFault(cause) ? 'configuration_fault' : null;
 }
 
+/** What was seen when the check began, before anything was done about it. */
+export const isOfLook = (kind: JournalKind): boolean =>
+  ['check_failed', 'host_key_changed', 'auth_rejected', 'configuration_fault'].includes(kind);
+
 /** What the journal keeps of a check, in order. Of a streak of equal failures only the first. */
 export const entriesOf = (outcome: CheckOutcome): Entry[] =>
   outcome.events.flatMap((event) => entryOf(event, outcome) ?? []);
 
-function entryOf(event: HealthEvent, { before, next, incident }: CheckOutcome): Entry | null {
+function entryOf(event: HealthEvent, outcome: CheckOutcome): Entry | null {
+  const { incident } = outcome;
   switch (event.kind) {
     case 'check_failed': {
-      const first = incident?.failedChecks === 1;
-      if (!first && before.lastErrorCode === next.lastErrorCode) return null;
+      if (!isNewError(outcome)) return null;
       const kind = kindOf(event.cause) ?? 'check_failed';
       return { kind, detail: { cause: event.cause, message: event.message } };
     }
     case 'inconclusive': {
       // What concerns the whole sweep is told once, by whoever judges the sweep.
       const kind = kindOf(event.cause);
-      if (!kind || before.lastErrorCode === event.cause) return null;
+      if (!kind || !isNewError(outcome)) return null;
       return { kind, detail: { cause: event.cause, message: event.message } };
     }
     case 'restarted':

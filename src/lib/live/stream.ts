@@ -114,9 +114,9 @@ class StreamHub {
     const heartbeat = setInterval(() => {
       for (const reader of this.#readers) reader.send(HEARTBEAT);
     }, HEARTBEAT_MS);
-    let seen = dataVersion(this.#app.db);
+    let seen = this.#dataVersion();
     const others = setInterval(() => {
-      const version = dataVersion(this.#app.db);
+      const version = this.#dataVersion();
       if (version !== seen) publish({ kind: 'all' });
       seen = version;
     }, LOOK_FOR_OTHERS_MS);
@@ -128,6 +128,15 @@ class StreamHub {
       this.#flush = undefined;
       this.#changes = NO_CHANGES;
     };
+  }
+
+  /** Null where the database does not say: a disk that fails for a moment ends no server. */
+  #dataVersion(): number | null {
+    try {
+      return dataVersion(this.#app.db);
+    } catch {
+      return null;
+    }
   }
 
   #tell(): void {

@@ -1,4 +1,4 @@
-import { and, asc, eq, exists, gte, inArray, isNull, ne, or, type SQL } from 'drizzle-orm';
+import { and, asc, eq, exists, gt, gte, inArray, isNull, ne, or, type SQL } from 'drizzle-orm';
 import type { Database, Transaction } from '../db/client.ts';
 import {
   healthChecks,
@@ -30,7 +30,9 @@ const isActive = (): SQL | undefined =>
 
 /** The active VPSs, all or those with these subscriptions, in a fixed order: oldest subscription first. */
 export function listActive(db: Database, ids?: readonly string[]): DueVps[] {
-  const windows = Map.groupBy(db.select().from(maintenanceWindows).all(), ({ userId }) => userId);
+  // Those that have ended are kept for years.
+  const mayBeOn = or(isNull(maintenanceWindows.endsAt), gt(maintenanceWindows.endsAt, new Date()));
+  const windows = Map.groupBy(db.select().from(maintenanceWindows).where(mayBeOn).all(), ({ userId }) => userId);
   return db
     .select({ subscription: subscriptions, health: healthChecks })
     .from(subscriptions)

@@ -11,7 +11,7 @@ import {
   type Incident,
   type Subscription,
 } from '../db/schema.ts';
-import { entriesOf } from '../history/journal-entries.ts';
+import { entriesOf, isOfLook } from '../history/journal-entries.ts';
 import type { JournalActor } from '../history/journal.ts';
 import { appendJournal } from '../history/journal-store.ts';
 import { forgetHistory, recordSample } from '../history/sample-store.ts';
@@ -126,7 +126,13 @@ function recordCheck(
   upsertState(tx, userId, { ...next, ...told });
   appendJournal(
     tx,
-    entriesOf(outcome).map((entry) => ({ ...entry, ...owner, at, incidentId: incident?.id ?? null, actor: 'monitor' })),
+    entriesOf(outcome).map((entry) => ({
+      ...entry,
+      ...owner,
+      at: isOfLook(entry.kind) ? lookedAt : at,
+      incidentId: incident?.id ?? null,
+      actor: 'monitor',
+    })),
   );
   for (const sample of samplesOf(check)) recordSample(tx, { userId, ...sample }, settings.history.sampleValidMs);
   if (announcements.length > 0)

@@ -1,5 +1,5 @@
 import { eq } from 'drizzle-orm';
-import { journalName, type Actor } from '../auth/actor.ts';
+import { adminName, type Actor } from '../auth/actor.ts';
 import { write, type Database, type Transaction } from '../db/client.ts';
 import { monitorState, type MonitorState } from '../db/schema.ts';
 import { appendJournal, noteAdminAction } from '../history/journal-store.ts';
@@ -123,9 +123,9 @@ export const setHealing = (
   { at = new Date(), reason = null }: { readonly at?: Date; readonly reason?: string | null } = {},
 ): Promise<MonitorState> =>
   write(db, (tx) => {
+    const by = adminName(actor);
     const before = readMonitorState(tx);
     if (before.healing === healing) return before;
-    const by = journalName(actor);
     const since = { healingSince: at, healingBy: by, healingReason: reason };
     change(tx, { healing, ...since, pauseStopped: null, pauseFleet: null });
     noteAdminAction(tx, by, null, `healing_${healing}`, { reason });
@@ -143,8 +143,8 @@ export const setHealing = (
 /** An admin says that the fleet is really unreachable: the next sweep counts. False: there is no outage to accept. */
 export const acceptOutage = (db: Database, actor: Actor, at = new Date()): Promise<boolean> =>
   write(db, (tx) => {
+    const by = adminName(actor);
     if (readMonitorState(tx).outageSince === null) return false;
-    const by = journalName(actor);
     change(tx, { outageAcceptedAt: at, outageAcceptedBy: by });
     noteAdminAction(tx, by, null, 'outage_accepted');
     return true;

@@ -2,6 +2,7 @@ import { hasMassStopRule, isMassStop } from './healing-limits.ts';
 import type { Withheld } from './healing.ts';
 import type { Look } from './check-vps.ts';
 import type { Reachability } from './outage-guard.ts';
+import { isSilent } from './verdict.ts';
 
 /** What becomes of a look: recorded now, healed now, or held until the whole sweep is known. */
 export type Triage =
@@ -47,7 +48,7 @@ export function addLooks(round: Round, looks: readonly Look[]): Round {
       counted.filter((look) => look.check.verdict.kind === 'not_active' && wasHealthy(look)).length,
     reachability: {
       reachableBefore: reachableBefore + before.length,
-      lost: lost + before.filter(({ check }) => check.verdict.kind === 'unreachable').length,
+      lost: lost + before.filter(({ check }) => isSilent(check.verdict)).length,
     },
   };
 }
@@ -63,7 +64,7 @@ export function triage(
   rules: RoundRules,
 ): { readonly triage: Triage; readonly round: Round } {
   const { decision, check } = look;
-  if (check.verdict.kind === 'unreachable') return { triage: { kind: 'unreachable' }, round };
+  if (isSilent(check.verdict)) return { triage: { kind: 'unreachable' }, round };
   if (decision.action === 'none') return { triage: { kind: 'record' }, round };
   const { trial } = decision;
   if (rules.healing !== 'on') {

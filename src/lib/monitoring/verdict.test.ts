@@ -28,6 +28,7 @@ describe('judge', () => {
     ['activating for the first time', state('activating', 3, unit('loaded', 'start')), 'in_transition'],
     ['deactivating for the first time', state('deactivating', 3, unit('loaded', 'stop')), 'in_transition'],
     ['a unit that is not there', state('inactive', 4, unit('not-found')), 'misconfigured'],
+    ['a unit that is not there, and nothing more could be read', state('inactive', 4), 'misconfigured'],
     ['a masked unit', state('inactive', 3, unit('masked')), 'misconfigured'],
     ['a unit file with an error', state('inactive', 3, unit('bad-setting')), 'misconfigured'],
     ['sudo that refuses', { kind: 'sudo_refused', message: 'no' }, 'misconfigured'],

@@ -56,6 +56,12 @@ const OWN_FAULTS: readonly SSHFailureCode[] = ['key_invalid', 'target_invalid', 
 /** Whether a failed SSH command tells about us rather than about the VPS. */
 export const isOwnFault = (code: SSHFailureCode): boolean => OWN_FAULTS.includes(code);
 
+const ANSWERS: readonly SSHFailureCode[] = ['auth_rejected', 'host_key_changed'];
+
+/** Whether nothing came back from the host, which may as well be the fault of our own network. */
+export const isSilent = (verdict: Verdict): boolean =>
+  verdict.kind === 'unreachable' && !ANSWERS.includes(verdict.cause);
+
 /** `graceUsed`: the previous sweep found the unit between two states already. */
 export function judge(result: ProbeResult, { graceUsed }: { readonly graceUsed: boolean }): Verdict {
   switch (result.kind) {
@@ -71,12 +77,15 @@ export function judge(result: ProbeResult, { graceUsed }: { readonly graceUsed: 
   }
 }
 
+/** systemctl(1), exit status; older versions of systemd have 3 for that, too. */
+const NO_SUCH_UNIT = 4;
+
 function judgeState(
   { activeState, exitCode, unit }: Extract<ProbeResult, { kind: 'state' }>,
   graceUsed: boolean,
 ): Verdict {
   if (isUp(activeState, exitCode)) return { kind: 'healthy' };
-  switch (unit?.loadState) {
+  switch (unit?.loadState ?? (exitCode === NO_SUCH_UNIT ? 'not-found' : null)) {
     case 'not-found':
       return {
         kind: 'misconfigured',
@@ -94,7 +103,7 @@ function judgeState(
       return {
         kind: 'misconfigured',
         cause: 'unit_broken',
-        message: `systemd cannot load the service (${unit.loadState})`,
+        message: `systemd cannot load the service (${unit?.loadState})`,
       };
   }
   const transitional = activeState === 'activating' || activeState === 'deactivating';

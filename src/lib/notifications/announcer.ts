@@ -1,8 +1,8 @@
 import { and, eq } from 'drizzle-orm';
 import type { Transaction } from '../db/client.ts';
-import { notifications, type Incident } from '../db/schema.ts';
+import { incidents, notifications, type Incident } from '../db/schema.ts';
 import { recipientsOf, type Recipient } from './audience.ts';
-import type { MessageFacts, NotificationKind } from './message.ts';
+import type { MessageFacts } from './message.ts';
 import { enqueue } from './outbox.ts';
 import type { Announcement } from './rules.ts';
 
@@ -21,7 +21,8 @@ export function announceIn(
   for (const { kind, audience, occurrence } of announcements) {
     if (audience === 'customer' && userId === null) continue;
     const whom = audience === 'admin' || userId === null ? { kind: 'admin' as const } : { kind: audience, userId };
-    const recipients = wereTold(tx, kind, incident, recipientsOf(tx, kind, whom));
+    const recipients =
+      kind === 'up' ? wereTold(tx, userId, recipientsOf(tx, kind, whom)) : recipientsOf(tx, kind, whom);
     enqueue(
       tx,
       recipients.map(({ recipientId, channel }) => ({
@@ -39,20 +40,26 @@ export function announceIn(
   }
 }
 
-/** Back up is told to those who were told of the outage, and to nobody else. */
-function wereTold(
-  tx: Transaction,
-  kind: NotificationKind,
-  incident: Pick<Incident, 'id'> | null,
-  recipients: readonly Recipient[],
-): readonly Recipient[] {
-  if (kind !== 'up' || incident === null) return recipients;
-  const told = tx
-    .select({ recipientId: notifications.recipientId, channel: notifications.channel })
+/**
+ * Back up is told to those who were told of the outage, and to nobody else. The last mail says who that was, not the
+ * incident: one that ended with a cancelled subscription is followed by another.
+ */
+function wereTold(tx: Transaction, userId: string | null, recipients: readonly Recipient[]): readonly Recipient[] {
+  const downs = tx
+    .select({
+      recipientId: notifications.recipientId,
+      channel: notifications.channel,
+      createdAt: notifications.createdAt,
+    })
     .from(notifications)
-    .where(and(eq(notifications.incidentId, incident.id), eq(notifications.kind, 'down')))
+    .innerJoin(incidents, eq(incidents.id, notifications.incidentId))
+    .where(and(eq(incidents.userId, userId ?? ''), eq(notifications.kind, 'down')))
     .all();
+  const last = Math.max(...downs.map(({ createdAt }) => createdAt.getTime()));
   return recipients.filter((one) =>
-    told.some(({ recipientId, channel }) => recipientId === one.recipientId && channel === one.channel),
+    downs.some(
+      ({ recipientId, channel, createdAt }) =>
+        createdAt.getTime() === last && recipientId === one.recipientId && channel === one.channel,
+    ),
   );
 }

@@ -1,6 +1,8 @@
 import { and, eq, inArray, lte, notInArray } from 'drizzle-orm';
+import { adminName, type Actor } from '../auth/actor.ts';
 import { write, type Database, type Transaction } from '../db/client.ts';
 import { notifications, type NotificationRow } from '../db/schema.ts';
+import { noteAdminAction } from '../history/journal-store.ts';
 import { endedBy } from './delivery-plan.ts';
 import type { ChannelName } from './message.ts';
 import { MAY_HAVE_ARRIVED, threadOf } from './outbox-read.ts';
@@ -43,9 +45,10 @@ export async function failOlderThan(db: Database, channels: readonly ChannelName
  * Lets failed messages wait once more; `ids` null: all of them. Beginnings that their endings have told meanwhile stay
  * as they are. Returns the ids of those that wait again.
  */
-export const retryFailed = (db: Database, ids: readonly string[] | null, now: Date): Promise<string[]> =>
-  write(db, (tx) =>
-    tx
+export const retryFailed = (db: Database, actor: Actor, ids: readonly string[] | null, now: Date): Promise<string[]> =>
+  write(db, (tx) => {
+    const by = adminName(actor);
+    const retried = tx
       .select()
       .from(notifications)
       .where(and(eq(notifications.status, 'failed'), ids === null ? undefined : inArray(notifications.id, [...ids])))
@@ -57,8 +60,10 @@ export const retryFailed = (db: Database, ids: readonly string[] | null, now: Da
           .where(eq(notifications.id, id))
           .run();
         return id;
-      }),
-  );
+      });
+    if (retried.length > 0) noteAdminAction(tx, by, null, 'messages_retried', { count: retried.length });
+    return retried;
+  });
 
 /** Whether an ending that was sent has told this one. */
 const isTold = (tx: Transaction, row: NotificationRow): boolean =>

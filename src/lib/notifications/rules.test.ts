@@ -145,6 +145,16 @@ describe('admins', () => {
     expect(kinds(run([UP, step, step])).filter((one) => one === kind)).toEqual([kind]);
   });
 
+  it.each([
+    ['host_key_changed', { verdict: unreachable('host_key_changed') }],
+    ['configuration_fault', { verdict: MASKED }],
+    ['configuration_fault', { verdict: KEY_LOST }],
+  ] as const)('hear of %s that began under maintenance once that is over', (kind, step) => {
+    const during = run([UP, { ...step, maintenance: true }, { ...step, maintenance: true }]);
+    expect(kinds(during)).toEqual([]);
+    expect(kinds(run([step, step], during)).filter((one) => one === kind)).toEqual([kind]);
+  });
+
   it('hear of a restart that sudo refuses as of refused access', () => {
     const refused: Healing = {
       action: 'restart',

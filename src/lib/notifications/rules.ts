@@ -27,6 +27,12 @@ type AcknowledgedIncident = { readonly acknowledgedAt: Date | null };
 const HOUR_MS = 60 * 60_000;
 const DAY_MS = 24 * HOUR_MS;
 
+/** Whether the error of a check is another one than that of the check before, or was not told of: under maintenance. */
+export const isNewError = ({ before, next, events, incident }: CheckOutcome): boolean =>
+  before.lastErrorCode !== next.lastErrorCode ||
+  incident?.failedChecks === 1 ||
+  events.some(({ kind }) => kind === 'maintenance_ended');
+
 /** What admins are told of a cause that needs them, whatever the breaker does; null where it does not. */
 function adminKind(cause: string | null): NotificationKind | null {
   if (cause === 'host_key_changed') return cause;
@@ -64,7 +70,13 @@ function tellCustomer(
   });
   const isUp = next.status === 'healthy' && events.some(({ kind }) => kind === 'healthy' || kind === 'restarted');
   // The end of what was told is told always, also under maintenance.
-  if (isUp && isDownTold(told)) return say('up', { lastNotifiedUpAt: laterThan(told.lastNotifiedDownAt, at) });
+  if (isUp && isDownTold(told))
+    // Without an incident (it ended with a cancelled subscription, say) the outage itself tells two of them apart.
+    return say(
+      'up',
+      { lastNotifiedUpAt: laterThan(told.lastNotifiedDownAt, at) },
+      incident === null ? `${told.lastNotifiedDownAt?.getTime()}` : '',
+    );
   if (maintenance) return null;
   if (events.some(({ kind }) => kind === 'restarted')) {
     const last = told.lastNotifiedRecoveredAt;
@@ -86,7 +98,8 @@ const sinceReset = ({ circuitResetAt }: HealthState, incident: CheckOutcome['inc
     ? `reset-${circuitResetAt.getTime()}`
     : '';
 
-function tellAdmins({ at, before, next, events, incident }: CheckOutcome): Announcement[] {
+function tellAdmins(outcome: CheckOutcome): Announcement[] {
+  const { at, next, events, incident } = outcome;
   const say = (kind: NotificationKind, occurrence = ''): Announcement => ({ kind, audience: 'admin', occurrence });
   const told: Announcement[] = [];
   for (const event of events)
@@ -101,9 +114,8 @@ function tellAdmins({ at, before, next, events, incident }: CheckOutcome): Annou
       case 'inconclusive': {
         // A restart that sudo refused shows in the state: the check itself had found a service that is not active.
         const kind = adminKind(event.cause) ?? adminKind(next.lastErrorCode);
-        // A fault of ours belongs to no incident: there it is new when the check before had another error.
-        if (kind && before.lastErrorCode !== next.lastErrorCode)
-          told.push(say(kind, incident ? '' : `${at.getTime()}`));
+        // A fault of ours belongs to no incident, so nothing else keeps it from being told twice.
+        if (kind && isNewError(outcome)) told.push(say(kind, incident ? '' : `${at.getTime()}`));
         break;
       }
     }

@@ -38,7 +38,7 @@ export type RestartOutcome =
   | { readonly outcome: 'succeeded' }
   | {
       readonly outcome: 'failed';
-      readonly code: 'restart_failed' | 'start_limit' | 'sudo_refused';
+      readonly code: 'restart_failed' | 'start_limit' | 'sudo_refused' | 'unit_missing' | 'unit_masked';
       readonly message: string;
     }
   /** The connection failed before the command was on its way: nothing was tried. */
@@ -52,6 +52,8 @@ export type RestartOutcome =
 
 const SUDO_REFUSAL =
   /^sudo: .*(?:password|terminal|tty|no new privileges)|not allowed to execute|not in the sudoers|may not run sudo|sudo: (?:command )?not found/im;
+const UNIT_MISSING = /^Failed to restart .*: Unit .* not found\.?$/m;
+const UNIT_MASKED = /^Failed to restart .*: Unit .* is masked\.?$/m;
 const START_LIMIT = /attempted too often|repeated too quickly|start[- ]limit/i;
 /**
  * systemctl tells why a job failed by the unit's last result, and the start limit does not replace that of a crash: it
@@ -219,6 +221,11 @@ function describeFailedRestart(
   const text = cleanRemoteText(said);
   if (SUDO_REFUSAL.test(said))
     return { outcome: 'failed', code: 'sudo_refused', message: `restart not permitted: ${text}` };
+  // Where the account may not read what the unit is, the refusal tells.
+  if (UNIT_MISSING.test(said))
+    return { outcome: 'failed', code: 'unit_missing', message: `the service is not installed on the VPS: ${text}` };
+  if (UNIT_MASKED.test(said))
+    return { outcome: 'failed', code: 'unit_masked', message: `the service is masked on the VPS: ${text}` };
   if (neverStarted || START_LIMIT.test(said))
     return {
       outcome: 'failed',

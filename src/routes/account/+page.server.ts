@@ -6,7 +6,7 @@ import { browserInWords } from '$lib/auth/browser-words';
 import { changePassword } from '$lib/auth/password';
 import { endOtherSessions, listSessions } from '$lib/auth/session';
 import { listVps } from '$lib/fleet-admin/fleet-read';
-import { fieldsOf, tooMany } from '../form-fields';
+import { doneIn, fieldsOf, tooMany } from '../form-fields';
 import type { Actions, PageServerLoad } from './$types';
 
 const DONE: Record<string, string> = {
@@ -30,7 +30,7 @@ export const load: PageServerLoad = async ({ locals, url }) => {
       ...row,
       browser: browserInWords(userAgent),
     })),
-    done: DONE[url.searchParams.get('done') ?? ''] ?? null,
+    done: doneIn(url, DONE),
     now,
   };
 };

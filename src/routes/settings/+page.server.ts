@@ -9,7 +9,7 @@ import { CHANNEL_NAMES } from '$lib/notifications/channels/registry';
 import { wakeDispatcher } from '$lib/notifications/dispatcher';
 import { retryFailed } from '$lib/notifications/outbox-upkeep';
 import { startTest } from '$lib/notifications/test-runs';
-import { fieldsOf } from '../form-fields';
+import { doneIn, fieldsOf } from '../form-fields';
 import type { Actions, PageServerLoad } from './$types';
 
 const DONE: Record<string, string> = {
@@ -25,12 +25,11 @@ export const load: PageServerLoad = async ({ locals, url, depends }) => {
   const app = await defaultApp();
   const view = readSettings(app, guarded(locals.actor));
   if (!view) error(403, 'This page is for administrators');
-  const done = url.searchParams.get('done') ?? '';
   return {
     ...view,
     email: guarded(locals.signedIn).user.email,
     thresholds: thresholdsOf(app.settings),
-    done: Object.hasOwn(DONE, done) ? (DONE[done] ?? null) : null,
+    done: doneIn(url, DONE),
     now: new Date(),
   };
 };
@@ -62,8 +61,8 @@ export const actions: Actions = {
     publish({ kind: 'monitor' });
     redirect(303, '/settings?done=outage');
   },
-  retry: async () => {
-    await retryFailed((await defaultApp()).db, null, new Date());
+  retry: async ({ locals }) => {
+    await retryFailed((await defaultApp()).db, guarded(locals.actor), null, new Date());
     wakeDispatcher();
     redirect(303, '/settings?done=retry');
   },

@@ -4,7 +4,7 @@ import { hasAdmin } from '$lib/auth/accounts';
 import { pathAfterSignIn } from '$lib/auth/routes';
 import { signIn } from '$lib/auth/sign-in';
 import { passOn } from '../browser-cookies';
-import { fieldsOf, tooMany } from '../form-fields';
+import { doneIn, fieldsOf, tooMany } from '../form-fields';
 import type { Actions, PageServerLoad } from './$types';
 
 const DONE: Record<string, string> = {
@@ -16,7 +16,7 @@ const DONE: Record<string, string> = {
 export const load: PageServerLoad = async ({ locals, url }) => {
   if (locals.signedIn) redirect(303, '/');
   const { db } = await defaultApp();
-  return { done: DONE[url.searchParams.get('done') ?? ''] ?? null, isNew: !hasAdmin(db) };
+  return { done: doneIn(url, DONE), isNew: !hasAdmin(db) };
 };
 
 export const actions: Actions = {

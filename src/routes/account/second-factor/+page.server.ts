@@ -9,7 +9,7 @@ import {
   renewBackupCodes,
 } from '$lib/auth/second-factor';
 import { passOn } from '../../browser-cookies';
-import { fieldsOf, tooMany } from '../../form-fields';
+import { doneIn, fieldsOf, tooMany } from '../../form-fields';
 import type { Actions, PageServerLoad } from './$types';
 
 const DONE: Record<string, string> = {
@@ -19,7 +19,7 @@ const DONE: Record<string, string> = {
 
 export const load: PageServerLoad = ({ locals, url }) => ({
   isOn: guarded(locals.signedIn).user.hasSecondFactor,
-  done: DONE[url.searchParams.get('done') ?? ''] ?? null,
+  done: doneIn(url, DONE),
 });
 
 const WRONG_PASSWORD = 'That is not your password. Enter the one you signed in with.';

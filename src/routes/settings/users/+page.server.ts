@@ -4,7 +4,7 @@ import { changeRole } from '$lib/auth/accounts';
 import { guarded, type Actor } from '$lib/auth/actor';
 import { inviteUser } from '$lib/auth/password';
 import { addUser, endAllSessions, listUsers, removeUser, setDisabled, type UserChange } from '$lib/auth/users';
-import { fieldsOf } from '../../form-fields';
+import { doneIn, fieldsOf } from '../../form-fields';
 import type { Actions, PageServerLoad } from './$types';
 
 const DONE: Record<string, string> = {
@@ -22,14 +22,13 @@ const REFUSED: Record<Exclude<UserChange['kind'], 'changed'>, string> = {
 };
 
 export const load: PageServerLoad = async ({ locals, url }) => {
-  const done = url.searchParams.get('done') ?? '';
   const actor = guarded(locals.actor);
   const search = url.searchParams.get('q')?.trim() ?? '';
   return {
     ...listUsers(await defaultApp(), actor, search, new Date()),
     search,
     ownId: actor.userId,
-    done: Object.hasOwn(DONE, done) ? (DONE[done] ?? null) : null,
+    done: doneIn(url, DONE),
   };
 };
 

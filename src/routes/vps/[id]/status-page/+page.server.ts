@@ -2,7 +2,7 @@ import { error, fail, redirect, type RequestEvent } from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
 import { changeStatusPage, readStatusPage, type StatusPageChange } from '$lib/fleet-admin/status-page';
-import { fieldsOf } from '../../../form-fields';
+import { doneIn, fieldsOf } from '../../../form-fields';
 import type { Actions, PageServerLoad } from './$types';
 
 const DONE: Record<string, string> = {
@@ -15,12 +15,11 @@ export const load: PageServerLoad = async ({ locals, params, url }) => {
   const app = await defaultApp();
   const page = readStatusPage(app, guarded(locals.actor), params.id);
   if (page === undefined) error(404, 'There is no such VPS');
-  const done = url.searchParams.get('done') ?? '';
   return {
     id: params.id,
     page,
     address: page && `${app.settings.notifications.publicUrl}/status/${page.token}`,
-    done: Object.hasOwn(DONE, done) ? (DONE[done] ?? null) : null,
+    done: doneIn(url, DONE),
   };
 };
 
