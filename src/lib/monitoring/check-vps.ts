@@ -134,7 +134,7 @@ export async function healVps(
   const facts = { target: targetOf(vps.subscription), verdict, lookedAt, trial, unitText, journal };
   const intent = await recordRestartIntent(app.db, { userId, vpsId }, facts);
   if (!intent.granted) {
-    // One that is not active any more is passed over when it is recorded.
+    // One that is not active any more, or was edited, is passed over when it is recorded.
     const reason = intent.reason === 'not_active' ? 'not_called_for' : intent.reason;
     return toRecord(look, { action: 'none', reason });
   }

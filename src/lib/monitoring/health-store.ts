@@ -83,9 +83,8 @@ type RecordSettings = Pick<Settings, 'breaker' | 'history' | 'downAfterChecks' |
 /**
  * Writes the checks of a batch in one transaction: all of them, or none; each with everything that follows from it
  * (state, incident, journal, history, messages). The next state is computed inside it, from the row as it is then, so
- * that a change made meanwhile is not lost. Of a VPS that was removed meanwhile, or is another machine now, nothing is
- * written but how its restart ended.
- * Throws `LeaseLostError`.
+ * that a change made meanwhile is not lost. Of a VPS that was removed meanwhile, or is another machine or service
+ * now, nothing is written but how its restart ended. Throws `LeaseLostError`.
  */
 export const recordChecks = (
   db: Database,
