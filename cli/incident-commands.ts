@@ -4,7 +4,7 @@ import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { acknowledgeIncident } from '../src/lib/fleet-admin/incident-admin.ts';
 import { listIncidents, readIncident, type IncidentRow } from '../src/lib/fleet-admin/incident-read.ts';
 import { describeEvent } from '../src/lib/fleet-admin/journal-words.ts';
-import { shortDuration } from '../src/lib/fleet-admin/words.ts';
+import { count, shortDuration } from '../src/lib/fleet-admin/words.ts';
 import { readJournal, type JournalRow } from '../src/lib/history/journal-store.ts';
 import { RefusedError } from '../src/lib/fleet-admin/fleet-admin.ts';
 import { jsonOption, theVps, UsageError, withApp, type JsonOption } from './context.ts';
@@ -25,7 +25,7 @@ const renderIncident = (row: IncidentRow): string => {
   const end =
     row.endedAt === null ? `open for ${lasted}` : `ended after ${lasted}, ${row.endedBy?.replaceAll('_', ' ')}`;
   const seen = row.acknowledgedBy === null ? '' : `, acknowledged by ${row.acknowledgedBy}`;
-  return `${row.id}  ${stamp(row.openedAt)}  ${row.host ?? 'a removed VPS'} (${row.customer}): ${row.firstError}; ${end}, ${row.failedChecks} failed checks, ${row.restarts} restarts${seen}`;
+  return `${row.id}  ${stamp(row.openedAt)}  ${row.host ?? 'a removed VPS'} (${row.customer}): ${row.firstError}; ${end}, ${count(row.failedChecks, 'failed check')}, ${count(row.restarts, 'restart')}${seen}`;
 };
 
 const renderEvent = ({ id, at, kind, vpsId, actor, detail }: JournalRow): string =>

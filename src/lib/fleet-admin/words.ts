@@ -32,6 +32,9 @@ export function shortDuration(durationMs: number): string {
   return `${Math.floor(seconds / 86_400)} days`;
 }
 
+export const count = (number: number, one: string, many = `${one}s`): string =>
+  `${number} ${number === 1 ? one : many}`;
+
 export const relativeTime = (at: Date, now: Date): string => `${shortDuration(now.getTime() - at.getTime())} ago`;
 
 type CircuitFacts = Pick<FleetRow, 'circuitState' | 'circuitReason' | 'halfOpenAt' | 'consecutiveFailures' | 'status'>;

@@ -1,3 +1,4 @@
+import { count } from '../fleet-admin/words.ts';
 import type { Letter } from './letter.ts';
 import type { ADMIN_KINDS, DigestItem, MessageFacts, MonitorFault } from './message.ts';
 import { durationInWords, spanInWords, timeInWords } from './when.ts';
@@ -10,7 +11,6 @@ export type FleetKind = Extract<AdminKind, `monitor_fault_${string}`>;
 
 export const hostOf = ({ host, port }: VpsMessage['vps']): string => (port === 22 ? host : `${host}:${port}`);
 
-const count = (number: number, one: string, many = `${one}s`): string => `${number} ${number === 1 ? one : many}`;
 const CHECKS_GO_ON = 'Checks go on meanwhile; the first healthy one closes the circuit.';
 const NOT_SENT_THEN = 'The message of its beginning could not be sent then, so this one tells both.';
 
