@@ -9,7 +9,10 @@ import { listVps } from '$lib/fleet-admin/fleet-read';
 import { monitorNotices } from '$lib/fleet-admin/monitor-words';
 import { monitorStatus } from '$lib/monitoring/health-checker';
 import { readMonitorState } from '$lib/monitoring/monitor-state';
+import { doneIn } from './form-fields';
 import type { Actions, PageServerLoad } from './$types';
+
+const DONE = { removed: 'The VPS is out of the fleet. Its customer and the machine itself stay.' };
 
 /** Reads what the last sweep has written; no page ever waits for a check. */
 export const load: PageServerLoad = async ({ locals, url, depends }) => {
@@ -31,6 +34,7 @@ export const load: PageServerLoad = async ({ locals, url, depends }) => {
     monitor,
     notices: monitorNotices(readMonitorState(app.db), monitor.lastSweep?.fault ?? null, now),
     breaker: app.settings.breaker,
+    done: doneIn(url, DONE),
   };
 };
 

@@ -22,8 +22,18 @@ export const tooMany = (retryAt: Date, now: Date): string =>
 export async function vpsFieldsOf(event: RequestEvent): Promise<{
   readonly described: VpsDescription;
   readonly typed: Readonly<Record<'customer' | 'name' | 'host' | 'port' | 'user' | 'service' | 'hostKey', string>>;
+  /** What the form was made from, where it says so. */
+  readonly was: Readonly<Record<'name' | 'host' | 'port' | 'user' | 'service', string>>;
 }> {
-  const { privateKey, ...typed } = await fieldsOf(
+  const {
+    privateKey,
+    'was.name': name,
+    'was.host': wasHost,
+    'was.port': wasPort,
+    'was.user': wasUser,
+    'was.service': wasService,
+    ...typed
+  } = await fieldsOf(
     event,
     'customer',
     'name',
@@ -33,7 +43,13 @@ export async function vpsFieldsOf(event: RequestEvent): Promise<{
     'service',
     'hostKey',
     'privateKey',
+    'was.name',
+    'was.host',
+    'was.port',
+    'was.user',
+    'was.service',
   );
+  const was = { name, host: wasHost, port: wasPort, user: wasUser, service: wasService };
   const { port, user, service, hostKey } = typed;
   const filled = (text: string): string | undefined => text.trim() || undefined;
   const described = {
@@ -45,7 +61,7 @@ export async function vpsFieldsOf(event: RequestEvent): Promise<{
     // Browsers end the lines of a text area with CR LF.
     privateKey: privateKey.replaceAll('\r\n', '\n'),
   };
-  return { described, typed };
+  return { described, typed, was };
 }
 
 /** What `?done=…` in an address stands for, after a form has led there; null for anything else. */

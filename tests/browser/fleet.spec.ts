@@ -169,6 +169,17 @@ test('the keyboard alone walks through the list, selects, and opens a VPS', asyn
   await expect(page).toHaveURL(`${large.url}/vps/${largeFleetId(0)}`);
 });
 
+test('a selection outlasts what is read anew, and not the filter it was made under', async ({ page }) => {
+  await visit(page, site);
+  await row(page, 0).getByRole('checkbox').check();
+  await expect(page.getByText('1 selected')).toBeVisible();
+  for (let reading = 0; reading < 2; reading++) await page.waitForResponse(/__data\.json/);
+  await expect(row(page, 0).getByRole('checkbox')).toBeChecked();
+  await page.getByRole('searchbox').fill('c1@');
+  await expect(row(page, 0)).toBeHidden();
+  await expect(page.getByText('1 selected')).toBeHidden();
+});
+
 const selectBy = (page: Page, index: number) => largeRow(page, index).getByRole('checkbox').check();
 for (const javaScriptEnabled of [true, false])
   test.describe(javaScriptEnabled ? 'with JavaScript' : 'without JavaScript', () => {

@@ -1,3 +1,5 @@
+import { isPlainText } from '../plain-text.ts';
+
 /** What is wrong with a field, in words for whoever fills it in; fields that are right are absent. */
 export type Problems<Field extends string> = { readonly [field in Field]?: string };
 
@@ -21,7 +23,7 @@ export function emailProblem(email: string): string | undefined {
 }
 
 export const nameProblem = (name: string): string | undefined =>
-  name.length > LONGEST_NAME || /\p{Cc}/u.test(name)
+  name.length > LONGEST_NAME || !isPlainText(name)
     ? `Use up to ${LONGEST_NAME} printable characters for the name.`
     : undefined;
 

@@ -32,6 +32,20 @@ export const readEditable = ({ db }: App, actor: Actor, id: string): EditableVps
         .all()
         .map((row) => ({ ...row, host: row.host ?? '' }))[0];
 
+export type EditFields = Readonly<Record<'name' | 'host' | 'port' | 'user' | 'service', string>>;
+
+/**
+ * What a form asks for: a field that still says what the form was made from (`was`) stays as it is `now`, whatever has
+ * happened to it since. An empty `was` is of a form that does not say.
+ */
+export function mergeEdit<Given extends Partial<EditFields>>(now: EditFields, was: EditFields, given: Given): Given {
+  const merged: Given = { ...given };
+  for (const field of Object.keys(now) as (keyof EditFields)[])
+    if (was.host !== '' && (given[field] ?? '') === was[field])
+      Object.assign(merged, { [field]: now[field] || undefined });
+  return merged;
+}
+
 /**
  * Changes where and how a VPS is reached. Another host or port is another machine: its key is pinned anew, and it has
  * neither circuit nor streak nor restarts of the former one. Returns the names of what has changed. Throws `RefusedError` for customers, and for an address that another VPS has.

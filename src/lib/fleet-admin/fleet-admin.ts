@@ -53,7 +53,9 @@ export async function addVps(
         tx.delete(subscriptions).where(eq(subscriptions.id, owned.id)).run();
         forgetHealth(tx, userId);
       }
-      if (vps.name !== null) tx.update(users).set({ name: vps.name }).where(eq(users.id, userId)).run();
+      // Who is known keeps the own name: adding a machine is no occasion to rename people.
+      if (vps.name !== null && customer.name === null)
+        tx.update(users).set({ name: vps.name }).where(eq(users.id, userId)).run();
     }
     const id = newId('vps');
     tx.insert(subscriptions)

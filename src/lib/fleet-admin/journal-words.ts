@@ -75,6 +75,9 @@ export function describeEvent(kind: JournalKind, detail: JournalDetail): string 
     case 'monitor_fault_ended':
       return detail.fault === 'healing_paused' ? 'healing goes on' : 'sweeps count again';
     case 'admin_action':
-      return ACTIONS[String(detail.action)] ?? String(detail.action).replaceAll('_', ' ');
+      return (
+        (ACTIONS[String(detail.action)] ?? String(detail.action).replaceAll('_', ' ')) +
+        (typeof detail.reason === 'string' && detail.reason ? `: ${detail.reason}` : '')
+      );
   }
 }

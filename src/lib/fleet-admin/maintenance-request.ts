@@ -1,4 +1,5 @@
 import type { MaintenanceWindow } from '../db/schema.ts';
+import { isPlainText } from '../plain-text.ts';
 
 /** A maintenance window as a person describes it: everything as typed. */
 export type MaintenanceRequest = {
@@ -53,7 +54,7 @@ export function parseMaintenance(
   const minutes =
     given.for === undefined ? null : (parseDuration(given.for) ?? refuse('for', given.for, 'such as 90m, 2h or 1d'));
   const reason = given.reason?.trim() || null;
-  if (reason !== null && (reason.length > LONGEST_REASON || /\p{Cc}/u.test(reason)))
+  if (reason !== null && (reason.length > LONGEST_REASON || !isPlainText(reason)))
     refuse('reason', reason, `up to ${LONGEST_REASON} printable characters`);
   const base = { reason, weekday: null, startMinute: null, durationMinutes: null, timeZone: null };
 

@@ -53,6 +53,13 @@ describe('the description of a VPS', () => {
     expect(problemsOf({ port })).toEqual([`port is ${JSON.stringify(port)}; allowed: a whole number from 1 to 65535`]);
   });
 
+  it.each([
+    ['customer', 'a@b', 'customer is "a@b"; allowed: an e-mail address such as name@example.com'],
+    ['name', '\u202eAnna', 'name is "\u202eAnna"; allowed: up to 100 printable characters'],
+  ])('refuses as %s what could not sign in, or turns the text around it: %j', (field, value, problem) => {
+    expect(problemsOf({ [field]: value })).toEqual([problem]);
+  });
+
   it('names everything that is wrong at once, and never shows the key', () => {
     const problems = problemsOf({
       customer: 'nobody',

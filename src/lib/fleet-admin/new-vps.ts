@@ -1,5 +1,7 @@
 import { isIP } from 'node:net';
+import { emailProblem, normalizeEmail } from '../auth/account-form.ts';
 import { UNIT_NAME } from '../config.ts';
+import { isPlainText } from '../plain-text.ts';
 import { parseHostKey } from '../provisioning/host-key.ts';
 import { parsePrivateKey } from '../provisioning/private-key.ts';
 import { SSHCommandError } from '../provisioning/ssh-failure.ts';
@@ -31,7 +33,6 @@ export type NewVps = {
 export type VpsEdit = Omit<NewVps, 'privateKey'> & { readonly privateKey: string | null };
 
 const HOST_NAME = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*\.?$/i;
-const EMAIL = /^[^\s@<>,;:"\p{Cc}]{1,64}@[^\s@<>,;:"\p{Cc}]{1,190}$/u;
 const LOGIN = /^[a-z_][a-z0-9_.-]{0,31}\$?$/i;
 
 /** What is wrong with a field, in words for whoever fills in a form. */
@@ -70,9 +71,14 @@ function read(given: VpsDescription): { readonly vps: Omit<NewVps, 'privateKey'>
   const hostKey = given.hostKey === undefined ? null : parseHostKey(given.hostKey);
   const name = given.name?.trim() || null;
 
-  check(EMAIL.test(given.customer.trim()), ['customer', 'customer'], given.customer, 'an e-mail address');
   check(
-    name === null || (name.length <= 100 && !/\p{Cc}/u.test(name)),
+    emailProblem(normalizeEmail(given.customer)) === undefined,
+    ['customer', 'customer'],
+    given.customer,
+    'an e-mail address such as name@example.com',
+  );
+  check(
+    name === null || (name.length <= 100 && isPlainText(name)),
     ['name', 'name'],
     given.name ?? '',
     'up to 100 printable characters',

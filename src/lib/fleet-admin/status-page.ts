@@ -7,6 +7,7 @@ import { write, type Transaction } from '../db/client.ts';
 import { statusPages, subscriptions } from '../db/schema.ts';
 import { noteAdminAction } from '../history/journal-store.ts';
 import { readDailyBars, readUptime, type DailyBar, type UptimeWindows } from '../history/uptime-read.ts';
+import { isPlainText } from '../plain-text.ts';
 import { readVps } from './fleet-read.ts';
 import { publicStateOf, type PublicState } from './status-words.ts';
 
@@ -47,7 +48,7 @@ export async function changeStatusPage(
   change: StatusPageChange,
 ): Promise<StatusPageResult> {
   const title = change.kind === 'on' ? change.title.trim() : '';
-  if (title.length > LONGEST_TITLE || /\p{Cc}/u.test(title))
+  if (title.length > LONGEST_TITLE || !isPlainText(title))
     return { kind: 'refused', problem: `Use up to ${LONGEST_TITLE} printable characters.` };
   return write(db, (tx): StatusPageResult => {
     const mine = and(eq(subscriptions.id, vpsId), ownedBy(actor, subscriptions.userId));

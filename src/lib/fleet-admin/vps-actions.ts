@@ -125,12 +125,10 @@ export const setMaintenance = (
 ): Promise<Acted> =>
   act(
     app,
-    (tx) => meantBy(tx, actor, vpsIds),
+    // Of those that have none there is nothing to end, and nothing to tell.
+    (tx) => meantBy(tx, actor, vpsIds).filter(({ userId }) => request !== 'end' || endOpenWindows(tx, userId, now) > 0),
     (tx, vps) => {
-      if (request === 'end') {
-        if (endOpenWindows(tx, vps.userId, now) > 0) note(tx, actor, vps, 'maintenance_ended');
-        return;
-      }
+      if (request === 'end') return note(tx, actor, vps, 'maintenance_ended');
       addWindow(tx, { ...request, userId: vps.userId, createdBy: journalName(actor) });
       note(tx, actor, vps, 'maintenance_planned', { kind: request.kind, reason: request.reason });
     },

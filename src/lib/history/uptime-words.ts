@@ -52,5 +52,6 @@ export function checksInWords(checks: readonly Pick<CheckMark, 'state'>[]): stri
   const others = (['unhealthy', 'down', 'maintenance', 'unknown'] as const)
     .filter((state) => count(state) > 0)
     .map((state) => `${count(state)} ${SAMPLE_WORDS[state]}`);
+  if (checks.length === 1) return `The one check so far: ${SAMPLE_WORDS[checks[0]?.state ?? 'unknown']}.`;
   return `${count('healthy')} of the last ${checks.length} checks found it running; ${others.join(', ')}.`;
 }

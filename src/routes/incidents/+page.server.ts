@@ -14,7 +14,10 @@ export const load: PageServerLoad = async ({ locals, url, depends }) => {
   depends('wardround:incidents');
   const app = await defaultApp();
   const actor = guarded(locals.actor);
-  const query = parseIncidentQuery(url.searchParams);
+  const causes = listCauses(app, actor);
+  const asked = parseIncidentQuery(url.searchParams);
+  // The form could not show a cause that nothing began with.
+  const query = { ...asked, cause: asked.cause !== null && causes.includes(asked.cause) ? asked.cause : null };
   const filter = filterOf(query);
   return {
     query,
@@ -23,7 +26,7 @@ export const load: PageServerLoad = async ({ locals, url, depends }) => {
     /** Whatever the filter says. */
     open: sumIncidents(app, actor, { open: true }).total,
     vpsName: query.vps === null ? null : (readVps(app, actor, query.vps, new Date())?.customer ?? 'a removed VPS'),
-    causes: listCauses(app, actor),
+    causes,
     madeUpUntil: madeUpUntil(app),
     now: new Date(),
   };

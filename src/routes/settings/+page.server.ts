@@ -8,6 +8,7 @@ import { acceptOutage, setHealing } from '$lib/monitoring/monitor-state';
 import { CHANNEL_NAMES } from '$lib/notifications/channels/registry';
 import { wakeDispatcher } from '$lib/notifications/dispatcher';
 import { retryFailed } from '$lib/notifications/outbox-upkeep';
+import { isPlainText } from '$lib/plain-text';
 import { startTest } from '$lib/notifications/test-runs';
 import { doneIn, fieldsOf } from '../form-fields';
 import type { Actions, PageServerLoad } from './$types';
@@ -50,7 +51,9 @@ export const actions: Actions = {
   },
   healingOff: async (event) => {
     const { reason } = await fieldsOf(event, 'reason');
-    const why = reason.trim().slice(0, LONGEST_REASON) || null;
+    const why = reason.trim() || null;
+    if (why !== null && (why.length > LONGEST_REASON || !isPlainText(why)))
+      return fail(400, { refused: `Give a reason of up to ${LONGEST_REASON} printable characters.` });
     await setHealing((await defaultApp()).db, guarded(event.locals.actor), 'off', { reason: why });
     publish({ kind: 'monitor' });
     redirect(303, '/settings?done=healingOff');

@@ -35,7 +35,7 @@ async function carryOut({ locals, params }: RequestEvent, done: string, work: Wo
     if (!(problem instanceof RefusedError)) throw problem;
     return fail(409, { refused: `Not done: ${problem.message}.` });
   }
-  redirect(303, done === 'remove' ? '/' : `/vps/${vps.id}?done=${done}`);
+  redirect(303, done === 'remove' ? '/?done=removed' : `/vps/${vps.id}?done=${done}`);
 }
 
 const LENGTHS: Readonly<Record<string, { for?: string; untilHealthy?: boolean }>> = {

@@ -1,7 +1,7 @@
 import { error, fail, redirect } from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
-import { editVps, readEditable } from '$lib/fleet-admin/edit-vps';
+import { editVps, mergeEdit, readEditable, type EditableVps, type EditFields } from '$lib/fleet-admin/edit-vps';
 import { RefusedError } from '$lib/fleet-admin/fleet-admin';
 import { readVps } from '$lib/fleet-admin/fleet-read';
 import { parseVpsEdit } from '$lib/fleet-admin/new-vps';
@@ -9,15 +9,22 @@ import { checkNow } from '$lib/fleet-admin/vps-actions';
 import { vpsFieldsOf } from '../../../form-fields';
 import type { Actions, PageServerLoad } from './$types';
 
+const valuesOf = ({ name, host, port, user, service }: EditableVps): EditFields => ({
+  name: name ?? '',
+  host,
+  port: String(port),
+  user,
+  service: service ?? '',
+});
+
 export const load: PageServerLoad = async ({ locals, params }) => {
   const app = await defaultApp();
   const vps = readEditable(app, guarded(locals.actor), params.id);
   if (!vps) error(404, 'There is no such VPS');
-  const { email, name, host, port, user, service } = vps;
   return {
     id: params.id,
-    customer: name ?? email,
-    values: { name: name ?? '', host, port: String(port), user, service: service ?? '' },
+    customer: vps.name ?? vps.email,
+    values: valuesOf(vps),
     service: app.settings.monitoredService,
   };
 };
@@ -29,15 +36,15 @@ export const actions: Actions = {
     const { id } = event.params;
     const vps = readEditable(app, actor, id);
     if (!vps) error(404, 'There is no such VPS');
-    const { described, typed } = await vpsFieldsOf(event);
-    const parsed = parseVpsEdit({ ...described, customer: vps.email });
-    if ('problems' in parsed) return fail(400, { typed, problems: parsed.fields, refused: null });
+    const { described, typed, was } = await vpsFieldsOf(event);
+    const parsed = parseVpsEdit({ ...mergeEdit(valuesOf(vps), was, described), customer: vps.email });
+    if ('problems' in parsed) return fail(400, { typed, was, problems: parsed.fields, refused: null });
     let changed: string[];
     try {
       changed = await editVps(app, actor, id, parsed.edit);
     } catch (problem) {
       if (!(problem instanceof RefusedError)) throw problem;
-      return fail(409, { typed, problems: {}, refused: `Not saved: ${problem.message}.` });
+      return fail(409, { typed, was, problems: {}, refused: `Not saved: ${problem.message}.` });
     }
     if (changed.length > 0 && readVps(app, actor, id, new Date())?.active) await checkNow(app, actor, [id]);
     redirect(303, `/vps/${id}?done=${changed.length > 0 ? 'edit' : 'same'}`);
