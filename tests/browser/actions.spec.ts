@@ -242,7 +242,10 @@ for (const javaScriptEnabled of [true, false])
 
 test('a question is left with Escape, and the focus is where it was', async ({ page }) => {
   await be(page, ADMIN);
+  // The first that the scripts do; before, the link leads to the page of the question.
+  const isLive = page.waitForRequest((request) => request.url().endsWith('/live'));
   await page.goto(`${server.url}/vps/${ids[1]}`);
+  await isLive;
   const link = page.getByRole('link', { name: 'Remove…' });
   await link.focus();
   await page.keyboard.press('Enter');
