@@ -6,6 +6,8 @@ export default defineConfig({
   outputDir: 'test-results/browser',
   workers: 1,
   timeout: 90_000,
+  // Patience, not a promise: what has to happen within a time says so itself.
+  expect: { timeout: 15_000 },
   forbidOnly: true,
   reporter: [['list'], ['json', { outputFile: 'test-results/browser.json' }]],
   use: {

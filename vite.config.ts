@@ -9,6 +9,8 @@ const acrossRooms = { globalSetup: 'scripts/build-before-tests.ts', testTimeout:
 export default defineConfig({
   plugins: [tailwindcss(), sveltekit()],
   test: {
+    // Patience, not a promise: what has to happen within a time says so itself.
+    expect: { poll: { timeout: 15_000 } },
     silent: 'passed-only',
     projects: [
       {

@@ -47,7 +47,9 @@ describe('the live stream', () => {
     for (const id of ids) await stream.event('changed', ({ vps }) => (vps as string[]).includes(id));
     await stream.event('changed', ({ monitor }) => monitor === true);
     // What it tells can be read by then.
-    await expect.poll(() => listed(admin), { timeout: 5_000 }).toMatch(/1 circuit is open/);
+    // This line is printed right after the commit of the third failed check.
+    await server.line(/TRIPPED/);
+    expect(await listed(admin)).toMatch(/1 circuit is open/);
     const seconds = (performance.now() - before) / 1000;
     expect(stream.events().length).toBeLessThanOrEqual(4 * seconds + 2);
     expect(stream.text()).toMatch(/^retry: \d+\n/);
