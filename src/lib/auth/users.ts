@@ -1,6 +1,7 @@
-import { and, asc, count, eq, gt, or, sql } from 'drizzle-orm';
+import { and, asc, count, eq, gt, or } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import { write, type Transaction } from '../db/client.ts';
+import { contains } from '../db/contains.ts';
 import { accounts, newId, sessions, subscriptions, users } from '../db/schema.ts';
 import { noteAdminAction } from '../history/journal-store.ts';
 import { emailProblem, nameProblem, normalizeEmail, problemsIn, type Problems } from './account-form.ts';
@@ -36,12 +37,7 @@ export type UserList = {
 /** Whose address, name or host contains `search`; admins first, then by address. Nobody for a customer. */
 export function listUsers({ db }: App, actor: Actor, search: string, now: Date): UserList {
   if (actor.role !== 'admin') return { users: [], found: 0 };
-  const pattern = `%${search.replaceAll(/[\\%_]/g, String.raw`\$&`)}%`;
-  const isMeant = or(
-    ...[users.email, users.name, subscriptions.vpsIpAddress].map(
-      (column) => sql`${column} LIKE ${pattern} ESCAPE ${'\\'}`,
-    ),
-  );
+  const isMeant = or(...[users.email, users.name, subscriptions.vpsIpAddress].map((text) => contains(text, search)));
   const sums = db
     .select({ found: count() })
     .from(users)

@@ -48,7 +48,8 @@ export function mergeEdit<Given extends Partial<EditFields>>(now: EditFields, wa
 
 /**
  * Changes where and how a VPS is reached. Another host or port is another machine: its key is pinned anew, and it has
- * neither circuit nor streak nor restarts of the former one. Returns the names of what has changed. Throws `RefusedError` for customers, and for an address that another VPS has.
+ * neither circuit nor streak nor restarts of the former one. Returns the names of what has changed. Throws
+ * `RefusedError` for customers, and for an address that another VPS has.
  */
 export async function editVps(app: App, actor: Actor, id: string, edit: VpsEdit): Promise<string[]> {
   const changed = await write(app.db, (tx) => {

@@ -2,6 +2,7 @@ import { and, gt, isNull, lte, or, sql, type SQL } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import type { Actor } from '../auth/actor.ts';
 import { ownedBy } from '../auth/owned-by.ts';
+import { contains } from '../db/contains.ts';
 import type { Database } from '../db/client.ts';
 import { healthChecks, maintenanceWindows, subscriptions, users } from '../db/schema.ts';
 import { readStrips } from '../history/checks-read.ts';
@@ -68,13 +69,9 @@ const conditionIn = (maintained: readonly string[]): SQL => sql`CASE
 
 const matches = (search: string): SQL => {
   if (search === '') return sql`1`;
-  const pattern = `%${search.replaceAll(/[\\%_]/g, '\\$&')}%`;
   const address = sql`${subscriptions.vpsIpAddress} || ':' || ${subscriptions.sshPort}`;
-  const places = [users.name, users.email, address, subscriptions.id].map(
-    (place) => sql`${place} LIKE ${pattern} ESCAPE '\\'`,
-  );
   return sql.join(
-    places.map((place) => sql`coalesce(${place}, 0)`),
+    [users.name, users.email, address, subscriptions.id].map((text) => contains(text, search)),
     sql` OR `,
   );
 };

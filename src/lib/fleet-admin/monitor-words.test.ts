@@ -1,23 +1,10 @@
 import { describe, expect, it } from 'vitest';
 import type { MonitorState } from '../db/schema.ts';
+import { CALM } from '../monitoring/monitor-state.ts';
 import { monitorNotices } from './monitor-words.ts';
 
 const NOW = new Date('2026-06-15T12:00:00Z');
 const AGO = new Date('2026-06-15T11:48:00Z');
-const CALM: MonitorState = {
-  id: 1,
-  healing: 'on',
-  healingSince: null,
-  healingBy: null,
-  healingReason: null,
-  pauseStopped: null,
-  pauseFleet: null,
-  outageSince: null,
-  outageUnreachable: null,
-  outageReachableBefore: null,
-  outageAcceptedAt: null,
-  outageAcceptedBy: null,
-};
 const OUTAGE = { outageSince: AGO, outageUnreachable: 40, outageReachableBefore: 48 };
 const titles = (state: Partial<MonitorState>, fault: string | null = null): string[] =>
   monitorNotices({ ...CALM, ...state }, fault, NOW).map(({ kind, title }) => `${kind}: ${title}`);

@@ -1,7 +1,6 @@
 import { isIP } from 'node:net';
-import { emailProblem, normalizeEmail } from '../auth/account-form.ts';
+import { emailProblem, nameProblem, normalizeEmail } from '../auth/account-form.ts';
 import { UNIT_NAME } from '../config.ts';
-import { isPlainText } from '../plain-text.ts';
 import { parseHostKey } from '../provisioning/host-key.ts';
 import { parsePrivateKey } from '../provisioning/private-key.ts';
 import { SSHCommandError } from '../provisioning/ssh-failure.ts';
@@ -78,7 +77,7 @@ function read(given: VpsDescription): { readonly vps: Omit<NewVps, 'privateKey'>
     'an e-mail address such as name@example.com',
   );
   check(
-    name === null || (name.length <= 100 && isPlainText(name)),
+    name === null || nameProblem(name) === undefined,
     ['name', 'name'],
     given.name ?? '',
     'up to 100 printable characters',

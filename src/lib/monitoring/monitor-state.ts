@@ -9,7 +9,8 @@ import { looksLikeOurOutage, looksLikeOurOutageInPart, type Reachability } from 
 
 const ROW = 1;
 
-const DEFAULT: MonitorState = {
+/** As it is before anything has happened. */
+export const CALM: MonitorState = {
   id: ROW,
   healing: 'on',
   healingSince: null,
@@ -26,11 +27,11 @@ const DEFAULT: MonitorState = {
 
 /** What is true of the monitor as a whole. */
 export const readMonitorState = (db: Database | Transaction): MonitorState =>
-  db.select().from(monitorState).where(eq(monitorState.id, ROW)).get() ?? DEFAULT;
+  db.select().from(monitorState).where(eq(monitorState.id, ROW)).get() ?? CALM;
 
 const change = (tx: Transaction, columns: Partial<Omit<MonitorState, 'id'>>): void => {
   tx.insert(monitorState)
-    .values({ ...DEFAULT, ...columns })
+    .values({ ...CALM, ...columns })
     .onConflictDoUpdate({ target: monitorState.id, set: columns })
     .run();
 };
