@@ -9,7 +9,7 @@ import {
   RefusedError,
 } from '../src/lib/fleet-admin/fleet-admin.ts';
 import { parseMaintenance } from '../src/lib/fleet-admin/maintenance-request.ts';
-import { describeWindow } from '../src/lib/fleet-admin/maintenance-words.ts';
+import { describeWindow } from '../src/lib/views/maintenance-words.ts';
 import { jsonOption, theVps, UsageError, withApp, type JsonOption } from './context.ts';
 import { print, printJson } from './output.ts';
 

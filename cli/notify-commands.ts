@@ -3,7 +3,7 @@ import type { App } from '../src/lib/app.ts';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { RefusedError } from '../src/lib/fleet-admin/fleet-admin.ts';
 import { CHANNEL_NAMES } from '../src/lib/notifications/channels/registry.ts';
-import type { ChannelName } from '../src/lib/notifications/message.ts';
+import type { ChannelName } from '../src/lib/facts/message.ts';
 
 import { findMessage, listMessages, STATUSES, type OutboxLine } from '../src/lib/notifications/outbox-read.ts';
 import { retryFailed } from '../src/lib/notifications/outbox-upkeep.ts';

@@ -1,6 +1,6 @@
 import { createInterface } from 'node:readline/promises';
 import { styleText, stripVTControlCharacters } from 'node:util';
-import type { FleetRow } from '../src/lib/fleet-admin/fleet-read.ts';
+import type { FleetRow } from '../src/lib/views/fleet-read.ts';
 import type { BreakerSettings } from '../src/lib/monitoring/circuit-breaker.ts';
 import {
   circuitInWords,
@@ -9,7 +9,7 @@ import {
   relativeTime,
   whatWeSaw,
   type Condition,
-} from '../src/lib/fleet-admin/words.ts';
+} from '../src/lib/views/fleet-words.ts';
 
 export const print = (text: string): void => {
   process.stdout.write(`${text}\n`);

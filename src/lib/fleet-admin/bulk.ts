@@ -1,6 +1,6 @@
 import type { App } from '../app.ts';
 import type { Actor } from '../auth/actor.ts';
-import type { BulkAction, BulkResult } from './bulk-words.ts';
+import type { BulkAction, BulkResult } from '../views/bulk-words.ts';
 import { RefusedError } from './fleet-admin.ts';
 import { parseMaintenance } from './maintenance-request.ts';
 import { checkNow, resetCircuit, setMaintenance, setVpsHealing, type Acted } from './vps-actions.ts';

@@ -4,7 +4,7 @@ import { journalName, type Actor } from '../auth/actor.ts';
 import { encryptToken, privateKeyPlace } from '../crypto/encryption.ts';
 import { write } from '../db/client.ts';
 import { subscriptions, users } from '../db/schema.ts';
-import { noteAdminAction } from '../history/journal-store.ts';
+import { noteAdminAction } from '../db/journal-store.ts';
 import { publish } from '../live/bus.ts';
 import { clearLoginBackoffIn, resetCircuitOf } from '../monitoring/health-store.ts';
 import { RefusedError } from './fleet-admin.ts';

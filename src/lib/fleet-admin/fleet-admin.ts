@@ -4,14 +4,14 @@ import { adminName, type Actor } from '../auth/actor.ts';
 import { encryptToken, privateKeyPlace } from '../crypto/encryption.ts';
 import { write } from '../db/client.ts';
 import { maintenanceWindows, newId, subscriptions, users, type MaintenanceWindow } from '../db/schema.ts';
-import { noteAdminAction } from '../history/journal-store.ts';
+import { noteAdminAction } from '../db/journal-store.ts';
 import { publish } from '../live/bus.ts';
 import { openTarget } from '../monitoring/check-vps.ts';
 import { clearLoginBackoff, forgetHealth } from '../monitoring/health-store.ts';
 import { addWindow, endOpenWindows } from '../monitoring/maintenance-store.ts';
-import { judge, type Verdict } from '../monitoring/verdict.ts';
+import { judge, type Verdict } from '../monitoring/rules/verdict.ts';
 import { probeService } from '../provisioning/vps-status.ts';
-import type { FleetRow } from './fleet-read.ts';
+import type { FleetRow } from '../views/fleet-read.ts';
 import type { NewWindow } from './maintenance-request.ts';
 import type { NewVps } from './new-vps.ts';
 

@@ -5,11 +5,11 @@ import { journalName, LOCAL_OPERATOR, type Actor } from '../auth/actor.ts';
 import { ownedBy } from '../auth/owned-by.ts';
 import { write, type Transaction } from '../db/client.ts';
 import { statusPages, subscriptions } from '../db/schema.ts';
-import { noteAdminAction } from '../history/journal-store.ts';
-import { readDailyBars, readUptime, type DailyBar, type UptimeWindows } from '../history/uptime-read.ts';
-import { isPlainText } from '../plain-text.ts';
-import { readVps } from './fleet-read.ts';
-import { publicStateOf, type PublicState } from './status-words.ts';
+import { noteAdminAction } from '../db/journal-store.ts';
+import { readDailyBars, readUptime, type DailyBar, type UptimeWindows } from '../views/uptime-read.ts';
+import { isPlainText } from '../facts/plain-text.ts';
+import { readVps } from '../views/fleet-read.ts';
+import { publicStateOf, type PublicState } from '../views/status-words.ts';
 
 /** 256 bits: nobody finds a page by trying. */
 const TOKEN_BYTES = 32;

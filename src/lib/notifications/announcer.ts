@@ -2,9 +2,9 @@ import { and, eq } from 'drizzle-orm';
 import type { Transaction } from '../db/client.ts';
 import { incidents, notifications, type Incident } from '../db/schema.ts';
 import { recipientsOf, type Recipient } from './audience.ts';
-import type { MessageFacts } from './message.ts';
+import type { MessageFacts } from '../facts/message.ts';
 import { enqueue } from './outbox.ts';
-import type { Announcement } from './rules.ts';
+import type { Announcement } from '../monitoring/rules/announcements.ts';
 
 /** Puts what is to be told into the outbox, a row for each recipient and channel, within the caller's transaction. */
 export function announceIn(

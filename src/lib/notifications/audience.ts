@@ -1,7 +1,7 @@
 import { eq } from 'drizzle-orm';
 import type { Transaction } from '../db/client.ts';
 import { users } from '../db/schema.ts';
-import type { ChannelName, NotificationKind } from './message.ts';
+import type { ChannelName, NotificationKind } from '../facts/message.ts';
 import { channelsFor } from './preferences.ts';
 
 /** Somebody who is to be told, and by which channel. */

@@ -1,7 +1,7 @@
 import type { Database } from '../db/client.ts';
 import type { notificationTargets, users } from '../db/schema.ts';
 import type { Settings } from '../config.ts';
-import type { DigestItem, MessageFacts, NotificationKind } from './message.ts';
+import type { DigestItem, MessageFacts, NotificationKind } from '../facts/message.ts';
 
 /** A message in words; both forms say the same. */
 export type Rendered = { readonly subject: string; readonly text: string; readonly html: string };

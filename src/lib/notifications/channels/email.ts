@@ -2,9 +2,9 @@ import { randomUUID } from 'node:crypto';
 import { createTransport } from 'nodemailer';
 import type { SendMail } from '../../auth/mail.ts';
 import type { NotificationSettings } from '../../config.ts';
-import { cleanRemoteText } from '../../provisioning/remote-text.ts';
+import { cleanRemoteText } from '../../facts/remote-text.ts';
 import type { Attempt, Channel, Delivery, SendResult } from '../channel.ts';
-import { isMailAddress, type Mailbox } from '../mail-address.ts';
+import { isMailAddress, type Mailbox } from '../../facts/mail-address.ts';
 
 /** A whole mail has this many times the patience of one wait, in case the server answers slowly each time. */
 const WAITS_PER_MAIL = 4;

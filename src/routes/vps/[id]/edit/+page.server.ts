@@ -3,7 +3,7 @@ import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
 import { editVps, mergeEdit, readEditable, type EditableVps, type EditFields } from '$lib/fleet-admin/edit-vps';
 import { RefusedError } from '$lib/fleet-admin/fleet-admin';
-import { readVps } from '$lib/fleet-admin/fleet-read';
+import { readVps } from '$lib/views/fleet-read';
 import { parseVpsEdit } from '$lib/fleet-admin/new-vps';
 import { checkNow } from '$lib/fleet-admin/vps-actions';
 import { vpsFieldsOf } from '../../../form-fields';
