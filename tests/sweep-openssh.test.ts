@@ -2,6 +2,9 @@ import { eq } from 'drizzle-orm';
 import { describe, expect, it } from 'vitest';
 import { healthChecks, subscriptions, type Subscription } from '../src/lib/db/schema.ts';
 import type { App } from '../src/lib/app.ts';
+import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
+import { repinHostKey } from '../src/lib/fleet-admin/fleet-admin.ts';
+import { fingerprint } from '../src/lib/provisioning/host-key.ts';
 import { addTestVps, ledgerOf, letTimePass, openWard, startTestHost, stateOf, until } from './support/scratch-app.ts';
 
 const MINUTE_MS = 60_000;
@@ -163,7 +166,7 @@ describe('a host that does not answer', () => {
 
 describe('the host key', () => {
   it('is pinned by the first sweep, and a changed one gets no command and no new pin', async () => {
-    const { app, id, host, sweep, state } = await openWard();
+    const { app, id, userId, host, sweep, state } = await openWard();
     await sweep();
     const pinned = host.shownHostKey();
     expect(subscriptionOf(app, id)?.sshHostKey).toBe(pinned);
@@ -180,6 +183,21 @@ describe('the host key', () => {
     expect(host.dials()).toBe(3);
     expect(host.commands()).toEqual(before);
     expect(subscriptionOf(app, id)?.sshHostKey).toBe(pinned);
+    // The new one is kept to be compared, and trusted only if it is the one that was meant.
+    const offered = host.shownHostKey();
+    expect(state()?.offeredHostKey).toBe(offered);
+    expect(state()?.lastError).toContain(fingerprint(offered));
+    expect(state()?.lastError).toContain(fingerprint(pinned));
+    const vps = { id, userId, host: '127.0.0.1' };
+    await expect(
+      repinHostKey(app, LOCAL_OPERATOR, vps, { kind: 'offered', fingerprint: fingerprint(pinned) }),
+    ).rejects.toThrow('compare them once more');
+    await repinHostKey(app, LOCAL_OPERATOR, vps, { kind: 'offered', fingerprint: fingerprint(offered) });
+    expect(subscriptionOf(app, id)?.sshHostKey).toBe(offered);
+    expect(state()?.offeredHostKey).toBeNull();
+    host.set({ state: 'active' });
+    await sweep();
+    expect(state()).toMatchObject({ status: 'healthy', offeredHostKey: null });
   });
 
   it('is changed, too, when the host offers a key of another type only', async () => {
@@ -190,7 +208,8 @@ describe('the host key', () => {
     host.changeHostKey('ecdsa');
     await host.start();
     await sweep();
-    expect(state()).toMatchObject({ status: 'down', lastErrorCode: 'host_key_changed' });
+    const offeredHostKey = host.shownHostKey();
+    expect(state()).toMatchObject({ status: 'down', lastErrorCode: 'host_key_changed', offeredHostKey });
     expect(subscriptionOf(app, id)?.sshHostKey).toBe(pinned);
   });
 

@@ -21,7 +21,7 @@ it('nothing of the fleet is changed for a customer, whatever a page lets through
     () => planMaintenance(app, CUSTOMER, VPS, {} as NewWindow),
     () => endMaintenance(app, CUSTOMER, VPS, NOW),
     () => cancelWindow(app, CUSTOMER, VPS, 'window-1'),
-    () => repinHostKey(app, CUSTOMER, VPS, null),
+    () => repinHostKey(app, CUSTOMER, VPS, { kind: 'next' }),
     () => setHealing(app.db, CUSTOMER, 'on'),
     () => acceptOutage(app.db, CUSTOMER),
     () => retryFailed(app.db, CUSTOMER, null, NOW),

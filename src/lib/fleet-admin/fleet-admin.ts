@@ -2,14 +2,15 @@ import { and, eq } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import { adminName, type Actor } from '../auth/actor.ts';
 import { encryptToken, privateKeyPlace } from '../crypto/encryption.ts';
-import { write } from '../db/client.ts';
-import { maintenanceWindows, newId, subscriptions, users, type MaintenanceWindow } from '../db/schema.ts';
+import { write, type Transaction } from '../db/client.ts';
+import { healthChecks, maintenanceWindows, newId, subscriptions, users, type MaintenanceWindow } from '../db/schema.ts';
 import { noteAdminAction } from '../db/journal-store.ts';
 import { publish } from '../live/bus.ts';
 import { openTarget } from '../monitoring/check-vps.ts';
-import { clearLoginBackoff, forgetHealth } from '../monitoring/health-store.ts';
+import { clearLoginBackoff, clearLoginBackoffIn, forgetHealth } from '../monitoring/health-store.ts';
 import { addWindow, endOpenWindows } from '../monitoring/maintenance-store.ts';
 import { judge, type Verdict } from '../monitoring/rules/verdict.ts';
+import { fingerprint } from '../provisioning/host-key.ts';
 import { probeService } from '../provisioning/vps-status.ts';
 import type { FleetRow } from '../views/fleet-read.ts';
 import type { NewWindow } from './maintenance-request.ts';
@@ -128,13 +129,28 @@ export const cancelWindow = ({ db }: App, actor: Actor, vps: TheVps, windowId: s
     return changes > 0;
   });
 
-/** Pins another host key; null: the one of the next connection. For a machine that was reinstalled. */
-export const repinHostKey = ({ db }: App, actor: Actor, vps: TheVps, hostKey: string | null): Promise<void> =>
+/** Which host key is trusted: this one; the one with this fingerprint, which was shown last; or that of the next connection. */
+export type NewPin =
+  | { readonly kind: 'given'; readonly hostKey: string }
+  | { readonly kind: 'offered'; readonly fingerprint: string }
+  | { readonly kind: 'next' };
+
+/** Pins another host key, for a machine that was reinstalled. Throws `RefusedError` where it shows yet another by now. */
+export const repinHostKey = ({ db }: App, actor: Actor, vps: TheVps, pin: NewPin): Promise<void> =>
   write(db, (tx) => {
     const by = adminName(actor);
+    const hostKey = pin.kind === 'given' ? pin.hostKey : pin.kind === 'offered' ? offeredKey(tx, vps, pin) : null;
     tx.update(subscriptions).set({ sshHostKey: hostKey }).where(eq(subscriptions.id, vps.id)).run();
+    clearLoginBackoffIn(tx, vps.userId);
     noteAdminAction(tx, by, asOwner(vps), 'host_key_repinned');
   });
+
+function offeredKey(tx: Transaction, vps: TheVps, { fingerprint: wanted }: { readonly fingerprint: string }): string {
+  const hostKey = tx.select().from(healthChecks).where(eq(healthChecks.userId, vps.userId)).get()?.offeredHostKey;
+  if (hostKey == null || fingerprint(hostKey) !== wanted)
+    throw new RefusedError(`the key ${wanted} is not the one that ${vps.host} has shown last; compare them once more`);
+  return hostKey;
+}
 
 export type VpsTest = {
   readonly verdict: Verdict;

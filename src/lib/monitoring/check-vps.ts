@@ -4,6 +4,7 @@ import type { Subscription } from '../db/schema.ts';
 import type { Log } from '../log.ts';
 import { parsePrivateKey } from '../provisioning/private-key.ts';
 import { SSHCommandError } from '../provisioning/ssh-failure.ts';
+import { isOurFault, type OwnFault } from '../facts/cause.ts';
 import type { UnitFacts } from '../facts/unit-state.ts';
 import { probeService, readJournalTail, restartRachelService, type VpsTarget } from '../provisioning/vps-status.ts';
 import { listRestarts, type DueVps } from './fleet.ts';
@@ -13,7 +14,7 @@ import { attemptingRestart } from './rules/log-lines.ts';
 import { maintenanceAt } from './rules/maintenance.ts';
 import type { StallWatch } from './stall-watch.ts';
 import type { Check } from './rules/transition.ts';
-import { judge, judgeRequestedRestart, type Cause, type Verdict } from './rules/verdict.ts';
+import { judge, judgeRequestedRestart, type Verdict } from './rules/verdict.ts';
 
 /** Ends what is under way when the monitor stops: looking at once, a restart only after some patience. */
 export type StopSignals = { readonly probes: AbortSignal; readonly restarts: AbortSignal };
@@ -40,7 +41,7 @@ export function openTarget(
   app: App,
   subscription: Subscription,
 ): VpsTarget | Extract<Verdict, { kind: 'inconclusive' }> {
-  const inconclusive = (cause: Cause, message: string) => ({ kind: 'inconclusive', cause, message }) as const;
+  const inconclusive = (cause: OwnFault, message: string) => ({ kind: 'inconclusive', cause, message }) as const;
   const { vpsIpAddress, sshPrivateKey, serviceName } = subscription;
   if (!vpsIpAddress) return inconclusive('target_invalid', 'no address is stored for this VPS');
   if (!sshPrivateKey) return inconclusive('key_unreadable', 'no private key is stored for this VPS');
@@ -56,7 +57,7 @@ export function openTarget(
   } catch (error) {
     if (error instanceof DecryptionError)
       return inconclusive('key_unreadable', `the private key cannot be read: ${error.message}`);
-    if (error instanceof SSHCommandError) return inconclusive(error.code, error.message);
+    if (error instanceof SSHCommandError && isOurFault(error.code)) return inconclusive(error.code, error.message);
     throw error;
   }
 }

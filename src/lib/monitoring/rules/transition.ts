@@ -1,4 +1,5 @@
 import type { HealthCheck } from '../../db/schema.ts';
+import { isOurFault, type Cause } from '../../facts/cause.ts';
 import type { RestartOutcome } from '../../provisioning/vps-status.ts';
 import {
   getEffectiveCircuitState,
@@ -8,7 +9,7 @@ import {
   type BreakerSettings,
 } from '../circuit-breaker.ts';
 import { isWithheld, type Healing, type NoHealing, type Withheld } from './healing.ts';
-import { isOwnFault, type Cause, type Verdict } from './verdict.ts';
+import type { Verdict } from './verdict.ts';
 
 /** What is known of a VPS between two checks: its row without keys and bookkeeping. */
 export type HealthState = Omit<HealthCheck, 'id' | 'userId' | 'createdAt' | 'updatedAt'>;
@@ -72,6 +73,7 @@ export const UNCHECKED: HealthState = {
   authRetryAt: null,
   lastProbeMs: null,
   reachable: null,
+  offeredHostKey: null,
   lastNotifiedRecoveredAt: null,
   maintenanceSeenSince: null,
   circuitResetAt: null,
@@ -113,6 +115,7 @@ function advanceHealth(state: HealthState, check: Check, breaker: BreakerSetting
     lastProbeMs: check.probeMs,
     totalChecks: state.totalChecks + 1,
     reachable: verdict.kind !== 'unreachable',
+    offeredHostKey: verdict.kind === 'unreachable' ? (verdict.offeredHostKey ?? state.offeredHostKey) : null,
     transitionalSince: keepsGraceUsed(verdict) ? state.transitionalSince : null,
     ...loginState(state, verdict, check.at),
   };
@@ -218,7 +221,7 @@ function afterRestart(
         },
       );
     case 'not_sent': {
-      if (isOwnFault(outcome.code)) return noteOwnFault(before, outcome.code, outcome.message);
+      if (isOurFault(outcome.code)) return noteOwnFault(before, outcome.code, outcome.message);
       const login = loginState(before, { kind: 'unreachable', cause: outcome.code, message: '' }, check.at);
       const unreached = { ...told, ...login, lastErrorCode: outcome.code, reachable: false };
       return countFailure(unreached, 'down', { ...context, trial: false });
