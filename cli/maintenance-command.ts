@@ -1,11 +1,10 @@
 import type { Command } from 'commander';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import type { MaintenanceWindow } from '../src/lib/db/schema.ts';
-import { cancelWindow, endMaintenance, planMaintenance, RefusedError } from '../src/lib/fleet-admin/fleet-admin.ts';
 import { listWindows } from '../src/lib/views/maintenance-read.ts';
 import { parseMaintenance } from '../src/lib/fleet-admin/maintenance-request.ts';
 import { describeWindow } from '../src/lib/views/maintenance-words.ts';
-import { jsonOption, theVps, UsageError, withApp, type JsonOption } from './context.ts';
+import { FailedError, jsonOption, theVps, UsageError, withApp, type JsonOption } from './context.ts';
 import { print, printJson } from './output.ts';
 
 type MaintenanceOptions = JsonOption & {
@@ -37,6 +36,7 @@ export function addMaintenanceCommand(vps: Command): void {
     .addOption(jsonOption())
     .action((wanted: string, state: 'on' | 'off' | 'list', options: MaintenanceOptions) =>
       withApp(async (app) => {
+        const { cancelWindow, endMaintenance, planMaintenance } = await import('../src/lib/fleet-admin/fleet-admin.ts');
         const row = theVps(app, wanted);
         const now = new Date();
         if (state === 'on') {
@@ -52,7 +52,7 @@ export function addMaintenanceCommand(vps: Command): void {
         async function endOrCancel(windowId: string | undefined): Promise<void> {
           if (windowId === undefined) await endMaintenance(app, LOCAL_OPERATOR, row, now);
           else if (!(await cancelWindow(app, LOCAL_OPERATOR, row, windowId)))
-            throw new RefusedError(
+            throw new FailedError(
               `${row.host} has no window ${JSON.stringify(windowId)}; "wardround vps maintenance ${wanted} list" shows them`,
             );
         }

@@ -100,7 +100,7 @@ export async function startServer(
   environment: Record<string, string>,
 ): Promise<RunningProcess & { readonly url: string }> {
   const port = environment.PORT === '0' ? await freePort() : Number(environment.PORT);
-  const server = startProcess(process.execPath, ['scripts/start.ts'], {
+  const server = startProcess(process.execPath, ['scripts/start.js'], {
     ORIGIN: `http://127.0.0.1:${port}`,
     ...environment,
     PORT: String(port),
