@@ -103,13 +103,13 @@ export function fillEvents(events: Command): void {
           printJson(first);
           return;
         }
+        const stop = new AbortController();
+        if (options.follow) process.once('SIGINT', () => stop.abort()).once('SIGTERM', () => stop.abort());
         // A stream has no end at which one document could close: with --follow, a line of JSON for each event.
         const show = (row: JournalRow): void => print(options.json ? JSON.stringify(row) : renderEvent(row));
         if (first.length === 0 && !options.follow && !options.json) print('Nothing has happened yet.');
         first.forEach(show);
         let lastId = first.at(-1)?.id ?? 0;
-        const stop = new AbortController();
-        process.once('SIGINT', () => stop.abort()).once('SIGTERM', () => stop.abort());
         while (options.follow && !stop.signal.aborted) {
           await sleep(FOLLOW_MS, undefined, { signal: stop.signal }).catch(() => undefined);
           const rows = readJournal(app.db, { afterId: lastId, vpsId, limit: 1_000, latest: false });

@@ -1,7 +1,7 @@
 // `npm run build`, and what runs when a build is missing or stale: see `built.js`. Says what it does on stderr.
 import { spawnSync } from 'node:child_process';
-import { existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
-import { dirname, join } from 'node:path';
+import { accessSync, constants, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
+import { dirname, join, resolve } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { buildEnvironment, BUILDS, describeSources, isFresh, lastBuild, PROJECT_DIR } from './built.js';
 import { NATIVE_PACKAGES } from './native-packages.ts';
@@ -19,7 +19,7 @@ Object.assign(process.env, clean);
 
 const ifStale = process.argv.includes('--if-stale');
 try {
-  const lock = await takeLock();
+  const lock = takeLock();
   // Whoever held the lock may have built the same.
   const wanted = (Object.keys(BUILDS) as BuildName[]).filter((name) => !ifStale || !isFresh(name));
   const named = process.argv.filter((arg) => arg in BUILDS);
@@ -34,8 +34,16 @@ try {
 }
 
 /** One build at a time. A lock of SQLite's is let go by the operating system, however its holder ends. */
-async function takeLock(): Promise<Sqlite.Database> {
-  mkdirSync(DIST, { recursive: true });
+function takeLock(): Sqlite.Database {
+  try {
+    mkdirSync(DIST, { recursive: true });
+    accessSync(DIST, constants.W_OK);
+  } catch (error) {
+    const { code } = error as NodeJS.ErrnoException;
+    throw new Error(`${resolve(DIST)} cannot be written to (${code}). Run "npm run build" as who owns this folder.`, {
+      cause: error,
+    });
+  }
   const lock = new Sqlite(join(DIST, 'build.lock'), { timeout: 0 });
   try {
     lock.exec('BEGIN EXCLUSIVE');

@@ -39,20 +39,21 @@ export function describeSources(name) {
   const lines = [];
   /** @param {string} path */
   const describe = (path) => {
-    const { mtimeMs, size } = statSync(join(PROJECT_DIR, path));
-    lines.push(`${path} ${mtimeMs} ${size}`);
+    const found = statSync(join(PROJECT_DIR, path), { throwIfNoEntry: false });
+    if (found) lines.push(`${path} ${found.mtimeMs} ${found.size}`);
   };
   /** @param {string} folder */
   const walk = (folder) => {
     for (const entry of readdirSync(join(PROJECT_DIR, folder), { withFileTypes: true })) {
       const path = `${folder}/${entry.name}`;
       if (entry.isDirectory()) walk(path);
-      else if (!entry.name.endsWith('.test.ts')) describe(path);
+      // Editors leave hidden files beside what is being edited.
+      else if (!entry.name.startsWith('.') && !entry.name.endsWith('.test.ts')) describe(path);
     }
   };
   for (const source of BUILDS[name].sources)
     if (/\.\w+$/.test(source)) describe(source);
-    else walk(source);
+    else if (existsSync(join(PROJECT_DIR, source))) walk(source);
   return lines.sort().join('\n');
 }
 
@@ -96,7 +97,7 @@ export async function ensureBuilt(...names) {
 }
 
 const NEEDED_BY_BUILDS =
-  /^(PATH|HOME|USER|TMPDIR|TEMP|TMP|LANG|LC_.*|TERM|COLORTERM|NO_COLOR|FORCE_COLOR|CI|NODE_(?!ENV$).*)$/;
+  /^(PATH|HOME|USER|TMPDIR|TEMP|TMP|LANG|LC_.*|TERM|COLORTERM|NO_COLOR|FORCE_COLOR|CI|NODE_OPTIONS)$/;
 const NEEDED_ON_WINDOWS = /^(SYSTEMROOT|COMSPEC|PATHEXT|APPDATA|LOCALAPPDATA|USERPROFILE)$/i;
 
 /**
