@@ -34,9 +34,9 @@ const vpsActions = () => import('../src/lib/fleet-admin/vps-actions.ts');
 const quiet: Log = { info: () => undefined, error: createLog('health-checker').error };
 
 /** Waits for what was begun; Ctrl-C gives up a look at once, and lets a restart under way end. */
-async function finish({ done }: Begun): Promise<void> {
-  const { stopOnDemand } = await import('../src/lib/monitoring/on-demand.ts');
-  const stop = (): void => void stopOnDemand();
+async function finish(app: App, { done }: Begun): Promise<void> {
+  const { onDemandOf } = await import('../src/lib/monitoring/on-demand.ts');
+  const stop = (): void => void onDemandOf(app).stop(new AbortController().signal);
   process.once('SIGINT', stop).once('SIGTERM', stop);
   const end = await done;
   process.off('SIGINT', stop).off('SIGTERM', stop);
@@ -60,7 +60,7 @@ export function addActionCommands(vps: Command): void {
       withApp(async (app) => {
         const { id } = theVps(app, wanted);
         const { checkNow } = await vpsActions();
-        await finish(await checkNow(app, LOCAL_OPERATOR, [id], quiet));
+        await finish(app, await checkNow(app, LOCAL_OPERATOR, [id], quiet));
         show(app, id, json === true);
         if (theVps(app, id).status !== 'healthy') process.exitCode = FAILED;
       }),
@@ -73,7 +73,7 @@ export function addActionCommands(vps: Command): void {
         const { id, host, service } = theVps(app, wanted);
         await confirmUnless(yes === true || json === true, `Restart ${service} on ${host}?`);
         const { restartNow } = await vpsActions();
-        await finish(await restartNow(app, LOCAL_OPERATOR, id, { now: new Date(), log: quiet }));
+        await finish(app, await restartNow(app, LOCAL_OPERATOR, id, { now: new Date(), log: quiet }));
         const [restart] = listRestartLedger(app, LOCAL_OPERATOR, id, 1);
         if (json) printJson({ ...theVps(app, id), restart });
         else print(`${host}: ${restart?.detail ?? `${service} was restarted and is active`}`);

@@ -1,8 +1,7 @@
 import type { Command } from 'commander';
 import type { App } from '../src/lib/app.ts';
 import { createLog, type Log } from '../src/lib/log.ts';
-import { runHealthSweep } from '../src/lib/monitoring/sweep.ts';
-import type { SweepProgress } from '../src/lib/monitoring/sweep-run.ts';
+import { runHealthSweep, type SweepProgress } from '../src/lib/monitoring/sweep.ts';
 import { jsonOption, withApp, type JsonOption } from './context.ts';
 import { FAILED } from './caller.ts';
 import { printJson } from './output.ts';
