@@ -1,7 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { SourceMap } from 'node:module';
 import { dirname, relative, resolve } from 'node:path';
-import { fileURLToPath } from 'node:url';
 import { inspect } from 'node:util';
 import { ConfigurationError } from '../src/lib/config.ts';
 import { DatabaseError } from '../src/lib/db/client.ts';
@@ -27,15 +26,17 @@ export function report(error: unknown): number {
  * of everything it loads, which costs more than loading it.
  */
 const withSources = (stack: string): string =>
-  stack.replaceAll(/(file:\S+):(\d+):(\d+)/g, (place, url: string, line: string, column: string) => {
-    try {
-      const file = fileURLToPath(url);
-      const map = new SourceMap(JSON.parse(readFileSync(`${file}.map`, 'utf8')));
-      const origin = map.findOrigin(Number(line), Number(column));
-      return 'fileName' in origin
-        ? `${relative('', resolve(dirname(file), origin.fileName))}:${origin.lineNumber}:${origin.columnNumber}`
-        : place;
-    } catch {
-      return place;
-    }
-  });
+  stack.replaceAll(
+    /(?<=[( ])((?:\/|[A-Z]:\\)[^\n()]*\.cjs):(\d+):(\d+)/g,
+    (place, file: string, line: string, column: string) => {
+      try {
+        const map = new SourceMap(JSON.parse(readFileSync(`${file}.map`, 'utf8')));
+        const origin = map.findOrigin(Number(line), Number(column));
+        return 'fileName' in origin
+          ? `${relative('', resolve(dirname(file), origin.fileName))}:${origin.lineNumber}:${origin.columnNumber}`
+          : place;
+      } catch {
+        return place;
+      }
+    },
+  );

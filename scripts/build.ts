@@ -108,7 +108,8 @@ async function buildCommands(): Promise<string> {
       rolldownOptions: {
         tsconfig: false,
         input: { main: 'cli/main.ts', serve: 'scripts/serve.ts' },
-        output: { entryFileNames: '[name].js', chunkFileNames: '[name]-[hash].js' },
+        // As modules, each import of a part of Node would load all that belongs to it: a sixth of a short command's time.
+        output: { format: 'cjs', entryFileNames: '[name].cjs', chunkFileNames: '[name]-[hash].cjs' },
       },
     },
   });

@@ -1,6 +1,8 @@
-// Whether what was built is what the sources say now. Plain JavaScript on node:fs alone: every `wardround …` pays for it.
-import { existsSync, readdirSync, readFileSync, statSync } from 'node:fs';
+// Whether what was built is what the sources say now. Plain JavaScript, and little of it: every `wardround …` pays for it.
 import { join } from 'node:path';
+
+// An import would load Node's streams and promises of files with it.
+const { existsSync, readdirSync, readFileSync, statSync } = process.getBuiltinModule('node:fs');
 
 export const PROJECT_DIR = join(import.meta.dirname, '..');
 
