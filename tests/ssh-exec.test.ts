@@ -7,7 +7,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import ssh2 from 'ssh2';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
-import { execSSHCommand, type SSHCommandResult } from '../src/lib/provisioning/ssh-exec.ts';
+import { execSSHCommand } from '../src/lib/provisioning/ssh-exec.ts';
+import type { SSHCommandResult } from '../src/lib/provisioning/ssh-session.ts';
 import type { ExecOnceOrders, ExecOnceOutcome, ExecOnceReport } from './support/exec-once.ts';
 import { deadPort, newKey, ssh, sshPeer, tcp, tcpPeer, type Peer, type SSHManners } from './support/peers.ts';
 

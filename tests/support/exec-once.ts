@@ -1,7 +1,8 @@
 import { getEventListeners } from 'node:events';
 import { json } from 'node:stream/consumers';
-import { execSSHCommand, type SSHCommandOptions, type SSHCommandResult } from '../../src/lib/provisioning/ssh-exec.ts';
+import { execSSHCommand, type SSHCommandOptions } from '../../src/lib/provisioning/ssh-exec.ts';
 import { SSHCommandError, type SSHFailureCode, type SSHPhase } from '../../src/lib/provisioning/ssh-failure.ts';
+import type { SSHCommandResult } from '../../src/lib/provisioning/ssh-session.ts';
 
 // Runs as a process of its own, with its orders on stdin: a key in argv could be read by everyone on the machine.
 // It prints one line and then never calls process.exit(): that it ends is the proof that nothing was left behind.
