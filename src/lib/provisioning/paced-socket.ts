@@ -21,6 +21,7 @@ export class PacedSocket extends Duplex {
   /** What is to be told once everything has been handed on. */
   readonly #last: (() => void)[] = [];
   #isRead = false;
+  #isClosed = false;
   #isGathering = false;
   #writes = 0;
 
@@ -33,7 +34,10 @@ export class PacedSocket extends Duplex {
     };
     socket.on('end', () => tellAtLast(() => this.push(null)));
     socket.on('error', (error) => tellAtLast(() => this.destroy(error)));
-    socket.on('close', () => tellAtLast(() => this.destroy()));
+    socket.on('close', () => {
+      this.#isClosed = true;
+      tellAtLast(() => this.destroy());
+    });
   }
 
   /** How many pieces have been written so far: a peer can ask for an answer to each of its packets. */
@@ -91,7 +95,8 @@ export class PacedSocket extends Duplex {
 
   override _destroy(error: Error | null, done: (error: Error | null) => void): void {
     this.#unread = null;
-    if (this.#socket.closed) done(error);
+    // Not its property `closed`, which says so before the descriptor is gone.
+    if (this.#isClosed) done(error);
     else this.#socket.once('close', () => done(error)).destroy();
   }
 }
