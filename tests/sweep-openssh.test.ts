@@ -47,6 +47,21 @@ describe('the verdict', () => {
     expect(lines.filter((line) => line.includes('recovered'))).toHaveLength(1);
   });
 
+  it('and all of the healing need one connection', async () => {
+    const { host, sweep } = await openWard();
+    host.set({ state: 'failed', result: 'exit-code' });
+    await sweep();
+    expect(host.commands().map((line) => line.replace(/^.*?(is-active|show|journalctl|restart) .*$/, '$1'))).toEqual([
+      'is-active',
+      'show',
+      'journalctl',
+      'restart',
+      'is-active',
+    ]);
+    expect(host.dials()).toBe(1);
+    await until(host.ended, 1);
+  });
+
   it.each([
     ['not installed', { state: 'inactive', load: 'not-found' }, 'unit_missing'],
     ['masked', { state: 'inactive', load: 'masked' }, 'unit_masked'],

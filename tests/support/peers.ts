@@ -74,7 +74,7 @@ type Caller = {
   readonly wire: Wire;
 };
 
-type Exec = Caller & {
+export type Exec = Caller & {
   readonly command: string;
   readonly accept: () => ServerChannel;
   readonly reject: () => void;
@@ -131,7 +131,7 @@ function letInAgain({ wire }: Caller): void {
 }
 
 /** What a healthy host does with a command: output on both streams, an exit code, end of the channel. */
-function answer(
+export function answer(
   exec: Exec,
   { exitCode = 0, stdout = '', stderr = '' }: { exitCode?: number; stdout?: string | Buffer; stderr?: string | Buffer },
 ): void {

@@ -70,7 +70,7 @@ export type SshHost = {
   stateOf(unit?: string): string;
   /** Every command that was asked for over SSH, in order. */
   commands(): string[];
-  /** How many of them were `systemctl <verb> <unit>`, with or without sudo. */
+  /** How often `systemctl <verb> <unit>` was among them, with or without sudo. */
   count(verb: Verb, unit?: string): number;
   /** Connections that reached the host, logged in or not. */
   dials(): number;
@@ -83,8 +83,10 @@ export type SshHost = {
   /** `verbs`: a pattern of sh(1), such as `*`. */
   refuseSudo(verbs: string, saying: string): void;
   allowLogin(publicKey: string): void;
-  /** Ends the listener: connections are refused from then on. */
+  /** Ends the listener: connections are refused from then on, and those that are there stay. */
   stop(): Promise<void>;
+  /** Breaks the connections that are there. */
+  breakConnections(): void;
   /** Listens again, on the same port. */
   start(): Promise<void>;
   /** As a reinstallation does. Takes effect at the next `start`. */
@@ -97,6 +99,7 @@ const LOGIN = `#!/bin/sh
 SCRATCH_HOST=@FOLDER@ SESSION_PID=$PPID PATH=@FOLDER@/bin:$PATH
 export SCRATCH_HOST SESSION_PID PATH
 printf '%s\\n' "$SSH_ORIGINAL_COMMAND" >>"$SCRATCH_HOST/commands.log"
+echo "$PPID" >>"$SCRATCH_HOST/sessions"
 exec /bin/sh -c "$SSH_ORIGINAL_COMMAND"
 `;
 
@@ -226,7 +229,9 @@ export async function startSshHost(): Promise<SshHost> {
     stateOf: (unit = 'rachel8') => read(`units/${unit}/state`).trim(),
     commands,
     count: (verb, unit = 'rachel8') =>
-      commands().filter((line) => `${line} `.replace(/^sudo /, '').startsWith(`systemctl ${verb} ${unit} `)).length,
+      commands()
+        .flatMap((line) => line.split('; '))
+        .filter((one) => `${one} `.replace(/^sudo /, '').startsWith(`systemctl ${verb} ${unit} `)).length,
     dials: () => countInLog(/^Connection from /gm),
     refusals: () => countInLog(/^Failed publickey for /gm),
     ended: () => countInLog(/^(Disconnected from|Connection (closed|reset) by) /gm),
@@ -240,6 +245,10 @@ export async function startSshHost(): Promise<SshHost> {
     },
     allowLogin: (publicKey) => appendFileSync(file('authorized_keys'), `${publicKey}\n`),
     stop,
+    breakConnections: () => {
+      for (const pid of new Set(read('sessions').split('\n').filter(Boolean))) killSession(Number(pid));
+      rmSync(file('sessions'), { force: true });
+    },
     start: async () => {
       listener = await listen(folder, port);
     },
@@ -250,6 +259,15 @@ export async function startSshHost(): Promise<SshHost> {
       rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
     },
   };
+}
+
+/** Kills what serves a connection, if it still does: its number may be another process's by now. */
+function killSession(pid: number): void {
+  try {
+    if (readFileSync(`/proc/${pid}/cmdline`, 'latin1').startsWith('sshd')) process.kill(pid, 'SIGKILL');
+  } catch {
+    // It is gone.
+  }
 }
 
 class PortTakenError extends Error {}
@@ -308,6 +326,8 @@ function configFor(folder: string, port: number): string {
     'KbdInteractiveAuthentication no',
     'UseDNS no',
     'MaxStartups 100',
+    // The commands of a connection run one after the other: a host that allows no more is enough.
+    'MaxSessions 1',
     // From here on connections and refused keys are logged.
     'LogLevel VERBOSE',
     // Since OpenSSH 9.8, and on from the start: the refused logins of a test would shut out those after them.

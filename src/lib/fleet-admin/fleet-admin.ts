@@ -10,6 +10,7 @@ import { openTarget } from '../monitoring/check-vps.ts';
 import { clearLoginBackoff, forgetHealth } from '../monitoring/health-store.ts';
 import { addWindow, endOpenWindows } from '../monitoring/maintenance-store.ts';
 import { judge, type Verdict } from '../monitoring/rules/verdict.ts';
+import { VpsConnection } from '../provisioning/vps-connection.ts';
 import { probeService } from '../provisioning/vps-status.ts';
 import type { FleetRow } from '../views/fleet-read.ts';
 import type { NewWindow } from './maintenance-request.ts';
@@ -148,7 +149,9 @@ export async function testVps(app: App, id: string): Promise<VpsTest> {
   if (!subscription) throw new RefusedError(`there is no VPS with the id ${id}`);
   const target = openTarget(app, subscription);
   if ('kind' in target) return { verdict: target, durationMs: null, hostKey: null };
-  const { result, durationMs, hostKey } = await probeService(target, app.settings);
+  const connection = new VpsConnection(target, app.settings);
+  const { result, durationMs, hostKey } = await probeService(connection);
+  await connection.close();
   if (hostKey !== null) await clearLoginBackoff(app.db, subscription.userId);
   return { verdict: judge(result, { graceUsed: true }), durationMs, hostKey };
 }

@@ -1,11 +1,13 @@
 import type { App } from '../app.ts';
 import { DecryptionError, decryptToken, privateKeyPlace } from '../crypto/encryption.ts';
+import { UNIT_NAME } from '../config.ts';
 import type { Subscription } from '../db/schema.ts';
 import type { Log } from '../log.ts';
 import { parsePrivateKey } from '../provisioning/private-key.ts';
 import { SSHCommandError } from '../provisioning/ssh-failure.ts';
 import type { UnitFacts } from '../facts/unit-state.ts';
-import { probeService, readJournalTail, restartRachelService, type VpsTarget } from '../provisioning/vps-status.ts';
+import { VpsConnection, type VpsTarget } from '../provisioning/vps-connection.ts';
+import { probeService, readJournalTail, restartRachelService } from '../provisioning/vps-status.ts';
 import { listRestarts, type DueVps } from './fleet.ts';
 import { decideHealing, type Healing, type HealingDecision } from './rules/healing.ts';
 import { recordRequestedRestart, recordRestartIntent, targetOf, type CheckRecord } from './health-store.ts';
@@ -22,8 +24,8 @@ export type StopSignals = { readonly probes: AbortSignal; readonly restarts: Abo
 export type Look = {
   readonly vps: DueVps;
   readonly check: Omit<Check, 'healing'>;
-  /** Where to go on, with the key that this host has shown; null when it came to no login. */
-  readonly target: VpsTarget | null;
+  /** Where to go on; open still if a restart may follow. Null when it came to no login. */
+  readonly connection: VpsConnection | null;
   readonly hostKey: string | null;
   readonly unitText: string;
   /** The same, read; null where nothing is known. */
@@ -44,6 +46,8 @@ export function openTarget(
   const { vpsIpAddress, sshPrivateKey, serviceName } = subscription;
   if (!vpsIpAddress) return inconclusive('target_invalid', 'no address is stored for this VPS');
   if (!sshPrivateKey) return inconclusive('key_unreadable', 'no private key is stored for this VPS');
+  const service = serviceName ?? app.settings.monitoredService;
+  if (!UNIT_NAME.test(service)) return inconclusive('target_invalid', 'the stored service is no name of a unit');
   try {
     return {
       host: vpsIpAddress,
@@ -51,7 +55,7 @@ export function openTarget(
       username: subscription.sshUser,
       privateKey: parsePrivateKey(decryptToken(sshPrivateKey, privateKeyPlace(subscription.id), app.encryptionKey)),
       hostKey: subscription.sshHostKey,
-      service: serviceName ?? app.settings.monitoredService,
+      service,
     };
   } catch (error) {
     if (error instanceof DecryptionError)
@@ -69,23 +73,52 @@ const STALLED: Verdict = {
   message: 'the monitor itself stood still meanwhile, so the silence says nothing',
 };
 
-/** Looks at one VPS and says what is called for. Changes nothing, there or here. */
+/**
+ * Looks at one VPS and says what is called for. Changes nothing, there or here. Where a restart may follow, the connection
+ * stays open: whoever has the look then closes it.
+ */
 export async function lookAtVps(
   app: App,
   vps: DueVps,
-  { stop, stalls }: { readonly stop: StopSignals; readonly stalls: StallWatch },
+  {
+    stop,
+    stalls,
+    requested,
+  }: {
+    readonly stop: StopSignals;
+    readonly stalls: StallWatch;
+    readonly requested?: { readonly restartId: string | null };
+  },
 ): Promise<Look> {
-  const { subscription, state, windows } = vps;
+  const { subscription, windows } = vps;
   const target = openTarget(app, subscription);
   if ('kind' in target) {
     const now = new Date();
     const maintenance = maintenanceAt(windows, now) !== null;
     const check = { lookedAt: now, at: now, verdict: target, maintenance, probeMs: null };
-    return { vps, check, target: null, hostKey: null, unitText: '', unit: null, decision: NONE };
+    return { vps, check, connection: null, hostKey: null, unitText: '', unit: null, decision: NONE };
   }
+  const connection = new VpsConnection(target, app.settings);
+  let isRestartAhead = false;
+  try {
+    const look = await lookThrough(app, vps, connection, { stop, stalls });
+    isRestartAhead = look.decision.action === 'restart' || (requested?.restartId ?? null) !== null;
+    return look;
+  } finally {
+    if (!isRestartAhead) await connection.close();
+  }
+}
+
+async function lookThrough(
+  app: App,
+  vps: DueVps,
+  connection: VpsConnection,
+  { stop, stalls }: { readonly stop: StopSignals; readonly stalls: StallWatch },
+): Promise<Look> {
+  const { subscription, state, windows } = vps;
 
   const startMs = performance.now();
-  const { result, durationMs, hostKey, unitText } = await probeService(target, app.settings, stop.probes);
+  const { result, durationMs, hostKey, unitText } = await probeService(connection, stop.probes);
   const unit = result.kind === 'state' ? result.unit : null;
   const now = new Date();
   const judged = judge(result, { graceUsed: state.transitionalSince !== null });
@@ -99,7 +132,7 @@ export async function lookAtVps(
   const restarts = listRestarts(app.db, subscription.userId, since);
   const facts = { now, restarts, maintenance, paused: subscription.healingPausedSince !== null };
   const decision = decideHealing(verdict, state, facts, { breaker, restartBudget });
-  return { vps, check, target: hostKey === null ? null : { ...target, hostKey }, hostKey, unitText, unit, decision };
+  return { vps, check, connection: hostKey === null ? null : connection, hostKey, unitText, unit, decision };
 }
 
 /** A look as it is to be recorded, together with what was done about it. */
@@ -119,17 +152,18 @@ export const toRecord = (
 /** The same look, with another verdict: for what only the whole sweep can know. */
 export const withVerdict = (look: Look, verdict: Verdict): Look => ({ ...look, check: { ...look.check, verdict } });
 
+type HealingContext = { readonly trial: boolean; readonly stop: StopSignals; readonly log: Log };
+
 /** Restarts the service of a VPS for which that is called for, and gives what is to be recorded. */
-export async function healVps(
-  app: App,
-  look: Look,
-  { trial, stop, log }: { readonly trial: boolean; readonly stop: StopSignals; readonly log: Log },
-): Promise<CheckRecord> {
-  const { target, vps, check, unitText, unit } = look;
-  if (target === null || stop.probes.aborted)
+export const healVps = (app: App, look: Look, context: HealingContext): Promise<CheckRecord> =>
+  heal(app, look, context).finally(() => look.connection?.close());
+
+async function heal(app: App, look: Look, { trial, stop, log }: HealingContext): Promise<CheckRecord> {
+  const { connection, vps, check, unitText, unit } = look;
+  if (connection === null || stop.probes.aborted)
     return toRecord(withVerdict(look, STOPPING), { action: 'none', reason: 'not_called_for' });
   const { userId, id: vpsId } = vps.subscription;
-  const journal = await readJournalTail(target, app.settings, stop.probes);
+  const journal = await readJournalTail(connection, stop.probes);
   const { verdict, lookedAt } = check;
   const facts = { target: targetOf(vps.subscription), verdict, lookedAt, trial, unitText, journal };
   const intent = await recordRestartIntent(app.db, { userId, vpsId }, facts);
@@ -139,7 +173,7 @@ export async function healVps(
     return toRecord(look, { action: 'none', reason });
   }
   log.info(attemptingRestart(userId, vps.state, trial));
-  const outcome = await restartRachelService(target, app.settings, {
+  const outcome = await restartRachelService(connection, {
     // systemd's own start limit is a protection: only the one trial per cooldown may lift it.
     resetFailed: trial,
     before: unit,
@@ -153,22 +187,28 @@ export async function healVps(
  * Restarts the service because an admin has asked for it (`restartId` in the ledger), whatever the look has found; SSH
  * has to work. Gives what is to be recorded.
  */
-export async function restartOnRequest(
+export const restartOnRequest = (app: App, look: ConnectedLook, context: RequestContext): Promise<CheckRecord> =>
+  carryOutRequest(app, look, context).finally(() => look.connection.close());
+
+type ConnectedLook = Look & { readonly connection: VpsConnection };
+type RequestContext = { readonly restartId: string; readonly stop: StopSignals; readonly log: Log };
+
+async function carryOutRequest(
   app: App,
-  look: Look & { readonly target: VpsTarget },
-  { restartId, stop, log }: { readonly restartId: string; readonly stop: StopSignals; readonly log: Log },
+  look: ConnectedLook,
+  { restartId, stop, log }: RequestContext,
 ): Promise<CheckRecord> {
-  const { target, vps, check, unitText, unit } = look;
+  const { connection, vps, check, unitText, unit } = look;
   const { userId, id: vpsId } = vps.subscription;
   const { verdict, lookedAt, maintenance } = check;
-  const journal = await readJournalTail(target, app.settings, stop.probes);
+  const journal = await readJournalTail(connection, stop.probes);
   const facts = { target: targetOf(vps.subscription), verdict, lookedAt, unitText, journal };
   if (!(await recordRequestedRestart(app.db, { userId, vpsId }, restartId, facts)))
     return toRecord(look, { action: 'none', reason: 'not_called_for' });
   log.info(`${userId}: an admin has asked for a restart, sending it`);
   // Whoever asks for it by hand means it: systemd's own start limit is lifted.
   const options = { resetFailed: true, before: unit, signal: stop.restarts };
-  const outcome = await restartRachelService(target, app.settings, options);
+  const outcome = await restartRachelService(connection, options);
   const judged = withVerdict(look, judgeRequestedRestart(verdict, outcome, maintenance));
   return toRecord(judged, { action: 'restart', trial: true, outcome }, { at: new Date(), restartId });
 }

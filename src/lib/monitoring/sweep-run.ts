@@ -16,7 +16,15 @@ import { LeaseLostError, recordChecks, type CheckRecord, type Recorded } from '.
 import { describeRecorded } from './rules/log-lines.ts';
 import { countsInPart, judgeSweep, pauseHealing, readMonitorState } from './monitor-state.ts';
 import type { StallWatch } from './stall-watch.ts';
-import { addLooks, grantRestart, isFleetStopped, NEW_ROUND, triage, type RoundRules, restartCap } from './rules/round.ts';
+import {
+  addLooks,
+  grantRestart,
+  isFleetStopped,
+  NEW_ROUND,
+  triage,
+  type RoundRules,
+  restartCap,
+} from './rules/round.ts';
 import { giveBack } from './vps-claims.ts';
 
 export type SweepProgress = { readonly done: number; readonly total: number };
@@ -133,6 +141,8 @@ export class SweepRun {
     });
     this.#round = addLooks(this.#round, looks);
     await this.#record(await this.#act(looks.map((look) => this.#decide(look))));
+    // Of those that were not healed after all, or wait.
+    await Promise.all(looks.map(({ connection }) => connection?.close()));
     const held = [...this.#unreachable, ...this.#stopped.map(({ look }) => look)].map(({ vps }) => idOf(vps));
     this.#giveBack(batch.map(idOf).filter((id) => !held.includes(id)));
     this.#context.requested?.onLookedAt(batch.map(idOf));
@@ -156,9 +166,9 @@ export class SweepRun {
   #decide(look: Look): (() => Promise<CheckRecord>) | null {
     const restartId = this.#context.requested?.restartId ?? null;
     if (restartId !== null) {
-      const { target } = look;
-      if (target !== null)
-        return () => restartOnRequest(this.#app, { ...look, target }, { ...this.#context, restartId });
+      const { connection } = look;
+      if (connection !== null)
+        return () => restartOnRequest(this.#app, { ...look, connection }, { ...this.#context, restartId });
       const { verdict } = look.check;
       this.whyNotSent = verdict.kind === 'healthy' ? null : verdict.message;
     }

@@ -105,6 +105,11 @@ export class SSHSession {
     return session;
   }
 
+  /** The key the host has proved to own. */
+  get hostKey(): string {
+    return this.#hostKey;
+  }
+
   /** Whether a further command can be run. */
   get isOpen(): boolean {
     return this.#failure === null;

@@ -19,6 +19,8 @@ const CAUSES: Readonly<Record<string, string>> = {
   timeout: 'No answer in time',
   dns: 'Host name not found',
   unreachable: 'Network unreachable',
+  resolver: 'Host name not looked up',
+  local_limit: 'The monitor’s machine allowed no connection',
   reset: 'Connection reset',
   protocol: 'SSH protocol error',
   auth_rejected: 'Login refused',

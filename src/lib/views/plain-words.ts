@@ -7,7 +7,16 @@ const SERVICE: readonly string[] = [
   'start_limit',
   'crash_loop',
 ];
-const OURS: readonly string[] = ['key_unreadable', 'key_invalid', 'target_invalid', 'stalled', 'aborted', 'outage'];
+const OURS: readonly string[] = [
+  'key_unreadable',
+  'key_invalid',
+  'target_invalid',
+  'resolver',
+  'local_limit',
+  'stalled',
+  'aborted',
+  'outage',
+];
 
 /** Whether an error tells about us rather than about the server. */
 export const isOurFault = (code: string | null): boolean => code !== null && OURS.includes(code);

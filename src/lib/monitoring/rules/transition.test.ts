@@ -237,6 +237,13 @@ describe('advance', () => {
     );
   });
 
+  it('counts nothing when it was our own fault that nobody saw the end', () => {
+    const unknown: RestartOutcome = { outcome: 'unknown', code: 'local_limit', message: 'restart sent; then EMFILE' };
+    const { state, events } = run([check(0, NOT_ACTIVE, restart(unknown))]);
+    expect(state).toMatchObject({ status: 'healthy', consecutiveFailures: 0, lastErrorCode: 'local_limit' });
+    expect(events).toEqual(['inconclusive']);
+  });
+
   it('does not take a restart that could not be sent for a trial', () => {
     const notSent: RestartOutcome = { outcome: 'not_sent', code: 'refused', message: 'the restart could not be sent' };
     const { state } = run([check(40, NOT_ACTIVE, restart(notSent, true))], failedThreeTimes());

@@ -208,6 +208,8 @@ function afterRestart(
         events: [...events, restartFailed],
       });
     case 'unknown':
+      if (outcome.code !== 'odd_answer' && isOwnFault(outcome.code))
+        return noteOwnFault(before, outcome.code, outcome.message);
       return countFailure(
         { ...told, lastErrorCode: outcome.code, reachable: outcome.code === 'odd_answer' },
         outcome.code === 'odd_answer' ? 'unhealthy' : 'down',

@@ -51,7 +51,14 @@ const CONFIGURATION_FAULTS: readonly string[] = [
 export const isConfigurationFault = (cause: string | null): boolean =>
   cause !== null && CONFIGURATION_FAULTS.includes(cause);
 
-const OWN_FAULTS: readonly SSHFailureCode[] = ['key_invalid', 'target_invalid', 'stalled', 'aborted'];
+const OWN_FAULTS: readonly SSHFailureCode[] = [
+  'key_invalid',
+  'target_invalid',
+  'resolver',
+  'local_limit',
+  'stalled',
+  'aborted',
+];
 
 /** Whether a failed SSH command tells about us rather than about the VPS. */
 export const isOwnFault = (code: SSHFailureCode): boolean => OWN_FAULTS.includes(code);
@@ -131,8 +138,11 @@ export function judgeRequestedRestart(found: Verdict, outcome: RestartOutcome, q
       return isOwnFault(outcome.code)
         ? { kind: 'inconclusive', cause: outcome.code, message: outcome.message }
         : { kind: 'unreachable', cause: outcome.code, message: outcome.message };
-    case 'failed':
     case 'unknown':
+      if (outcome.code !== 'odd_answer' && isOwnFault(outcome.code))
+        return { kind: 'inconclusive', cause: outcome.code, message: outcome.message };
+    // falls through
+    case 'failed':
     case 'still_starting': {
       const message = found.kind === 'healthy' ? 'service not active after a restart by hand' : found.message;
       return { kind: 'not_active', cause: 'service_not_active', message, transitional: false };
