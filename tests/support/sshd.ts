@@ -326,8 +326,6 @@ function configFor(folder: string, port: number): string {
     'KbdInteractiveAuthentication no',
     'UseDNS no',
     'MaxStartups 100',
-    // The commands of a connection run one after the other: a host that allows no more is enough.
-    'MaxSessions 1',
     // From here on connections and refused keys are logged.
     'LogLevel VERBOSE',
     // Since OpenSSH 9.8, and on from the start: the refused logins of a test would shut out those after them.
