@@ -82,6 +82,8 @@ export type SshHost = {
   hold(verb: Verb): () => void;
   /** `verbs`: a pattern of sh(1), such as `*`. */
   refuseSudo(verbs: string, saying: string): void;
+  /** Prints this before whatever a command prints, as start files of a shell do. */
+  greet(text: string): void;
   allowLogin(publicKey: string): void;
   /** Ends the listener: connections are refused from then on, and those that are there stay. */
   stop(): Promise<void>;
@@ -100,6 +102,7 @@ SCRATCH_HOST=@FOLDER@ SESSION_PID=$PPID PATH=@FOLDER@/bin:$PATH
 export SCRATCH_HOST SESSION_PID PATH
 printf '%s\\n' "$SSH_ORIGINAL_COMMAND" >>"$SCRATCH_HOST/commands.log"
 echo "$PPID" >>"$SCRATCH_HOST/sessions"
+cat "$SCRATCH_HOST/greeting" 2>/dev/null
 exec /bin/sh -c "$SSH_ORIGINAL_COMMAND"
 `;
 
@@ -243,6 +246,7 @@ export async function startSshHost(): Promise<SshHost> {
       writeFileSync(file('sudo-refuses'), verbs);
       writeFileSync(file('sudo-says'), `${saying}\n`);
     },
+    greet: (text) => writeFileSync(file('greeting'), `${text}\n`),
     allowLogin: (publicKey) => appendFileSync(file('authorized_keys'), `${publicKey}\n`),
     stop,
     breakConnections: () => {
