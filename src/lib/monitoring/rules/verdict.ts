@@ -63,6 +63,10 @@ const OWN_FAULTS: readonly SSHFailureCode[] = [
 /** Whether a failed SSH command tells about us rather than about the VPS. */
 export const isOwnFault = (code: SSHFailureCode): boolean => OWN_FAULTS.includes(code);
 
+/** Whether it is our own fault that nobody saw how a restart ended: the next look tells. */
+export const isUnseen = (outcome: RestartOutcome): boolean =>
+  outcome.outcome === 'unknown' && outcome.code !== 'odd_answer' && isOwnFault(outcome.code);
+
 const ANSWERS: readonly SSHFailureCode[] = ['auth_rejected', 'host_key_changed'];
 
 /** Whether nothing came back from the host, which may as well be the fault of our own network. */
@@ -138,11 +142,8 @@ export function judgeRequestedRestart(found: Verdict, outcome: RestartOutcome, q
       return isOwnFault(outcome.code)
         ? { kind: 'inconclusive', cause: outcome.code, message: outcome.message }
         : { kind: 'unreachable', cause: outcome.code, message: outcome.message };
-    case 'unknown':
-      if (outcome.code !== 'odd_answer' && isOwnFault(outcome.code))
-        return { kind: 'inconclusive', cause: outcome.code, message: outcome.message };
-    // falls through
     case 'failed':
+    case 'unknown':
     case 'still_starting': {
       const message = found.kind === 'healthy' ? 'service not active after a restart by hand' : found.message;
       return { kind: 'not_active', cause: 'service_not_active', message, transitional: false };
