@@ -7,6 +7,8 @@ import { takeTurn } from './turns.ts';
  * packets, each with a cipher of its own: 30 ms and more, and Node reads up to 32 times before it looks after anything else.
  */
 const SLICE_BYTES = 4 * 1024;
+/** A slice that took longer was interrupted: the machine was busy, or this process suspended. */
+const LONGEST_SLICE_MS = 20;
 
 /**
  * A connected socket as ssh2 is to see it: what comes in is handed on a slice at a time, each in a turn (`takeTurn`) that
@@ -24,6 +26,7 @@ export class PacedSocket extends Duplex {
   #isClosed = false;
   #isGathering = false;
   #writes = 0;
+  #busyMs = 0;
 
   constructor(socket: Socket) {
     super({ allowHalfOpen: false });
@@ -40,9 +43,9 @@ export class PacedSocket extends Duplex {
     });
   }
 
-  /** How many pieces have been written so far: a peer can ask for an answer to each of its packets. */
-  get writes(): number {
-    return this.#writes;
+  /** What the peer has cost so far: pieces that were written, and milliseconds that went into what it has sent. */
+  get cost(): { readonly writes: number; readonly busyMs: number } {
+    return { writes: this.#writes, busyMs: this.#busyMs };
   }
 
   #handOn(): void {
@@ -54,7 +57,9 @@ export class PacedSocket extends Duplex {
       const slice = this.#unread.subarray(0, SLICE_BYTES);
       this.#unread = slice.length < this.#unread.length ? this.#unread.subarray(SLICE_BYTES) : null;
       if (this.#unread !== null) this.#socket.pause();
+      const startedAt = performance.now();
       this.push(slice);
+      this.#busyMs += Math.min(performance.now() - startedAt, LONGEST_SLICE_MS);
       if (this.#unread !== null) {
         this.#handOn();
         return;

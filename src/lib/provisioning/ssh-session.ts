@@ -36,6 +36,8 @@ const PREAMBLE_LIMIT_BYTES = 256 * 1024;
 const COMMAND_LIMIT_BYTES = 16 * 1024 * 1024;
 /** A login takes some forty pieces, a command ten; a host may ask for an answer to each packet it sends. */
 const MOST_WRITES = 2_000;
+/** A look costs some five milliseconds; 16 MiB in the smallest of packets would cost four seconds. */
+const MOST_BUSY_MS = 1_000;
 /** Unasked, while one command runs: hosts exchange keys anew after a gigabyte or an hour. */
 const MOST_KEY_EXCHANGES = 1;
 /** A timer this late means that this process slept or was blocked: the silence may have been ours. */
@@ -85,7 +87,7 @@ export class SSHSession {
   #record = new CommandRecord();
   #isSent = false;
   #hasEnded = false;
-  #received = { bytes: 0, keyExchanges: 0, writesBefore: 0 };
+  #received = { bytes: 0, keyExchanges: 0, before: { writes: 0, busyMs: 0 } };
 
   private constructor(target: SSHTarget) {
     this.#target = target;
@@ -122,7 +124,7 @@ export class SSHSession {
   async run(command: string, patience: Patience): Promise<SSHCommandResult> {
     if (this.#failure !== null) throw new SSHCommandError(this.#failure.code, 'channel', this.#failure.message);
     this.#phase = 'channel';
-    this.#received = { bytes: 0, keyExchanges: 0, writesBefore: this.#stream?.writes ?? 0 };
+    this.#received = { bytes: 0, keyExchanges: 0, before: this.#stream?.cost ?? { writes: 0, busyMs: 0 } };
     const result = await this.#wait(patience, () => this.#exec(command));
     if (result === null) throw new Error('a command ended as a login does');
     return result;
@@ -264,7 +266,7 @@ export class SSHSession {
       });
       guardClient(this.#client, () => this.#fail('protocol', 'the host asks for one signature after the other'));
     });
-    stream.on('data', (slice: Buffer) => this.#onReceived(slice.length, stream.writes));
+    stream.on('data', (slice: Buffer) => this.#onReceived(slice.length, stream.cost));
   }
 
   #accepts(blob: Buffer, pinned: string | null): boolean {
@@ -286,13 +288,16 @@ export class SSHSession {
     return false;
   }
 
-  #onReceived(bytes: number, writes: number): void {
+  #onReceived(bytes: number, { writes, busyMs }: PacedSocket['cost']): void {
+    const { before } = this.#received;
     this.#received.bytes += bytes;
     const limit = this.#phase === 'command' ? COMMAND_LIMIT_BYTES : PREAMBLE_LIMIT_BYTES;
     if (this.#received.bytes > limit)
       this.#fail('protocol', `the host sent more than ${limit / 1024} KiB (${this.#phase})`);
-    else if (writes - this.#received.writesBefore > MOST_WRITES)
+    else if (writes - before.writes > MOST_WRITES)
       this.#fail('protocol', `the host asks for one answer after the other (${this.#phase})`);
+    else if (busyMs - before.busyMs > MOST_BUSY_MS)
+      this.#fail('protocol', `the host keeps the monitor busy without end (${this.#phase})`);
   }
 
   /** The end of the connection: an exit code that is known by then counts, else this failure. */
