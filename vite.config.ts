@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 import { NATIVE_PACKAGES } from './scripts/native-packages.ts';
 
 /** Tests of deadlines, of kills at a given moment, and the one that makes the build look stale. */
-const SENSITIVE = ['dev', 'kill', 'monitor', 'ssh-exec'].map((name) => `tests/${name}.test.ts`);
+const SENSITIVE = ['dev', 'hostile-peers', 'kill', 'monitor', 'ssh-exec'].map((name) => `tests/${name}.test.ts`);
 const acrossRooms = { globalSetup: 'scripts/build-before-tests.ts', testTimeout: 60_000, hookTimeout: 120_000 };
 
 export default defineConfig(({ command }) => ({

@@ -10,6 +10,7 @@ import { openTarget } from '../monitoring/look.ts';
 import { clearLoginBackoff, clearLoginBackoffIn, forgetHealth } from '../monitoring/health-store.ts';
 import { judge, type Verdict } from '../monitoring/rules/verdict.ts';
 import { fingerprint } from '../provisioning/host-key.ts';
+import { VpsConnection } from '../provisioning/vps-connection.ts';
 import { probeService } from '../provisioning/vps-status.ts';
 import type { NewVps } from './new-vps.ts';
 import { RefusedError, theVps } from './the-vps.ts';
@@ -125,7 +126,9 @@ export async function testVps(app: App, id: string): Promise<VpsTest> {
   if (!subscription) throw new RefusedError(`there is no VPS with the id ${id}`);
   const target = openTarget(app, subscription);
   if ('kind' in target) return { verdict: target, durationMs: null, hostKey: null };
-  const { result, durationMs, hostKey } = await probeService(target, app.settings);
+  const connection = new VpsConnection(target, app.settings);
+  const { result, durationMs, hostKey } = await probeService(connection);
+  await connection.close();
   if (hostKey !== null) await clearLoginBackoff(app.db, subscription.userId);
   return { verdict: judge(result, { graceUsed: true }), durationMs, hostKey };
 }
