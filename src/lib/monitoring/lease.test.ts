@@ -1,5 +1,4 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -48,9 +47,8 @@ describe('a lease', () => {
   });
 
   it('is taken over at once from a process of this machine that is dead', async () => {
-    const child = spawn(process.execPath, ['-e', '']);
-    await once(child, 'exit');
-    holdAs({ machine: SELF.machine, pid: child.pid });
+    const { pid } = spawnSync(process.execPath, ['-e', '']);
+    holdAs({ machine: SELF.machine, pid });
     expect(await acquireLease(db, 'monitor', NOW)).toBeNull();
   });
 

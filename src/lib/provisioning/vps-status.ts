@@ -78,10 +78,9 @@ async function run(
   signal?: AbortSignal,
   commandTimeoutMs = limits.commandTimeoutMs,
 ): Promise<Answer> {
-  const { host, port, username, privateKey, hostKey } = target;
   const { connectTimeoutMs } = limits;
   try {
-    const options = { host, port, username, privateKey, hostKey, command, connectTimeoutMs, commandTimeoutMs, signal };
+    const options = { ...target, command, connectTimeoutMs, commandTimeoutMs, ...(signal && { signal }) };
     return { ok: true, ...(await execSSHCommand(options)) };
   } catch (error) {
     if (!(error instanceof SSHCommandError)) throw error;

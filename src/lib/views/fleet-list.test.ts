@@ -86,7 +86,7 @@ const list = (search = '') =>
   readFleetList(scratch.app, LOCAL_OPERATOR, parseFleetQuery(new URLSearchParams(search)), NOW);
 const idsOf = (search = ''): string[] => list(search).rows.map(({ id }) => id);
 
-const anyVps: fc.Arbitrary<Vps> = fc.record({
+const anyVps = fc.record({
   subscription: fc.constantFrom('active', 'active', 'active', 'past_due', 'canceled'),
   provisioned: fc.constantFrom(true, true, true, false),
   provisioning: fc.constantFrom('ready', 'ready', 'ready', 'pending', 'provisioning', 'failed'),
@@ -142,7 +142,7 @@ describe('the list of the fleet', () => {
 
   it('sorts by what is asked, either way, and puts what has no value last', () => {
     const health = (checkedMinutesAgo: number | null, probeMs: number | null, status = 'healthy') =>
-      ({ status, checkedMinutesAgo, probeMs }) as Vps['health'];
+      ({ status, checkedMinutesAgo, probeMs }) as NonNullable<Vps['health']>;
     add([
       { name: 'beta', health: health(3, 50) },
       { name: 'Alpha', health: health(null, null) },
