@@ -16,7 +16,15 @@ import { LeaseLostError, recordChecks, type CheckRecord, type Recorded } from '.
 import { describeRecorded } from './rules/log-lines.ts';
 import { countsInPart, judgeSweep, pauseHealing, readMonitorState } from './monitor-state.ts';
 import type { StallWatch } from './stall-watch.ts';
-import { addLooks, grantRestart, isFleetStopped, NEW_ROUND, triage, type RoundRules, restartCap } from './rules/round.ts';
+import {
+  addLooks,
+  grantRestart,
+  isFleetStopped,
+  NEW_ROUND,
+  triage,
+  type RoundRules,
+  restartCap,
+} from './rules/round.ts';
 import { giveBack } from './vps-claims.ts';
 
 export type SweepProgress = { readonly done: number; readonly total: number };
@@ -171,7 +179,9 @@ export class SweepRun {
       case 'hold':
         this.#stopped.push({ look, trial: what.trial });
         return null;
-      default:
+      case 'record':
+      case 'heal':
+      case 'withhold':
         return this.#carryOut(look, what);
     }
   }

@@ -66,7 +66,7 @@ function createDispatcher(app: App, options: SenderOptions): RunningDispatcher {
     clearInterval(looking);
     clearInterval(renewing);
     sender.close();
-    const patience = setTimeout(sender.abort, DRAIN_MS);
+    const patience = setTimeout(() => sender.abort(), DRAIN_MS);
     await Promise.all([renew.idle(), look.idle()]);
     await sender.idle();
     clearTimeout(patience);

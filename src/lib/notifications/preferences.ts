@@ -174,7 +174,7 @@ function missing(
         ? []
         : ['telegram has no bot; set one first: wardround notify telegram EMAIL --bot-token-file F --chat-id ID'];
     }
-    default:
+    case 'email':
       return [];
   }
 }

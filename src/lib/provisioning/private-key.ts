@@ -3,8 +3,8 @@ import { SSHCommandError } from './ssh-failure.ts';
 
 /** Parses a private key; for text that is none, or one behind a passphrase, throws `SSHCommandError` `key_invalid`. */
 export function parsePrivateKey(text: string): ParsedKey {
-  const parsed = ssh2.utils.parseKey(text);
-  const key = Array.isArray(parsed) ? parsed[0] : parsed;
+  // A file with several keys gives a list, of which the types do not speak.
+  const [key] = [ssh2.utils.parseKey(text)].flat();
   if (key instanceof Error || key === undefined) {
     const reason =
       key && /passphrase|encrypted/i.test(key.message) ? 'it is protected by a passphrase' : 'it is malformed';

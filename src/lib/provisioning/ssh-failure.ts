@@ -52,6 +52,7 @@ export function describeSocketError(error: NodeJS.ErrnoException, phase: SSHPhas
     case 'EPIPE':
     case 'ECONNABORTED':
       return ['reset', `the connection broke (${phase})`];
+    case undefined:
     default:
       return ['protocol', cleanRemoteText(`${error.code ?? 'unknown error'} (${phase})`)];
   }

@@ -110,21 +110,19 @@ const anyVps = fc.record({
 describe('the list of the fleet', () => {
   it('calls every VPS what words.ts calls it, sorts and counts as words.ts does', () => {
     fc.assert(
-      fc
-        .property(fc.array(anyVps, { maxLength: 12 }), (vpss) => {
-          add(vpss);
-          const all = listVps(scratch.app, LOCAL_OPERATOR, NOW);
-          const found = list();
-          expect(found.rows.map(({ id }) => id)).toEqual(byTrouble(all).map(({ id }) => id));
-          expect(found.counts).toEqual(countConditions(all));
-          expect(found.total).toBe(vpss.length);
-          for (const condition of new Set(all.map(conditionOf)))
-            expect(idsOf(`?status=${condition}`)).toEqual(
-              all.filter((row) => conditionOf(row) === condition).map(({ id }) => id),
-            );
-        })
-        .afterEach(() => scratch.app.db.delete(users).run()),
-      { numRuns: 150 },
+      fc.property(fc.array(anyVps, { maxLength: 12 }), (vpss) => {
+        add(vpss);
+        const all = listVps(scratch.app, LOCAL_OPERATOR, NOW);
+        const found = list();
+        expect(found.rows.map(({ id }) => id)).toEqual(byTrouble(all).map(({ id }) => id));
+        expect(found.counts).toEqual(countConditions(all));
+        expect(found.total).toBe(vpss.length);
+        for (const condition of new Set(all.map(conditionOf)))
+          expect(idsOf(`?status=${condition}`)).toEqual(
+            all.filter((row) => conditionOf(row) === condition).map(({ id }) => id),
+          );
+      }),
+      { numRuns: 150, plugins: [fc.afterEach(() => void scratch.app.db.delete(users).run())] },
     );
   });
 

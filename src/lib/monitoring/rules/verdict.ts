@@ -105,6 +105,8 @@ function judgeState(
         cause: 'unit_broken',
         message: `systemd cannot load the service (${unit?.loadState})`,
       };
+    case null:
+      break;
   }
   const transitional = activeState === 'activating' || activeState === 'deactivating';
   if (transitional && !graceUsed)
