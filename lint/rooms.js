@@ -22,7 +22,7 @@ export const ROOMS = [
   'src/lib/views/',
   'src/lib/fleet-admin/',
   'src/lib/jobs/',
-  ['src/lib/runtime/', 'src/lib/boot.ts'],
+  'src/lib/runtime/',
   'src/lib/components/',
   ['src/routes/', 'src/hooks.server.ts', 'src/app.d.ts', 'src/app.css'],
   'scripts/',

@@ -29,6 +29,7 @@ const dateUnless = (harmless) => `Identifier[name="Date"]${harmless.map((where) 
 const FORMAT_NOW = 'CallExpression[callee.property.name=/^format(ToParts)?$/][arguments.length=0]';
 
 const WRITES = 'CallExpression[callee.property.name=/^(insert|update|delete)$/]';
+const GLOBAL_SYMBOL = 'MemberExpression[object.name="Symbol"][property.name="for"]';
 const STATE_IN_SQL = '/\\b(insert|update|delete|replace)\\b[^]*\\bhealth_checks\\b/i';
 
 /** The walls that can be seen in one file alone. Those between files are in `.dependency-cruiser.js`. */
@@ -75,10 +76,14 @@ export default {
       'CallExpression[callee.name="write"]',
     ),
     'one-owner': wall(
-      'what must outlive a hot reload belongs to the running server, in runtime/server.ts',
-      'MemberExpression[object.name="Symbol"][property.name="for"]',
+      'what must outlive a hot reload is a part of the app: partOf(…) in app.ts',
+      GLOBAL_SYMBOL,
       'Identifier[name="globalThis"]',
       'MemberExpression > Identifier.object[name="global"]',
+    ),
+    'one-symbol': wall(
+      'one symbol is enough: what must outlive a hot reload is a part of the app, by partOf(…)',
+      `VariableDeclaration:has(${GLOBAL_SYMBOL}) ~ VariableDeclaration:has(${GLOBAL_SYMBOL})`,
     ),
     'no-barrel': wall(
       'import from where it is: a re-export keeps a second path alive',

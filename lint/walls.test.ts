@@ -130,6 +130,13 @@ it.each<[path: string, lines: readonly Line[]]>([
     ],
   ],
   [
+    'src/lib/app.ts',
+    [
+      [null, "const APP = Symbol.for('wardround.app');"],
+      ['walls/one-symbol', "const SECOND = Symbol.for('wardround.second');"],
+    ],
+  ],
+  [
     'src/lib/components/Ago.svelte',
     [
       [null, "<script lang='ts'>"],
