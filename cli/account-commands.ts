@@ -35,7 +35,7 @@ export function addAccountCommands(program: Command): Command[] {
             if (json) printJson({ id: result.userId, email: email.trim().toLowerCase() });
             else print(`${email} is an admin now. Sign in at ${app.settings.origin}/sign-in`);
         }
-      }),
+      }, 'begin'),
     );
 
   admin

@@ -18,8 +18,13 @@ process.chdir(resolve(import.meta.dirname, '..'));
 
 export class UsageError extends Error {}
 
-export async function withApp<T>(work: (app: App) => Promise<T> | T): Promise<T> {
-  const app = await openApp(readEnvironment());
+/** Opens the app for `work`. Only a command that says so, by `begin`, may make a database where there has been none. */
+export async function withApp<T>(
+  work: (app: App) => Promise<T> | T,
+  opening: 'existing' | 'begin' = 'existing',
+): Promise<T> {
+  const app = await openApp(readEnvironment(), opening);
+  if (app.isNewDatabase) console.error(`Began a new database at ${app.settings.databasePath}.`);
   if (app.createdKeyFile !== null)
     console.error(
       `Made a fresh encryption key in ${app.createdKeyFile}. Back it up: without it no stored SSH key can be read.`,

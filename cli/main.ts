@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
 import { ConfigurationError } from '../src/lib/config.ts';
 import { generateKey } from '../src/lib/crypto/encryption-key.ts';
-import { DatabaseError } from '../src/lib/db/client.ts';
+import { databaseTrouble, DatabaseError } from '../src/lib/db/trouble.ts';
 import { RefusedError } from '../src/lib/fleet-admin/fleet-admin.ts';
 import { addAccountCommands } from './account-commands.ts';
 import { FAILED, jsonOption, UsageError, withApp, WRONG_USAGE, type JsonOption } from './context.ts';
@@ -58,7 +58,9 @@ function exitCodeOf(error: unknown): number {
   }
   const expected =
     error instanceof RefusedError || error instanceof ConfigurationError || error instanceof DatabaseError;
-  console.error(expected ? `error: ${error.message}` : error);
+  const trouble = expected ? null : databaseTrouble(error);
+  if (trouble !== null) console.error(`error: ${trouble.title} ${trouble.remedy}`);
+  else console.error(expected ? `error: ${error.message}` : error);
   return FAILED;
 }
 

@@ -57,7 +57,7 @@ export function addVpsCommands(program: Command): Command {
           print(`Added ${row.host} for ${newCustomer ? 'the new customer' : 'the customer'} ${row.email} (${row.id}).`);
           print(`Try the login now: wardround vps test ${row.id}`);
         }
-      });
+      }, 'begin');
     });
 
   vps

@@ -187,7 +187,7 @@ function discover(): string[] {
 
 /** An incident of this VPS, written down as a sweep does. */
 async function addIncident(environment: Record<string, string>, vpsId: string): Promise<string> {
-  const app = await openApp(environment);
+  const app = await openApp(environment, 'existing');
   const vps = app.db.select().from(subscriptions).where(eq(subscriptions.id, vpsId)).get();
   const incident = { id: 'incident-1', vpsId, userId: vps?.userId ?? '', cause: 'timeout', firstError: 'no answer' };
   app.db

@@ -19,7 +19,7 @@ afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const file = (name: keyof typeof environment): string => environment[name] ?? '';
 const messageOf = (environmentNow: Environment): Promise<string> =>
-  openApp(environmentNow).then(
+  openApp(environmentNow, 'server').then(
     (app) => {
       app.close();
       return 'opened';
@@ -29,20 +29,20 @@ const messageOf = (environmentNow: Environment): Promise<string> =>
 
 describe('openApp', () => {
   it('makes database and key at the first start, the key for this user only', async () => {
-    const app = await openApp(environment);
+    const app = await openApp(environment, 'server');
     expect(app.createdKeyFile).toBe(file('ENCRYPTION_KEY_FILE'));
     expect(statSync(file('ENCRYPTION_KEY_FILE')).mode & 0o777).toBe(0o600);
     expect(app.db.$client.pragma('journal_mode', { simple: true })).toBe('wal');
     expect(app.db.$client.pragma('foreign_keys', { simple: true })).toBe(1);
     expect(app.db.$client.pragma('busy_timeout', { simple: true })).toBeLessThanOrEqual(250);
     app.close();
-    const again = await openApp(environment);
+    const again = await openApp(environment, 'server');
     expect(again.createdKeyFile).toBeNull();
     again.close();
   });
 
   it('opens a new database from several processes at the same moment', async () => {
-    const apps = await Promise.all([openApp(environment), openApp(environment), openApp(environment)]);
+    const apps = await Promise.all([openApp(environment, 'server'), openApp(environment, 'server'), openApp(environment, 'server')]);
     expect(new Set(apps.map((app) => app.encryptionKey.toString('hex'))).size).toBe(1);
     for (const app of apps) app.close();
   });
@@ -81,7 +81,7 @@ describe('openApp', () => {
   });
 
   it('refuses a damaged database that still opens', async () => {
-    const app = await openApp(environment);
+    const app = await openApp(environment, 'server');
     await write(app.db, (tx) => {
       for (let index = 0; index < 500; index++)
         tx.insert(users)

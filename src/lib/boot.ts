@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { defaultApp, type App } from './app.ts';
 import { offerFirstAdmin } from './auth/first-admin.ts';
 import { ConfigurationError } from './config.ts';
-import { DatabaseError } from './db/client.ts';
+import { DatabaseError } from './db/trouble.ts';
 import { startHistoryRetention, stopHistoryRetention } from './history/retention.ts';
 import { startGracePeriodEnforcer, stopGracePeriodEnforcer } from './jobs/grace-period-enforcer.ts';
 import { createLog, messageOf } from './log.ts';
@@ -24,6 +24,9 @@ export async function bootServer({ exitAfterStop }: { readonly exitAfterStop: bo
   try {
     const app = await defaultApp();
     shared[BOOTED] = true;
+    const { databasePath } = app.settings;
+    if (app.isNewDatabase)
+      log.info(`began a new database at ${databasePath}; if there should be one, stop now: is its disk mounted?`);
     if (app.createdKeyFile !== null)
       log.info(
         `made a fresh encryption key in ${app.createdKeyFile}: back it up, without it no stored SSH key can be read`,

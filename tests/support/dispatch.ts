@@ -3,7 +3,7 @@ import { readEnvironment } from '../../src/lib/config.ts';
 import { startDispatcher, stopDispatcher } from '../../src/lib/notifications/dispatcher.ts';
 
 // A process that does nothing but send what waits in the outbox, to be killed at the worst moment.
-const app = await openApp(readEnvironment());
+const app = await openApp(readEnvironment(), 'server');
 startDispatcher(app);
 process.once('SIGTERM', () => {
   void stopDispatcher().then(() => app.close());

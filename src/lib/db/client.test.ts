@@ -10,7 +10,7 @@ let folder: string;
 let db: Database;
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'wardround-'));
-  db = await openDatabase(join(folder, 'w.db'), resolve('drizzle'));
+  db = await openDatabase(join(folder, 'w.db'), resolve('drizzle'), 'server');
 });
 afterEach(() => {
   db.$client.close();
@@ -76,7 +76,7 @@ describe('the schema', () => {
 
 describe('write', () => {
   it('waits for another writer without blocking the process', async () => {
-    const other = await openDatabase(join(folder, 'w.db'), resolve('drizzle'));
+    const other = await openDatabase(join(folder, 'w.db'), resolve('drizzle'), 'server');
     other.$client.exec('BEGIN IMMEDIATE');
     let turns = 0;
     const release = setInterval(() => {
@@ -92,7 +92,7 @@ describe('write', () => {
   });
 
   it('takes the lock before it reads, so that a read-modify-write cannot fail half-way', async () => {
-    const other = await openDatabase(join(folder, 'w.db'), resolve('drizzle'));
+    const other = await openDatabase(join(folder, 'w.db'), resolve('drizzle'), 'server');
     await write(db, (tx) => {
       expect(tx.select().from(users).all()).toEqual([]);
       expect(() => other.insert(users).values({ email: 'b@example.test' }).run()).toThrow(/locked|busy/i);
@@ -118,7 +118,7 @@ describe('opening', () => {
   };
   const reopen = async (): Promise<void> => {
     db.$client.close();
-    db = await openDatabase(join(folder, 'w.db'), resolve('drizzle'));
+    db = await openDatabase(join(folder, 'w.db'), resolve('drizzle'), 'server');
   };
 
   it.each(['DROP TABLE __drizzle_migrations', 'DELETE FROM __drizzle_migrations'])(
@@ -156,7 +156,7 @@ describe('opening', () => {
     // A page of the rows above: the last one of the file.
     writeSync(file, Buffer.alloc(4096, 0xff), 0, 4096, fstatSync(file).size - 4096);
     closeSync(file);
-    const opening = openDatabase(join(folder, 'w.db'), resolve('drizzle'));
+    const opening = openDatabase(join(folder, 'w.db'), resolve('drizzle'), 'server');
     if (then === 'looks itself') await expect(opening).rejects.toThrow('is damaged');
     else (await opening).$client.close();
   });
