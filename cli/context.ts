@@ -54,11 +54,14 @@ export async function confirmUnless(certain: boolean, question: string): Promise
   if (!certain && process.stdin.isTTY && !(await confirm(question))) throw new RefusedError('nothing was changed');
 }
 
+/** A file that a person has named, as seen from where the person is. */
+export const givenPath = (file: string): string => resolve(callerDir, file);
+
 export const readKeyFile = (file: string): string => readGivenFile('--key-file', file, 'a private key');
 
 export function readGivenFile(option: string, file: string, what: string): string {
   try {
-    return readFileSync(resolve(callerDir, file), 'utf8');
+    return readFileSync(givenPath(file), 'utf8');
   } catch (error) {
     throw new UsageError(
       `${option} ${file} cannot be read (${(error as NodeJS.ErrnoException).code}); allowed: the path of ${what}`,

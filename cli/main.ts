@@ -5,6 +5,7 @@ import { generateKey } from '../src/lib/crypto/encryption-key.ts';
 import { databaseTrouble, DatabaseError } from '../src/lib/db/trouble.ts';
 import { RefusedError } from '../src/lib/fleet-admin/fleet-admin.ts';
 import { addAccountCommands } from './account-commands.ts';
+import { addBackupCommands } from './backup-commands.ts';
 import { FAILED, jsonOption, UsageError, withApp, WRONG_USAGE, type JsonOption } from './context.ts';
 import { addNotifyCommands } from './notify-commands.ts';
 import { print, printJson } from './output.ts';
@@ -29,6 +30,7 @@ const groups = [
   ...addAccountCommands(program),
 ];
 addMonitorCommands(program);
+addBackupCommands(program);
 
 program
   .command('sweep')

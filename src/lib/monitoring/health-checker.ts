@@ -1,4 +1,5 @@
 import { defaultApp, type App } from '../app.ts';
+import { assertInPlace, databaseFault } from '../db/files.ts';
 import { messageOf } from '../log.ts';
 import { scheduleJob, type ScheduledJob } from '../schedule.ts';
 import { publish } from '../live/bus.ts';
@@ -77,6 +78,7 @@ function createMonitor(app: App): RunningMonitor {
   }, LEASE_RENEWAL_MS);
 
   const job: ScheduledJob = scheduleJob('sweep', app.settings.healthCheckCron, serverLog, async () => {
+    assertInPlace(app.db);
     if (!(await lead())) return;
     try {
       const result = await runHealthSweep(app, {
@@ -88,7 +90,7 @@ function createMonitor(app: App): RunningMonitor {
       });
       if (result.kind !== 'busy') lastSweep = result.summary;
       // Not awaited: whoever listens there may be slow, and the next sweep must not wait for that.
-      if (result.kind === 'completed') void sendHeartbeat(app.settings, serverLog);
+      if (result.kind === 'completed' && databaseFault(app.db) === null) void sendHeartbeat(app.settings, serverLog);
       if (result.kind === 'busy')
         serverLog.info(
           `sweep skipped: the process ${result.pid} is sweeping (${++skippedForOthers + job.skippedRuns()} skipped so far)`,
