@@ -1,5 +1,5 @@
 import { existsSync } from 'node:fs';
-import type { SendMail } from './auth/mail.ts';
+import { type SendMail, accountMailer } from './mail/smtp.ts';
 import { ConfigurationError, parseSettings, readEnvironment, type Environment, type Settings } from './config.ts';
 import { createKeyFile, keySource, readKey } from './crypto/encryption-key.ts';
 import { openDatabase, write, type Database, type Opening } from './db/client.ts';
@@ -7,7 +7,6 @@ import { filesOf, realPath, sizeOf } from './db/files.ts';
 import { hasKeyCheck, keyProblem, newKeyCheck } from './db/key-check.ts';
 import { metadata } from './db/schema.ts';
 import { DatabaseError } from './db/trouble.ts';
-import { accountMailer } from './notifications/channels/email.ts';
 
 /** What every entry (server, command line, demo, test) opens once and hands down. */
 export type App = {
