@@ -4,7 +4,7 @@ import { readKey } from '../src/lib/crypto/encryption-key.ts';
 import { backUp, type CopyOptions, type CopyReport } from '../src/lib/db/backup.ts';
 import { restore } from '../src/lib/db/restore.ts';
 import { RefusedError } from '../src/lib/fleet-admin/fleet-admin.ts';
-import { count } from '../src/lib/views/fleet-words.ts';
+import { count } from '../src/lib/facts/time-words.ts';
 import { confirmUnless, givenPath, jsonOption, type JsonOption } from './context.ts';
 import { clearBar, drawBar, print, printJson } from './output.ts';
 
