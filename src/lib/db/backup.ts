@@ -70,6 +70,7 @@ export async function copyVerified(from: string, draft: string, options: CopyOpt
     makePrivateFile(draft);
     const total = await copyPages(from, draft, options);
     options.onProgress({ done: total, total });
+    options.signal.throwIfAborted();
     return verify(from, draft, options.key);
   } catch (error) {
     if (error instanceof DatabaseError || sqliteCode(error) === '') throw error;
