@@ -17,6 +17,9 @@ import {
   type RunningProcess,
 } from './support/project.ts';
 
+/** Several starts of a process, and on a slow machine. */
+const PATIENCE_MS = 300_000;
+
 let scratch: ReturnType<typeof scratchEnvironment>;
 let path: string;
 const processes: RunningProcess[] = [];
@@ -56,7 +59,7 @@ async function startRefused(more: Record<string, string> = {}): Promise<string> 
   return server.output();
 }
 
-describe('a server does not start', () => {
+describe('a server does not start', { timeout: PATIENCE_MS }, () => {
   it.each(['missing', 'of 0 bytes'])(
     'on a database that is %s beside its key, and offers nobody to be its admin',
     async (how) => {
@@ -111,7 +114,7 @@ describe('a server does not start', () => {
   });
 });
 
-describe('a running server whose database', () => {
+describe('a running server whose database', { timeout: PATIENCE_MS }, () => {
   it('is locked says so soon, of a sign-in too, and goes on when it is free', async () => {
     await createAdmin(scratch.environment);
     const server = await serve({ ENABLE_HEALTH_MONITOR: 'false' });
@@ -229,7 +232,7 @@ describe('a running server whose database', () => {
   });
 });
 
-describe('the command line', () => {
+describe('the command line', { timeout: PATIENCE_MS }, () => {
   // A backup asks for the key first.
   it.each([
     ['vps list', 'There is no database at'],
