@@ -3,7 +3,7 @@ import { parseSettings, readEnvironment } from '../src/lib/config.ts';
 import { readKey } from '../src/lib/crypto/encryption-key.ts';
 import { backUp, type CopyOptions, type CopyReport } from '../src/lib/db/backup.ts';
 import { restore } from '../src/lib/db/restore.ts';
-import { RefusedError } from '../src/lib/fleet-admin/fleet-admin.ts';
+import { RefusedError } from '../src/lib/fleet-admin/the-vps.ts';
 import { count } from '../src/lib/facts/time-words.ts';
 import { confirmUnless, givenPath, jsonOption, type JsonOption } from './context.ts';
 import { clearBar, drawBar, print, printJson } from './output.ts';

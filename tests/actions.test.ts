@@ -2,27 +2,31 @@ import { asc, eq } from 'drizzle-orm';
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { Actor } from '../src/lib/auth/actor.ts';
 import { write } from '../src/lib/db/client.ts';
-import { healthEvents, incidents, restartEvidence } from '../src/lib/db/schema.ts';
+import { healthEvents, incidents, restartEvidence, users } from '../src/lib/db/schema.ts';
 import { editVps } from '../src/lib/fleet-admin/edit-vps.ts';
+import { addVps, removeVps, repinHostKey } from '../src/lib/fleet-admin/fleet-admin.ts';
 import { readEditable } from '../src/lib/views/vps-form-read.ts';
-import { RefusedError } from '../src/lib/fleet-admin/fleet-admin.ts';
+import { RefusedError } from '../src/lib/fleet-admin/the-vps.ts';
 import { readVps } from '../src/lib/views/fleet-read.ts';
 import { parseMaintenance } from '../src/lib/fleet-admin/maintenance-request.ts';
-import { parseVpsEdit } from '../src/lib/fleet-admin/new-vps.ts';
+import { parseVps, parseVpsEdit } from '../src/lib/fleet-admin/new-vps.ts';
 import { changeStatusPage } from '../src/lib/fleet-admin/status-page.ts';
 import { readPublicStatus, readStatusPage } from '../src/lib/views/status-page-read.ts';
 import {
+  cancelWindow,
   checkNow,
+  endMaintenance,
+  planMaintenance,
   resetCircuit,
   restartNow,
-  setMaintenance,
   setVpsHealing,
 } from '../src/lib/fleet-admin/vps-actions.ts';
+import { LeaseKeeper } from '../src/lib/db/lease-keeper.ts';
 import { subscribe } from '../src/lib/live/bus.ts';
 import { CIRCUIT_COOLDOWN_MS } from '../src/lib/monitoring/circuit-breaker.ts';
-import { orderRestart } from '../src/lib/monitoring/health-store.ts';
 import { pauseHealing, setHealing } from '../src/lib/monitoring/monitor-state.ts';
-import { askedFor, stopOnDemand } from '../src/lib/monitoring/on-demand.ts';
+import { onDemandOf } from '../src/lib/monitoring/on-demand.ts';
+import { orderRestart } from '../src/lib/monitoring/restart-ledger.ts';
 import { addAll, makeLogin, startVps } from './support/fleet.ts';
 import { runCli, scratchEnvironment } from './support/project.ts';
 import {
@@ -70,12 +74,12 @@ describe('checkNow', () => {
     const release = ward.host.hold('is-active');
     const { vpsIds, done } = await checkNow(ward.app, ADMIN, [ward.id]);
     expect(vpsIds).toEqual([ward.id]);
-    expect(askedFor(ward.id)).toBe('check');
+    expect(onDemandOf(ward.app).askedFor(ward.id)).toBe('check');
     await until(() => ward.host.count('is-active'), 1);
     expect(ward.state()).toBeUndefined();
     release();
     expect(await done).toBe('done');
-    expect(askedFor(ward.id)).toBeNull();
+    expect(onDemandOf(ward.app).askedFor(ward.id)).toBeNull();
     expect(ward.state()).toMatchObject({ status: 'healthy', totalChecks: 1 });
     expect(actionsOf(ward)).toEqual(['check_requested']);
   });
@@ -83,7 +87,7 @@ describe('checkNow', () => {
   it('heals what it finds stopped, and tells open pages when it is asked and when it is done', async () => {
     const ward = await openWard();
     const told: string[] = [];
-    const stop = subscribe((event) => told.push(event.kind === 'vps' ? event.vpsIds.join() : event.kind));
+    const stop = subscribe(ward.app.db, (event) => event.kind === 'vps' && told.push(event.vpsIds.join()));
     ward.host.set({ state: 'inactive' });
     await (
       await checkNow(ward.app, ADMIN, [ward.id])
@@ -124,9 +128,9 @@ describe('checkNow', () => {
     const release = slow.hold('is-active');
     const { done } = await checkNow(ward.app, ADMIN, [ward.id, slowId]);
     await until(() => slow.count('is-active'), 1);
-    expect([ward.id, slowId].map(askedFor)).toEqual([null, 'check']);
+    expect([ward.id, slowId].map((id) => onDemandOf(ward.app).askedFor(id))).toEqual([null, 'check']);
     const again = await checkNow(ward.app, ADMIN, [ward.id, slowId]);
-    expect(askedFor(ward.id)).toBe('check');
+    expect(onDemandOf(ward.app).askedFor(ward.id)).toBe('check');
     release();
     await Promise.all([done, again.done]);
     expect(ward.state()).toMatchObject({ totalChecks: 2 });
@@ -169,7 +173,7 @@ describe('restartNow', () => {
     const release = ward.host.hold('is-active');
     const { done } = await restartNow(ward.app, ADMIN, ward.id, { now: new Date() });
     expect(ledgerOf(ward.app, ward.userId)).toMatchObject([{ requestedBy: 'user-admin', outcome: null }]);
-    expect(askedFor(ward.id)).toBe('restart');
+    expect(onDemandOf(ward.app).askedFor(ward.id)).toBe('restart');
     await expect(restartNow(ward.app, ADMIN, ward.id, { now: new Date() })).rejects.toThrow('under way already');
     expect(ward.host.count('restart')).toBe(0);
     release();
@@ -192,10 +196,10 @@ describe('restartNow', () => {
     const restart = await restartNow(ward.app, ADMIN, ward.id, { now: new Date() });
     releaseCheck();
     await check.done;
-    expect(askedFor(ward.id)).toBe('restart');
+    expect(onDemandOf(ward.app).askedFor(ward.id)).toBe('restart');
     releaseRestart();
     await restart.done;
-    expect(askedFor(ward.id)).toBeNull();
+    expect(onDemandOf(ward.app).askedFor(ward.id)).toBeNull();
     expect(ward.host.count('restart')).toBe(1);
   });
 
@@ -218,7 +222,7 @@ describe('restartNow', () => {
       if (maintenance) {
         const parsed = parseMaintenance({ for: '1h' }, new Date());
         if ('problems' in parsed) throw new Error(parsed.problems.join());
-        await setMaintenance(ward.app, ADMIN, [ward.id], parsed.window, new Date());
+        await planMaintenance(ward.app, ADMIN, [ward.id], parsed.window);
       }
       ward.host.set({ onRestart: 'works' });
       await (
@@ -273,17 +277,15 @@ describe('restartNow', () => {
   });
 });
 
-describe('stopOnDemand', () => {
+describe('the end of the server', () => {
   it('bars what is asked for later too, and an order is closed as not sent', async () => {
-    // As a new process begins.
-    onTestFinished(() => void Reflect.deleteProperty(globalThis, Symbol.for('wardround.on-demand')));
     const ward = await openWard();
-    await stopOnDemand();
+    await onDemandOf(ward.app).stop(new AbortController().signal);
     const check = await checkNow(ward.app, ADMIN, [ward.id]);
     expect(await check.done).toBe('stopped');
     const restart = await restartNow(ward.app, ADMIN, ward.id, { now: new Date() });
     // Waits for what came after the first time.
-    await stopOnDemand();
+    await onDemandOf(ward.app).stop(new AbortController().signal);
     expect(ledgerOf(ward.app, ward.userId)).toMatchObject([
       { outcome: 'not_sent', detail: 'not sent: the server was stopping' },
     ]);
@@ -347,7 +349,14 @@ describe('setVpsHealing', () => {
 describe('healing that stops for the whole fleet', () => {
   it.each([
     ['by an admin', 'are switched off', ({ app: { db } }: Ward) => setHealing(db, ADMIN, 'off')],
-    ['by a sweep', 'pause', ({ app: { db } }: Ward) => pauseHealing(db, { stopped: 6, fleet: 10 }, new Date())],
+    [
+      'by a sweep',
+      'pause',
+      async ({ app: { db } }: Ward) => {
+        const lease = await new LeaseKeeper(db, 'monitor', { info: () => undefined, error: () => undefined }).hold();
+        if ('tenure' in lease) await pauseHealing(db, lease.tenure, { stopped: 6, fleet: 10 }, new Date());
+      },
+    ],
   ])('%s counts for a restart that was about to be sent, but not for one by hand', async (_, words, stop) => {
     const ward = await openWard();
     ward.host.set({ state: 'inactive' });
@@ -427,7 +436,8 @@ describe('a VPS that is moved to another machine', () => {
     await sweepWhileHeld(ward, 'restart', () => move(ward));
     expect(ward.host.count('restart')).toBe(1);
     expect(ledgerOf(ward.app, ward.userId)).toMatchObject([{ outcome: 'succeeded' }]);
-    expect(ward.state()).toMatchObject({ totalChecks: 0 });
+    // The look that led to the restart, before the move; nothing of its end.
+    expect(ward.state()).toMatchObject({ totalChecks: 1, totalRecoveries: 0 });
   });
 });
 
@@ -465,16 +475,40 @@ describe('a status page', () => {
   });
 });
 
-describe('setMaintenance', () => {
+describe('maintenance', () => {
   it('begins and ends it for each of them', async () => {
     const ward = await openWard();
     const parsed = parseMaintenance({ untilHealthy: true, reason: 'new disk' }, new Date());
     if ('problems' in parsed) throw new Error(parsed.problems.join());
-    await setMaintenance(ward.app, ADMIN, [ward.id], parsed.window, new Date());
+    await planMaintenance(ward.app, ADMIN, [ward.id], parsed.window);
     expect(readVps(ward.app, ADMIN, ward.id, new Date())?.maintenanceSince).toBeInstanceOf(Date);
-    await setMaintenance(ward.app, ADMIN, [ward.id], 'end', new Date());
+    await endMaintenance(ward.app, ADMIN, [ward.id], new Date());
     expect(readVps(ward.app, ADMIN, ward.id, new Date())?.maintenanceSince).toBeNull();
     expect(actionsOf(ward)).toEqual(['maintenance_planned', 'maintenance_ended']);
+  });
+});
+
+describe('a question that is answered late', () => {
+  it('does nothing to the VPS that its customer has by then', async () => {
+    const ward = await openWard();
+    await removeVps(ward.app, ADMIN, ward.id);
+    const customer = ward.app.db.select().from(users).where(eq(users.id, ward.userId)).get()?.email ?? '';
+    const { port, user, privateKey } = ward.host;
+    const parsed = parseVps({ customer, host: '127.0.0.1', port: String(port), user, privateKey });
+    if ('problems' in parsed) throw new Error(parsed.problems.join());
+    const { id } = await addVps(ward.app, ADMIN, parsed.vps);
+    await checkNow(ward.app, ADMIN, [id]).then(({ done }) => done);
+    expect(ward.state()).toMatchObject({ totalChecks: 1 });
+    const late: (() => Promise<unknown>)[] = [
+      () => removeVps(ward.app, ADMIN, ward.id),
+      () => repinHostKey(ward.app, ADMIN, ward.id, null),
+      () => endMaintenance(ward.app, ADMIN, [ward.id], new Date()),
+      () => cancelWindow(ward.app, ADMIN, ward.id, 'window-1'),
+      () => resetCircuit(ward.app, ADMIN, [ward.id], new Date()),
+    ];
+    for (const yes of late) await expect(yes()).rejects.toThrow('there is no such VPS');
+    expect(ward.state()).toMatchObject({ totalChecks: 1 });
+    expect(readVps(ward.app, ADMIN, id, new Date())).toMatchObject({ status: 'healthy' });
   });
 });
 

@@ -27,7 +27,7 @@ export const load: PageServerLoad = async ({ locals, url, depends }) => {
     redirect(303, own ? `/vps/${own.id}` : '/account');
   }
   const query = parseFleetQuery(url.searchParams);
-  const monitor = monitorStatus();
+  const monitor = monitorStatus(app);
   const gone = databaseFault(app.db);
   return {
     query,

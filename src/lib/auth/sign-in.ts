@@ -108,7 +108,7 @@ export async function signOut(app: App, asking: Asking, { session }: SignedIn): 
   // Here, as better-auth would take the cookie away all the same when the database cannot forget the session.
   await write(app.db, (tx) => tx.delete(sessions).where(eq(sessions.id, session.id)).run());
   const response = await (await authOf(app)).api.signOut({ headers: headersOf(asking), asResponse: true });
-  announceSessionsEnded(session.userId);
+  announceSessionsEnded(app, session.userId);
   return response.headers.getSetCookie();
 }
 

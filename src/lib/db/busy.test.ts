@@ -34,7 +34,9 @@ describe('a locked database', () => {
     // The other two were there before, and have waited for longer than that.
     other.exec('COMMIT');
     await job;
-    await (await begun).goesOn;
+    await (
+      await begun
+    ).goesOn;
     expect(db.select({ email: users.email }).from(users).orderBy(users.email).all()).toEqual([
       { email: 'begun@example.test' },
       { email: 'job@example.test' },

@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events';
 import { accessSync, constants } from 'node:fs';
 import { dirname } from 'node:path';
 import Sqlite from 'better-sqlite3';
@@ -9,9 +10,19 @@ import { bringUpToDate, readMigrations } from './migrations.ts';
 import * as schema from './schema.ts';
 import { DatabaseError, databaseTrouble } from './trouble.ts';
 
-export type Database = BetterSQLite3Database<typeof schema> & { readonly $client: Sqlite.Database };
+export type Database = BetterSQLite3Database<typeof schema> & {
+  readonly $client: Sqlite.Database;
+  /** Tells this process of what has been committed; here, so that listeners outlive a hot reload of whoever told them. */
+  readonly events: EventEmitter;
+};
+
 /** What `write` hands to its work. */
-export type Transaction = Parameters<Parameters<Database['transaction']>[0]>[0];
+export type Transaction = Parameters<Parameters<Database['transaction']>[0]>[0] & {
+  /** The database that is written to. */
+  readonly database: Database;
+  /** Runs `work` once the transaction is committed, in the order of these calls; never when it is rolled back. */
+  afterCommit(work: () => void): void;
+};
 
 /**
  * What an entry may do about its database:
@@ -23,32 +34,27 @@ export type Opening = 'existing' | 'begin' | 'server';
 
 /**
  * Runs `work` in one IMMEDIATE transaction: a deferred one that reads first fails with SQLITE_BUSY_SNAPSHOT as soon
- * as another process has written. `work` must be synchronous, and may run again after a busy database. Throws
- * `DatabaseGoneError` where the files of the database are not those that were opened.
+ * as another process has written. `work` must be synchronous, and may run again after a busy database. What it hands to
+ * `afterCommit` must not throw: the write is done by then. Throws `DatabaseGoneError` where the files of the database
+ * are not those that were opened.
  */
-export const write = <T>(db: Database, work: (tx: Transaction) => T): Promise<T> =>
-  whileBusy(() => {
+export async function write<T>(db: Database, work: (tx: Transaction) => T): Promise<T> {
+  let afterwards: (() => void)[] = [];
+  const result = await whileBusy(() => {
     assertInPlace(db);
-    return db.transaction(
-      (tx) => {
-        clients.set(tx, db.$client);
-        return work(tx);
-      },
-      { behavior: 'immediate' },
-    );
+    afterwards = [];
+    const more = { database: db, afterCommit: (step: () => void): unknown => afterwards.push(step) };
+    return db.transaction((tx) => work(Object.assign(tx, more)), { behavior: 'immediate' });
   });
-
-const clients = new WeakMap<Transaction, Sqlite.Database>();
+  for (const step of afterwards) step();
+  return result;
+}
 
 /**
  * The connection under a transaction of `write`, for statements that are prepared once and run a thousand times an
  * hour: building them anew costs more than running them. For stores only.
  */
-export function clientOf(tx: Transaction): Sqlite.Database {
-  const client = clients.get(tx);
-  if (!client) throw new Error('this transaction was not begun by write()');
-  return client;
-}
+export const clientOf = ({ database }: Transaction): Sqlite.Database => database.$client;
 
 /** A number that is another one as soon as another connection, thus another process, has committed something. */
 export const dataVersion = ({ $client }: Database): number =>
@@ -81,7 +87,7 @@ export async function openDatabase(path: string, migrationsDir: string, opening:
     rememberFiles(opened);
     if (identityOf(path) !== file)
       throw new DatabaseError(`The database ${path} was replaced in this moment, while it was opened. Try again.`);
-    return drizzle(opened, { schema });
+    return Object.assign(drizzle(opened, { schema }), { events: new EventEmitter().setMaxListeners(0) });
   } catch (error) {
     client?.close();
     throw explained(path, error);

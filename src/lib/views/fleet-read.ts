@@ -2,9 +2,10 @@ import { and, asc, desc, eq, inArray, or, type SQL } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import { type Actor, ownedBy } from '../auth/actor.ts';
 import { healthChecks, maintenanceWindows, restartAttempts, subscriptions, users } from '../db/schema.ts';
+import { isWatched } from '../db/watched.ts';
 import { getEffectiveCircuitState, type CircuitState } from '../monitoring/circuit-breaker.ts';
 import { maintenanceAt } from '../monitoring/rules/maintenance.ts';
-import { UNCHECKED, type HealthState } from '../monitoring/rules/transition.ts';
+import { stateOfRow, type HealthState } from '../monitoring/rules/transition.ts';
 import { plainError } from './plain-words.ts';
 import { fingerprint } from '../provisioning/host-key.ts';
 
@@ -67,7 +68,7 @@ function readRows({ db, settings }: App, where: SQL | undefined, now: Date): Fle
     .orderBy(asc(subscriptions.createdAt), asc(subscriptions.id))
     .all()
     .map(({ subscription, customer, health }): FleetRow => {
-      const state = health ?? UNCHECKED;
+      const state = stateOfRow(health);
       const maintenance = maintenanceAt(windows.get(customer.id) ?? [], now);
       const circuitState = getEffectiveCircuitState(state, now, settings.breaker);
       return {
@@ -80,10 +81,7 @@ function readRows({ db, settings }: App, where: SQL | undefined, now: Date): Fle
         user: subscription.sshUser,
         service: subscription.serviceName ?? settings.monitoredService,
         subscriptionStatus: subscription.status,
-        active:
-          subscription.status === 'active' &&
-          subscription.vpsProvisioned &&
-          subscription.provisioningStatus === 'ready',
+        active: isWatched(subscription),
         maintenanceSince: maintenance?.since ?? null,
         maintenanceUntil: maintenance?.until ?? null,
         healingPausedSince: subscription.healingPausedSince,

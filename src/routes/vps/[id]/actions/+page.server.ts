@@ -2,22 +2,31 @@ import { error, fail, redirect, type RequestEvent } from '@sveltejs/kit';
 import { defaultApp, type App } from '$lib/app';
 import { guarded, type Actor } from '$lib/auth/actor';
 import { confirmedOf } from '$lib/views/action-words';
-import { RefusedError, removeVps, repinHostKey } from '$lib/fleet-admin/fleet-admin';
+import { removeVps, repinHostKey } from '$lib/fleet-admin/fleet-admin';
+import { RefusedError } from '$lib/fleet-admin/the-vps';
 import { readVps, type FleetRow } from '$lib/views/fleet-read';
 import { parseMaintenance } from '$lib/fleet-admin/maintenance-request';
-import { checkNow, resetCircuit, restartNow, setMaintenance, setVpsHealing } from '$lib/fleet-admin/vps-actions';
-import { askedFor } from '$lib/monitoring/on-demand';
+import {
+  checkNow,
+  endMaintenance,
+  planMaintenance,
+  resetCircuit,
+  restartNow,
+  setVpsHealing,
+} from '$lib/fleet-admin/vps-actions';
+import { onDemandOf } from '$lib/monitoring/on-demand';
 import { fieldsOf } from '../../../form-fields';
 import type { Actions, PageServerLoad } from './$types';
 
 export const load: PageServerLoad = async ({ locals, params, url }) => {
   const now = new Date();
-  const vps = readVps(await defaultApp(), guarded(locals.actor), params.id, now);
+  const app = await defaultApp();
+  const vps = readVps(app, guarded(locals.actor), params.id, now);
   if (!vps) error(404, 'There is no such VPS');
   // After a refusal the address still says which question was answered.
   const action = [...url.searchParams.keys()].find((key) => key.startsWith('/'))?.slice(1) ?? null;
   const confirm = confirmedOf(url.searchParams.get('confirm') ?? action);
-  return { vps, now, confirm, asked: askedFor(params.id) };
+  return { vps, now, confirm, asked: onDemandOf(app).askedFor(params.id) };
 };
 
 type Work = (app: App, actor: Actor, vps: FleetRow, now: Date) => Promise<unknown>;
@@ -56,15 +65,15 @@ export const actions: Actions = {
     const parsed = parseMaintenance({ ...chosen, ...(reason && { reason }) }, new Date());
     if ('problems' in parsed) return fail(400, { problem: 'Enter a time in the future, in UTC.' });
     const { window } = parsed;
-    return carryOut(event, 'maintenance', (app, actor, { id }, now) => setMaintenance(app, actor, [id], window, now));
+    return carryOut(event, 'maintenance', (app, actor, { id }) => planMaintenance(app, actor, [id], window));
   },
   endMaintenance: (event) =>
-    carryOut(event, 'endMaintenance', (app, actor, { id }, now) => setMaintenance(app, actor, [id], 'end', now)),
+    carryOut(event, 'endMaintenance', (app, actor, { id }, now) => endMaintenance(app, actor, [id], now)),
   pause: (event) => carryOut(event, 'pause', (app, actor, { id }, now) => setVpsHealing(app, actor, [id], false, now)),
   resume: (event) => carryOut(event, 'resume', (app, actor, { id }, now) => setVpsHealing(app, actor, [id], true, now)),
   repin: (event) =>
     carryOut(event, 'repin', async (app, actor, vps) => {
-      await repinHostKey(app, actor, vps, null);
+      await repinHostKey(app, actor, vps.id, null);
       if (vps.active) await checkNow(app, actor, [vps.id]);
     }),
   remove: async (event) => {
@@ -72,7 +81,7 @@ export const actions: Actions = {
     return carryOut(event, 'remove', async (app, actor, vps) => {
       // A form that was filled in for another machine, or by nobody, removes nothing.
       if (host !== vps.host) throw new RefusedError('the question was about another machine');
-      await removeVps(app, actor, vps);
+      await removeVps(app, actor, vps.id);
     });
   },
 };
