@@ -1,7 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { once } from 'node:events';
-import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chownSync, mkdtempSync, readdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import Sqlite from 'better-sqlite3';
@@ -169,6 +169,15 @@ describe('restoring', () => {
     db = await openDatabase(path, MIGRATIONS, 'server');
     expect(emailsIn(path)).toEqual(['first@example.test']);
     expect(emailsIn(join(folder, ASIDE))).toEqual(['first@example.test', 'later@example.test']);
+  });
+
+  it('leaves the file to the user whose database it was, also when it is root who restores', async (context) => {
+    if (process.getuid?.() !== 0) return context.skip('only root can give files away');
+    await takeBackup();
+    db.$client.close();
+    chownSync(path, 4711, 4712);
+    await putBack();
+    expect(statSync(path)).toMatchObject({ uid: 4711, gid: 4712 });
   });
 
   it('begins where there is no database, with no -wal of an old one beside it', async () => {

@@ -1,4 +1,4 @@
-import { existsSync, linkSync, mkdirSync, renameSync, rmSync } from 'node:fs';
+import { chownSync, existsSync, linkSync, mkdirSync, renameSync, rmSync, statSync } from 'node:fs';
 import { dirname } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { copyVerified, discard, draftFor, type CopyOptions, type CopyReport } from './backup.ts';
@@ -33,6 +33,7 @@ export async function restore(
   try {
     const report = await copyVerified(from, draft, options);
     refuseForeignBackup(draft, from, migrationsDir);
+    giveToOwner(draft, place);
     const movedTo = whileNobodyUses(place, () => {
       const moved = moveAside(place, now);
       renameSync(draft, place);
@@ -53,6 +54,13 @@ function refuseForeignBackup(draft: string, from: string, migrationsDir: string)
   } finally {
     copy.close();
   }
+}
+
+/** Whoever restores as root must not leave a file that the server's user cannot open. */
+function giveToOwner(draft: string, place: string): void {
+  if (process.getuid?.() !== 0) return;
+  const { uid, gid } = statSync(existsSync(place) ? place : dirname(place));
+  chownSync(draft, uid, gid);
 }
 
 const inUse = (place: string, who: string): DatabaseError =>
