@@ -1,6 +1,6 @@
 import net from 'node:net';
 import ssh2, { type ClientChannel, type ParsedKey, type PublicKeyAuthMethod } from 'ssh2';
-import { algorithmsOf, formatHostKey, parseHostKey, PREFERRED_ALGORITHMS } from './host-key.ts';
+import { formatHostKey, nameHostKey, parseHostKey, pinnedFirst, PREFERRED_ALGORITHMS } from './host-key.ts';
 import { parsePrivateKey } from './private-key.ts';
 import { cleanRemoteText } from '../facts/remote-text.ts';
 import { describeSocketError, SSHCommandError, type SSHFailureCode, type SSHPhase } from './ssh-failure.ts';
@@ -120,8 +120,8 @@ class Attempt {
     this.#goodbye = setTimeout(() => this.#socket.destroy(), GOODBYE_MS);
   }
 
-  #fail(code: SSHFailureCode, message: string): void {
-    this.#settle(new SSHCommandError(code, this.#phase, message));
+  #fail(code: SSHFailureCode, message: string, offeredHostKey: string | null = null): void {
+    this.#settle(new SSHCommandError(code, this.#phase, message, offeredHostKey));
   }
 
   /** The end of the command or of the connection: what is known of the exit counts, else this failure. */
@@ -236,7 +236,7 @@ class Attempt {
         username,
         // Ours is the one deadline; this one also counts the time spent queueing in a busy process.
         readyTimeout: 0,
-        algorithms: { serverHostKey: pinned === null ? PREFERRED_ALGORITHMS : algorithmsOf(pinned) },
+        algorithms: { serverHostKey: pinned === null ? PREFERRED_ALGORITHMS : pinnedFirst(pinned) },
         // A parsed key, which the types do not know: text behind a passphrase would block for 190 ms at every login.
         authHandler: [{ type: 'publickey', username, key } as unknown as PublicKeyAuthMethod],
         // Synchronous, and a literal boolean: ssh2 takes any truthy value, a promise too, for consent.
@@ -245,7 +245,8 @@ class Attempt {
           if (pinned === null || this.#hostKey === pinned) return true;
           this.#fail(
             'host_key_changed',
-            'the host shows another key than the pinned one: it was reinstalled, or someone is in between',
+            `the host shows the key ${nameHostKey(this.#hostKey)}, and not the pinned ${nameHostKey(pinned)}: it was reinstalled, or someone is in between`,
+            this.#hostKey,
           );
           return false;
         },

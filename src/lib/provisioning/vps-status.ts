@@ -21,7 +21,13 @@ export type SSHLimits = {
 export type ProbeResult =
   | { readonly kind: 'state'; readonly activeState: string; readonly exitCode: number; readonly unit: UnitFacts | null }
   | { readonly kind: 'sudo_refused'; readonly message: string }
-  | { readonly kind: 'no_answer'; readonly code: SSHFailureCode; readonly message: string }
+  | {
+      readonly kind: 'no_answer';
+      readonly code: SSHFailureCode;
+      readonly message: string;
+      /** The key that the host has shown instead of the pinned one. */
+      readonly offeredHostKey?: string | null;
+    }
   | { readonly kind: 'odd_answer'; readonly message: string };
 
 export type Probe = {
@@ -38,7 +44,7 @@ export type RestartOutcome =
   | { readonly outcome: 'succeeded' }
   | {
       readonly outcome: 'failed';
-      readonly code: 'restart_failed' | 'start_limit' | 'sudo_refused' | 'unit_missing' | 'unit_masked';
+      readonly code: 'restart_failed' | 'start_limit' | 'restart_refused' | 'unit_missing' | 'unit_masked';
       readonly message: string;
     }
   /** The connection failed before the command was on its way: nothing was tried. */
@@ -69,7 +75,7 @@ type Answer =
       readonly stderr: string;
       readonly hostKey: string;
     }
-  | { readonly ok: false; readonly code: SSHFailureCode; readonly message: string; readonly sent: boolean };
+  | (Pick<SSHCommandError, 'code' | 'message' | 'offeredHostKey'> & { readonly ok: false; readonly sent: boolean });
 
 async function run(
   target: VpsTarget,
@@ -85,8 +91,8 @@ async function run(
     return { ok: true, ...(await execSSHCommand(options)) };
   } catch (error) {
     if (!(error instanceof SSHCommandError)) throw error;
-    const { code, message, phase } = error;
-    return { ok: false, code, message, sent: phase === 'channel' || phase === 'command' };
+    const { code, message, phase, offeredHostKey } = error;
+    return { ok: false, code, message, offeredHostKey, sent: phase === 'channel' || phase === 'command' };
   }
 }
 
@@ -97,7 +103,12 @@ export async function probeService(target: VpsTarget, limits: SSHLimits, signal?
   const durationMs = Math.round(performance.now() - startedAt);
   if (!answer.ok)
     return {
-      result: { kind: 'no_answer', code: answer.code, message: answer.message },
+      result: {
+        kind: 'no_answer',
+        code: answer.code,
+        message: answer.message,
+        offeredHostKey: answer.offeredHostKey,
+      },
       durationMs,
       hostKey: null,
       unitText: '',
@@ -220,7 +231,7 @@ function describeFailedRestart(
 ): RestartOutcome {
   const text = cleanRemoteText(said);
   if (SUDO_REFUSAL.test(said))
-    return { outcome: 'failed', code: 'sudo_refused', message: `restart not permitted: ${text}` };
+    return { outcome: 'failed', code: 'restart_refused', message: `restart not permitted: ${text}` };
   // Where the account may not read what the unit is, the refusal tells.
   if (UNIT_MISSING.test(said))
     return { outcome: 'failed', code: 'unit_missing', message: `the service is not installed on the VPS: ${text}` };
