@@ -166,7 +166,7 @@ describe('a host that does not answer', () => {
 
 describe('the host key', () => {
   it('is pinned by the first sweep, and a changed one gets no command and no new pin', async () => {
-    const { app, id, userId, host, sweep, state } = await openWard();
+    const { app, id, host, sweep, state } = await openWard();
     await sweep();
     const pinned = host.shownHostKey();
     expect(subscriptionOf(app, id)?.sshHostKey).toBe(pinned);
@@ -188,11 +188,10 @@ describe('the host key', () => {
     expect(state()?.offeredHostKey).toBe(offered);
     expect(state()?.lastError).toContain(fingerprint(offered));
     expect(state()?.lastError).toContain(fingerprint(pinned));
-    const vps = { id, userId, host: '127.0.0.1' };
     await expect(
-      repinHostKey(app, LOCAL_OPERATOR, vps, { kind: 'offered', fingerprint: fingerprint(pinned) }),
+      repinHostKey(app, LOCAL_OPERATOR, id, { kind: 'offered', fingerprint: fingerprint(pinned) }),
     ).rejects.toThrow('compare them once more');
-    await repinHostKey(app, LOCAL_OPERATOR, vps, { kind: 'offered', fingerprint: fingerprint(offered) });
+    await repinHostKey(app, LOCAL_OPERATOR, id, { kind: 'offered', fingerprint: fingerprint(offered) });
     expect(subscriptionOf(app, id)?.sshHostKey).toBe(offered);
     expect(state()?.offeredHostKey).toBeNull();
     host.set({ state: 'active' });
