@@ -31,7 +31,7 @@ const LIB_WALLS = [
 ];
 
 export default ts.config(
-  { ignores: ['.svelte-kit/', 'build/', 'data/', 'drizzle/', 'playwright-report/', 'test-results/'] },
+  { ignores: ['.svelte-kit/', 'build/', 'dist/', 'data/', 'drizzle/', 'playwright-report/', 'test-results/'] },
   js.configs.recommended,
   ts.configs.strict,
   svelte.configs.recommended,

@@ -1,7 +1,6 @@
 import { expect, test, type BrowserContext, type Page } from '@playwright/test';
 import { eq } from 'drizzle-orm';
 import { seedHistory } from '../../demo/seed-history.ts';
-import { buildIfStale } from '../../scripts/build.ts';
 import { openApp } from '../../src/lib/app.ts';
 import { incidents, subscriptions } from '../../src/lib/db/schema.ts';
 import { acceptInvitation, ADMIN, cookiesOf, createAdmin, signIn } from '../support/accounts.ts';
@@ -35,7 +34,6 @@ async function makeUpPast(vpsIds: readonly string[]): Promise<string[]> {
 
 test.beforeAll(async () => {
   test.setTimeout(180_000);
-  buildIfStale();
   scratch = scratchEnvironment({ HEALTH_CHECK_CRON: '* * * * * *', RESTART_SETTLE_MS: '50' });
   const login = makeLogin(scratch.folder);
   for (const behaviour of [{}, { unit: 'failed', restart: 'fails' }] as const)

@@ -166,6 +166,16 @@ export const CAUSES = {
     title: 'Monitor stood still',
     todo: 'See whether the monitor’s own machine was suspended or overloaded.',
   },
+  resolver: {
+    ...OURS,
+    title: 'Host name not looked up',
+    todo: 'See whether the name servers of this machine answer: the name may be fine.',
+  },
+  local_limit: {
+    ...OURS,
+    title: 'This machine allowed no connection',
+    todo: 'See whether this machine has file descriptors, memory and ports to spare, and lets connections out.',
+  },
   aborted: { ...OURS, title: 'Check given up', todo: 'The monitor was stopping: the next check tells.' },
   outage: {
     ...OURS,

@@ -10,6 +10,7 @@ import { openTarget } from '../monitoring/look.ts';
 import { clearLoginBackoff, clearLoginBackoffIn, forgetHealth } from '../monitoring/health-store.ts';
 import { judge, type Verdict } from '../monitoring/rules/verdict.ts';
 import { fingerprint } from '../provisioning/host-key.ts';
+import { VpsConnection } from '../provisioning/vps-connection.ts';
 import { probeService } from '../provisioning/vps-status.ts';
 import type { NewVps } from './new-vps.ts';
 import { RefusedError, theVps } from './the-vps.ts';
@@ -93,22 +94,23 @@ export type NewPin =
 export const repinHostKey = ({ db }: App, actor: Actor, vpsId: string, pin: NewPin): Promise<void> =>
   write(db, (tx) => {
     const vps = theVps(tx, actor, vpsId);
-    const { userId } = vps;
-    const sshHostKey = pin.kind === 'given' ? pin.hostKey : pin.kind === 'offered' ? offeredKey(tx, vps, pin) : null;
-    tx.update(subscriptions).set({ sshHostKey }).where(eq(subscriptions.id, vpsId)).run();
-    clearLoginBackoffIn(tx, userId);
-    noteAdminAction(tx, adminName(actor), { userId, vpsId }, 'host_key_repinned');
+    const hostKey = pin.kind === 'given' ? pin.hostKey : pin.kind === 'offered' ? offeredKey(tx, vps, pin) : null;
+    tx.update(subscriptions).set({ sshHostKey: hostKey }).where(eq(subscriptions.id, vpsId)).run();
+    clearLoginBackoffIn(tx, vps.userId);
+    noteAdminAction(tx, adminName(actor), { userId: vps.userId, vpsId }, 'host_key_repinned');
     publish(tx, { kind: 'vps', vpsIds: [vpsId] });
   });
 
 function offeredKey(
   tx: Transaction,
-  { userId, vpsIpAddress }: Subscription,
+  vps: Subscription,
   { fingerprint: wanted }: { readonly fingerprint: string },
 ): string {
-  const hostKey = tx.select().from(healthChecks).where(eq(healthChecks.userId, userId)).get()?.offeredHostKey;
+  const hostKey = tx.select().from(healthChecks).where(eq(healthChecks.userId, vps.userId)).get()?.offeredHostKey;
   if (hostKey == null || fingerprint(hostKey) !== wanted)
-    throw new RefusedError(`${wanted} is not the key that ${vpsIpAddress} has shown last; compare them once more`);
+    throw new RefusedError(
+      `the key ${wanted} is not the one that ${vps.vpsIpAddress} has shown last; compare them once more`,
+    );
   return hostKey;
 }
 
@@ -124,7 +126,9 @@ export async function testVps(app: App, id: string): Promise<VpsTest> {
   if (!subscription) throw new RefusedError(`there is no VPS with the id ${id}`);
   const target = openTarget(app, subscription);
   if ('kind' in target) return { verdict: target, durationMs: null, hostKey: null };
-  const { result, durationMs, hostKey } = await probeService(target, app.settings);
+  const connection = new VpsConnection(target, app.settings);
+  const { result, durationMs, hostKey } = await probeService(connection);
+  await connection.close();
   if (hostKey !== null) await clearLoginBackoff(app.db, subscription.userId);
   return { verdict: judge(result, { graceUsed: true }), durationMs, hostKey };
 }

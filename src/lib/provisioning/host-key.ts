@@ -9,15 +9,22 @@ function typeOf(blob: Buffer): string {
 
 const KEY_TYPE = /^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521))$/;
 
+/** RSA keys of 16,384 bits, the largest that OpenSSH makes, have 2,077. */
+const LARGEST_HOST_KEY_BYTES = 2_200;
+
+/** Whether a host may own this key: what is larger was made to cost time, or space where it is pinned. */
+export const isOrdinaryHostKey = (blob: Buffer): boolean => blob.length <= LARGEST_HOST_KEY_BYTES;
+
 /** A host key as it stands in known_hosts and is pinned: `ssh-ed25519 AAAA…`. */
 export const formatHostKey = (blob: Buffer): string => `${typeOf(blob)} ${blob.toString('base64')}`;
 
 /** The fingerprint that `ssh-keygen -l` prints: `SHA256:…`. */
 export const fingerprint = (hostKey: string): string =>
+  // A digest of 32 bytes ends in one `=`.
   `SHA256:${createHash('sha256')
     .update(Buffer.from(hostKey.split(' ')[1] ?? '', 'base64'))
     .digest('base64')
-    .replace(/=+$/, '')}`;
+    .slice(0, -1)}`;
 
 /**
  * The pin for what a person gave: a line of known_hosts or of a `.pub` file, with or without host name and comment.

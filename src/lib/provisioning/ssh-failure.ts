@@ -18,6 +18,8 @@ export type SSHFailureCode = CauseAmong<
   | 'no_exit_status'
   | 'key_invalid'
   | 'target_invalid'
+  | 'resolver'
+  | 'local_limit'
   | 'stalled'
   | 'aborted'
 >;
@@ -30,36 +32,68 @@ export class SSHCommandError extends Error {
   override readonly name = 'SSHCommandError';
   readonly code: SSHFailureCode;
   readonly phase: SSHPhase;
+  /** Whether the host may have begun with the command; false only where it certainly has not. */
+  readonly sent: boolean;
   readonly offeredHostKey: string | null;
-  constructor(code: SSHFailureCode, phase: SSHPhase, message: string, offeredHostKey: string | null = null) {
+  constructor(
+    code: SSHFailureCode,
+    phase: SSHPhase,
+    message: string,
+    { sent = false, offeredHostKey = null }: { readonly sent?: boolean; readonly offeredHostKey?: string | null } = {},
+  ) {
     super(message);
     this.code = code;
     this.phase = phase;
+    this.sent = sent;
     this.offeredHostKey = offeredHostKey;
   }
 }
 
+type Meaning = {
+  readonly failure: SSHFailureCode;
+  readonly codes: readonly string[];
+  readonly says: (code: string, phase: SSHPhase) => string;
+};
+
+const OUR_MACHINE = {
+  failure: 'local_limit',
+  says: (code: string) => `the monitor's own machine allowed no connection (${code})`,
+} as const;
+
+/** Codes of the system. Where a name has several addresses and so an attempt several errors, the first of these counts. */
+const MEANINGS: readonly Meaning[] = [
+  { failure: 'refused', codes: ['ECONNREFUSED'], says: () => 'the host refused the connection' },
+  {
+    failure: 'reset',
+    codes: ['ECONNRESET', 'EPIPE', 'ECONNABORTED'],
+    says: (_, phase) => `the connection broke (${phase})`,
+  },
+  // An address could not even be tried, so that the silence of another one says little.
+  { ...OUR_MACHINE, codes: ['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM'] },
+  { failure: 'timeout', codes: ['ETIMEDOUT'], says: (_, phase) => `no answer from the host's network (${phase})` },
+  {
+    failure: 'unreachable',
+    codes: ['EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'ENETDOWN'],
+    says: () => 'there is no route to the host',
+  },
+  // No port left, no IPv6 here, or a packet filter of this machine says no. Last: a host may have an IPv4 address, too.
+  { ...OUR_MACHINE, codes: ['EADDRNOTAVAIL', 'EADDRINUSE', 'EAGAIN', 'EAFNOSUPPORT', 'EACCES', 'EPERM'] },
+];
+
 /** What an error of the socket means, and how to say it. */
 export function describeSocketError(error: NodeJS.ErrnoException, phase: SSHPhase): [SSHFailureCode, string] {
-  switch (error.code) {
-    case 'ECONNREFUSED':
-      return ['refused', 'the host refused the connection'];
-    case 'ETIMEDOUT':
-      return ['timeout', `no answer from the host's network (${phase})`];
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-    case 'EAI_FAIL':
-      return ['dns', 'the host name is not known'];
-    case 'EHOSTUNREACH':
-    case 'ENETUNREACH':
-    case 'EHOSTDOWN':
-    case 'ENETDOWN':
-      return ['unreachable', 'there is no route to the host'];
-    case 'ECONNRESET':
-    case 'EPIPE':
-    case 'ECONNABORTED':
-      return ['reset', `the connection broke (${phase})`];
-    default:
-      return ['protocol', cleanRemoteText(`${error.code ?? 'unknown error'} (${phase})`)];
+  const all = error instanceof AggregateError ? (error.errors as NodeJS.ErrnoException[]) : [error];
+  for (const { failure, codes, says } of MEANINGS) {
+    const code = all.map((one) => one.code ?? '').find((one) => codes.includes(one));
+    if (code !== undefined) return [failure, says(code, phase)];
   }
+  return ['protocol', cleanRemoteText(`${error.code ?? 'unknown error'} (${phase})`)];
+}
+
+/** What it means that a host name was not found out. Source: getaddrinfo(3), under the names that Node gives it. */
+export function describeLookupError(error: NodeJS.ErrnoException): [SSHFailureCode, string] {
+  if (error.code === 'ENOTFOUND') return ['dns', 'the host name is not known'];
+  const [failure, message] = describeSocketError(error, 'connect');
+  if (failure === 'local_limit') return [failure, message];
+  return ['resolver', cleanRemoteText(`the host name could not be looked up (${error.code ?? 'unknown error'})`)];
 }

@@ -11,7 +11,7 @@ import {
 } from '../circuit-breaker.ts';
 import { isWithheld, restartFollows, type HealingDecision, type NoHealing, type Withheld } from './healing.ts';
 import { advanceLogin } from './login-backoff.ts';
-import type { Verdict } from './verdict.ts';
+import { isUnseen, type Verdict } from './verdict.ts';
 
 /** What is known of a VPS between two checks: its row without keys and bookkeeping. */
 export type HealthState = Omit<HealthCheck, 'id' | 'userId' | 'createdAt' | 'updatedAt' | keyof CircuitBreakerState> &
@@ -224,7 +224,7 @@ function afterNoRestart(failed: HealthState, reason: NoHealing, context: Context
 /** The state after a restart has ended, or after nobody could see how it ended. */
 export function endRestart(state: HealthState, end: RestartEnd, breaker: BreakerSettings): Transition {
   const { outcome, at, requested, maintenance } = end;
-  if (outcome.outcome === 'interrupted') return { next: state, events: [] };
+  if (outcome.outcome === 'interrupted' || isUnseen(outcome)) return { next: state, events: [] };
   const wasFine = state.status === 'healthy' && state.lastErrorCode === null;
   if (outcome.outcome === 'succeeded') {
     const onRequest = requested && (wasFine || maintenance);

@@ -27,6 +27,10 @@ export type Verdict =
   /** Our own fault: says nothing about the VPS. */
   | { readonly kind: 'inconclusive'; readonly cause: OwnFault; readonly message: string };
 
+/** Whether it is our own fault that nobody saw how a restart ended: the next look tells. */
+export const isUnseen = (outcome: RestartOutcome): boolean =>
+  outcome.outcome === 'unknown' && outcome.code !== 'odd_answer' && isOurFault(outcome.code);
+
 /** Whether nothing came back from the host, which may as well be the fault of our own network. */
 export const isSilent = (verdict: Verdict): boolean => verdict.kind === 'unreachable' && traitsOf(verdict.cause).silent;
 
