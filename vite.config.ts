@@ -22,7 +22,7 @@ export default defineConfig(({ command }) => ({
         extends: true,
         test: {
           name: 'unit',
-          include: ['src/**/*.test.ts', 'cli/**/*.test.ts', 'demo/**/*.test.ts'],
+          include: ['src/**/*.test.ts', 'cli/**/*.test.ts', 'demo/**/*.test.ts', 'lint/**/*.test.ts'],
           // Tests of accounts hash real passwords, which is slow on purpose.
           testTimeout: 20_000,
         },

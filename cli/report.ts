@@ -1,5 +1,5 @@
 import { readFileSync } from 'node:fs';
-import { SourceMap } from 'node:module';
+import { SourceMap, type SourceMapPayload } from 'node:module';
 import { dirname, relative, resolve } from 'node:path';
 import { inspect } from 'node:util';
 import { ConfigurationError } from '../src/lib/config.ts';
@@ -30,7 +30,7 @@ const withSources = (stack: string): string =>
     /(?<=[( ])((?:\/|[A-Z]:\\)[^\n()]*\.cjs):(\d+):(\d+)/g,
     (place, file: string, line: string, column: string) => {
       try {
-        const map = new SourceMap(JSON.parse(readFileSync(`${file}.map`, 'utf8')));
+        const map = new SourceMap(JSON.parse(readFileSync(`${file}.map`, 'utf8')) as SourceMapPayload);
         const origin = map.findOrigin(Number(line), Number(column));
         return 'fileName' in origin
           ? `${relative('', resolve(dirname(file), origin.fileName))}:${origin.lineNumber}:${origin.columnNumber}`

@@ -114,6 +114,18 @@ function tellAdmins(outcome: CheckOutcome): Announcement[] {
         if (kind && isNewError(outcome)) told.push(say(kind, incident ? '' : `${at.getTime()}`));
         break;
       }
+      // The journal has these; no admin is told.
+      case 'healthy':
+      case 'recovered':
+      case 'restarted':
+      case 'restarted_on_request':
+      case 'restart_withheld':
+      case 'trial_failed':
+      case 'grace_given':
+      case 'maintenance_noted':
+      case 'maintenance_began':
+      case 'maintenance_ended':
+        break;
     }
   if (next.circuitState !== 'closed' && incident?.circuitOpenedAt && incident.acknowledgedAt === null) {
     const days = Math.floor((at.getTime() - incident.circuitOpenedAt.getTime()) / DAY_MS);

@@ -210,7 +210,7 @@ describe('advance', () => {
   });
 
   it('gives that grace once, however long the unit stays between two states', () => {
-    const stuck: Verdict = { ...NOT_ACTIVE, transitional: true } as Verdict;
+    const stuck: Verdict = { ...NOT_ACTIVE, transitional: true };
     const { state } = run([
       check(0, ACTIVATING),
       check(1, stuck, restart(FAILED)),

@@ -41,7 +41,7 @@ export function judge(result: ProbeResult, { graceUsed }: { readonly graceUsed: 
       const { code: cause, message, offeredHostKey } = result;
       return isOurFault(cause)
         ? { kind: 'inconclusive', cause, message }
-        : { kind: 'unreachable', cause, message, offeredHostKey };
+        : { kind: 'unreachable', cause, message, offeredHostKey: offeredHostKey ?? null };
     }
     case 'sudo_refused':
     case 'odd_answer':
@@ -79,6 +79,8 @@ function judgeState(
         cause: 'unit_broken',
         message: `systemd cannot load the service (${unit?.loadState})`,
       };
+    case null:
+      break;
   }
   const transitional = activeState === 'activating' || activeState === 'deactivating';
   if (transitional && !graceUsed)
