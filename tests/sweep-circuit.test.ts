@@ -343,7 +343,11 @@ describe('a restart', () => {
     ward.host.set({ state: 'inactive' });
     ward.host.refuseSudo('restart', 'sudo: a password is required');
     await ward.sweep();
-    expect(ward.state()).toMatchObject({ status: 'unhealthy', lastErrorCode: 'sudo_refused', consecutiveFailures: 1 });
+    expect(ward.state()).toMatchObject({
+      status: 'unhealthy',
+      lastErrorCode: 'restart_refused',
+      consecutiveFailures: 1,
+    });
   });
 
   it('that breaks the connection is sent once, and judged by a second look over a fresh one', async () => {

@@ -2,6 +2,9 @@ import { eq } from 'drizzle-orm';
 import { describe, expect, it } from 'vitest';
 import { healthChecks, subscriptions, type Subscription } from '../src/lib/db/schema.ts';
 import type { App } from '../src/lib/app.ts';
+import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
+import { repinHostKey } from '../src/lib/fleet-admin/fleet-admin.ts';
+import { fingerprint } from '../src/lib/provisioning/host-key.ts';
 import { addTestVps, ledgerOf, letTimePass, openWard, startTestHost, stateOf, until } from './support/scratch-app.ts';
 
 const MINUTE_MS = 60_000;
@@ -243,6 +246,20 @@ describe('the host key', () => {
     expect(host.dials()).toBe(3);
     expect(host.commands()).toEqual(before);
     expect(subscriptionOf(app, id)?.sshHostKey).toBe(pinned);
+    // The new one is kept to be compared, and trusted only if it is the one that was meant.
+    const offered = host.shownHostKey();
+    expect(state()?.offeredHostKey).toBe(offered);
+    expect(state()?.lastError).toContain(fingerprint(offered));
+    expect(state()?.lastError).toContain(fingerprint(pinned));
+    await expect(
+      repinHostKey(app, LOCAL_OPERATOR, id, { kind: 'offered', fingerprint: fingerprint(pinned) }),
+    ).rejects.toThrow('compare them once more');
+    await repinHostKey(app, LOCAL_OPERATOR, id, { kind: 'offered', fingerprint: fingerprint(offered) });
+    expect(subscriptionOf(app, id)?.sshHostKey).toBe(offered);
+    expect(state()?.offeredHostKey).toBeNull();
+    host.set({ state: 'active' });
+    await sweep();
+    expect(state()).toMatchObject({ status: 'healthy', offeredHostKey: null });
   });
 
   it('is changed, too, when the host offers a key of another type only', async () => {
@@ -253,7 +270,8 @@ describe('the host key', () => {
     host.changeHostKey('ecdsa');
     await host.start();
     await sweep();
-    expect(state()).toMatchObject({ status: 'down', lastErrorCode: 'host_key_changed' });
+    const offeredHostKey = host.shownHostKey();
+    expect(state()).toMatchObject({ status: 'down', lastErrorCode: 'host_key_changed', offeredHostKey });
     expect(subscriptionOf(app, id)?.sshHostKey).toBe(pinned);
   });
 

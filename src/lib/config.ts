@@ -159,6 +159,8 @@ export function parseSettings(environment: Environment): Settings {
     return value;
   };
   const cron = (name: Name): string => {
+    // Known to be one; and to ask costs a short command as much as all its work.
+    if (given(name) === DEFAULTS[name]) return DEFAULTS[name];
     const fields = given(name).split(/\s+/);
     let valid = fields.length === 5 || fields.length === 6;
     try {
@@ -169,6 +171,7 @@ export function parseSettings(environment: Environment): Settings {
     if (!valid) refuse(name, 'a cron expression of five fields, or six with seconds first, such as */1 * * * *');
     return fields.join(' ');
   };
+  let sampleValid: number | undefined;
   const notifications = (): NotificationSettings => {
     // Its value is not shown: it may hold a password.
     const url = (name: Name, protocols: readonly string[], example: string): string => {
@@ -240,7 +243,10 @@ export function parseSettings(environment: Environment): Settings {
     gracePeriodCron: cron('GRACE_PERIOD_CRON'),
     gracePeriodMs: integer('GRACE_PERIOD_DAYS', 0, 3_650, 'days') * DAY_MS,
     history: {
-      sampleValidMs: sampleValidMs(given('HEALTH_CHECK_CRON')),
+      // Worked out when it is asked for: most commands do not, and it takes two dozen runs of the schedule.
+      get sampleValidMs() {
+        return (sampleValid ??= sampleValidMs(given('HEALTH_CHECK_CRON')));
+      },
       // Each at least as long as the pages look back on it.
       detailMs: integer('HISTORY_DETAIL_HOURS', 2, 168, 'hours') * HOUR_MS,
       tenMinutesMs: integer('HISTORY_10MIN_DAYS', 2, 90, 'days') * DAY_MS,

@@ -2,6 +2,7 @@ import type { App } from '../app.ts';
 import { UNIT_NAME } from '../config.ts';
 import { DecryptionError, decryptToken, privateKeyPlace } from '../crypto/encryption.ts';
 import type { Subscription } from '../db/schema.ts';
+import { isOurFault, type OwnFault } from '../facts/cause.ts';
 import type { UnitFacts } from '../facts/unit-state.ts';
 import { parsePrivateKey } from '../provisioning/private-key.ts';
 import { SSHCommandError } from '../provisioning/ssh-failure.ts';
@@ -11,7 +12,7 @@ import type { DueVps } from './fleet.ts';
 import { decideHealing, type HealingDecision } from './rules/healing.ts';
 import { maintenanceAt } from './rules/maintenance.ts';
 import type { Check } from './rules/transition.ts';
-import { judge, type Cause, type Verdict } from './rules/verdict.ts';
+import { judge, type Verdict } from './rules/verdict.ts';
 import type { StallWatch } from './stall-watch.ts';
 
 /** What a look at one VPS has found, before anything is done about it. */
@@ -38,7 +39,7 @@ export function openTarget(
   app: App,
   subscription: Subscription,
 ): VpsTarget | Extract<Verdict, { kind: 'inconclusive' }> {
-  const inconclusive = (cause: Cause, message: string) => ({ kind: 'inconclusive', cause, message }) as const;
+  const inconclusive = (cause: OwnFault, message: string) => ({ kind: 'inconclusive', cause, message }) as const;
   const { vpsIpAddress, sshPrivateKey, serviceName } = subscription;
   if (!vpsIpAddress) return inconclusive('target_invalid', 'no address is stored for this VPS');
   if (!sshPrivateKey) return inconclusive('key_unreadable', 'no private key is stored for this VPS');
@@ -56,7 +57,7 @@ export function openTarget(
   } catch (error) {
     if (error instanceof DecryptionError)
       return inconclusive('key_unreadable', `the private key cannot be read: ${error.message}`);
-    if (error instanceof SSHCommandError) return inconclusive(error.code, error.message);
+    if (error instanceof SSHCommandError && isOurFault(error.code)) return inconclusive(error.code, error.message);
     throw error;
   }
 }

@@ -37,11 +37,7 @@ export function parseHostKey(text: string): string | null {
   return at >= 0 && typeOf(blob) === words[at] ? formatHostKey(blob) : null;
 }
 
-/** The signature algorithms a host with this pinned key can use: no other key of the host may stand in for it. */
-export function algorithmsOf(pinned: string): ServerHostKeyAlgorithm[] {
-  const type = pinned.split(' ')[0] ?? '';
-  return type === 'ssh-rsa' ? ['rsa-sha2-512', 'rsa-sha2-256'] : [type as ServerHostKeyAlgorithm];
-}
+const typeOfPin = (pinned: string): string => pinned.split(' ')[0] ?? '';
 
 /** What is asked of a host that is not pinned yet, the strongest first. */
 export const PREFERRED_ALGORITHMS: ServerHostKeyAlgorithm[] = [
@@ -52,3 +48,16 @@ export const PREFERRED_ALGORITHMS: ServerHostKeyAlgorithm[] = [
   'rsa-sha2-512',
   'rsa-sha2-256',
 ];
+
+/**
+ * What is asked of a host with this pinned key: its type before all others, so that no other key of the host comes in its
+ * place. The others are for one that has lost it: what it has now is never accepted, but can be shown.
+ */
+export function pinnedFirst(pinned: string): ServerHostKeyAlgorithm[] {
+  const type = typeOfPin(pinned);
+  const own = (name: ServerHostKeyAlgorithm): boolean => (type === 'ssh-rsa' ? name.startsWith('rsa-') : name === type);
+  return PREFERRED_ALGORITHMS.toSorted((a, b) => Number(own(b)) - Number(own(a)));
+}
+
+/** `ssh-ed25519 SHA256:…`. */
+export const nameHostKey = (hostKey: string): string => `${typeOfPin(hostKey)} ${fingerprint(hostKey)}`;

@@ -1,9 +1,11 @@
+import type { CauseAmong } from '../facts/cause.ts';
 import { cleanRemoteText } from '../facts/remote-text.ts';
 
 /** How far the attempt came: RFC 4253 (handshake), RFC 4252 (auth), RFC 4254 (channel, command). */
 export type SSHPhase = 'connect' | 'handshake' | 'auth' | 'channel' | 'command';
 
-export type SSHFailureCode =
+/** Whose fault each of them is stands in the table of causes. */
+export type SSHFailureCode = CauseAmong<
   | 'refused'
   | 'timeout'
   | 'dns'
@@ -14,28 +16,36 @@ export type SSHFailureCode =
   | 'host_key_changed'
   | 'output_limit'
   | 'no_exit_status'
-  /** Our own faults: nothing is learned about the host. */
   | 'key_invalid'
   | 'target_invalid'
-  /** The resolver did not answer, or not in time. */
   | 'resolver'
-  /** This machine is out of descriptors, memory or ports, or lets nobody out. */
   | 'local_limit'
   | 'stalled'
-  | 'aborted';
+  | 'aborted'
+>;
 
-/** Why there is no exit code. The message is one clean line that says what was seen. */
+/**
+ * Why there is no exit code. The message is one clean line that says what was seen; `offeredHostKey` is the key that the
+ * host has shown instead of the pinned one.
+ */
 export class SSHCommandError extends Error {
   override readonly name = 'SSHCommandError';
   readonly code: SSHFailureCode;
   readonly phase: SSHPhase;
   /** Whether the host may have begun with the command; false only where it certainly has not. */
   readonly sent: boolean;
-  constructor(code: SSHFailureCode, phase: SSHPhase, message: string, sent = false) {
+  readonly offeredHostKey: string | null;
+  constructor(
+    code: SSHFailureCode,
+    phase: SSHPhase,
+    message: string,
+    { sent = false, offeredHostKey = null }: { readonly sent?: boolean; readonly offeredHostKey?: string | null } = {},
+  ) {
     super(message);
     this.code = code;
     this.phase = phase;
     this.sent = sent;
+    this.offeredHostKey = offeredHostKey;
   }
 }
 

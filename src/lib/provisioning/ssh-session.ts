@@ -2,7 +2,14 @@ import net from 'node:net';
 import ssh2, { type ClientChannel, type ParsedKey, type PublicKeyAuthMethod } from 'ssh2';
 import { cleanRemoteText } from '../facts/remote-text.ts';
 import { CommandRecord } from './command-record.ts';
-import { algorithmsOf, formatHostKey, isOrdinaryHostKey, parseHostKey, PREFERRED_ALGORITHMS } from './host-key.ts';
+import {
+  nameHostKey,
+  pinnedFirst,
+  formatHostKey,
+  isOrdinaryHostKey,
+  parseHostKey,
+  PREFERRED_ALGORITHMS,
+} from './host-key.ts';
 import { findAddresses } from './name-lookup.ts';
 import { PacedSocket } from './paced-socket.ts';
 import { parsePrivateKey } from './private-key.ts';
@@ -159,11 +166,11 @@ export class SSHSession {
     return waiter;
   }
 
-  #fail(code: SSHFailureCode, message: string, sent = this.#isSent): void {
+  #fail(code: SSHFailureCode, message: string, known: { sent?: boolean; offeredHostKey?: string } = {}): void {
     if (this.#failure !== null) return;
     this.#failure =
       this.#doubt === null || SAYS_NOTHING.includes(code)
-        ? new SSHCommandError(code, this.#phase, message, sent)
+        ? new SSHCommandError(code, this.#phase, message, { sent: this.#isSent, ...known })
         : new SSHCommandError('resolver', this.#phase, `${this.#doubt}; at its last known address: ${message}`);
     clearTimeout(this.#deadline);
     this.#over.abort();
@@ -177,7 +184,7 @@ export class SSHSession {
     setImmediate(() => {
       clearTimeout(this.#goodbye);
       const waiter = this.#release();
-      this.#failure ??= new SSHCommandError('reset', this.#phase, 'the connection was closed', this.#isSent);
+      this.#failure ??= new SSHCommandError('reset', this.#phase, 'the connection was closed', { sent: this.#isSent });
       if (this.#result !== null) waiter?.resolve(this.#result);
       else waiter?.reject(this.#failure);
       this.#closed.resolve(undefined);
@@ -258,7 +265,7 @@ export class SSHSession {
         username,
         // Ours is the one deadline; this one also counts the time spent queueing in a busy process.
         readyTimeout: 0,
-        algorithms: { ...ALGORITHMS, serverHostKey: pinned === null ? PREFERRED_ALGORITHMS : algorithmsOf(pinned) },
+        algorithms: { ...ALGORITHMS, serverHostKey: pinned === null ? PREFERRED_ALGORITHMS : pinnedFirst(pinned) },
         // A parsed key, which the types do not know: text behind a passphrase would block for 190 ms at every login.
         authHandler: [{ type: 'publickey', username, key } as unknown as PublicKeyAuthMethod],
         // Synchronous, and a literal boolean: ssh2 takes any truthy value, a promise too, for consent.
@@ -283,7 +290,8 @@ export class SSHSession {
     }
     this.#fail(
       'host_key_changed',
-      'the host shows another key than the pinned one: it was reinstalled, or someone is in between',
+      `the host shows the key ${nameHostKey(shown)}, and not the pinned ${nameHostKey(expected)}: it was reinstalled, or someone is in between`,
+      { offeredHostKey: shown },
     );
     return false;
   }
@@ -345,7 +353,8 @@ export class SSHSession {
       this.#client.exec(command, (error, channel) => {
         // The end of the connection is told here, too; then nobody knows how far the command had come.
         if (this.#hasEnded) return;
-        if (error) this.#fail('protocol', `the host opened no channel: ${cleanRemoteText(error.message)}`, false);
+        if (error)
+          this.#fail('protocol', `the host opened no channel: ${cleanRemoteText(error.message)}`, { sent: false });
         else this.#listenToCommand(channel);
       });
       this.#isSent = true;

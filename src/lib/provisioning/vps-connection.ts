@@ -18,7 +18,7 @@ export type SSHLimits = {
 export type Answer =
   | ({ readonly ok: true } & SSHCommandResult)
   /** `sent`: the host may have begun with the command. */
-  | { readonly ok: false; readonly code: SSHFailureCode; readonly message: string; readonly sent: boolean };
+  | (Pick<SSHCommandError, 'code' | 'message' | 'sent' | 'offeredHostKey'> & { readonly ok: false });
 
 export type Order = {
   readonly command: string;
@@ -86,7 +86,7 @@ async function settle<T extends object>(
     return { ok: true, ...(await call) };
   } catch (error) {
     if (!(error instanceof SSHCommandError)) throw error;
-    const { code, message, sent } = error;
-    return { ok: false, code, message, sent };
+    const { code, message, sent, offeredHostKey } = error;
+    return { ok: false, code, message, sent, offeredHostKey };
   }
 }

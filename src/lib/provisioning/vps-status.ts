@@ -10,7 +10,13 @@ import type { SSHLimits, VpsConnection } from './vps-connection.ts';
 export type ProbeResult =
   | { readonly kind: 'state'; readonly activeState: string; readonly exitCode: number; readonly unit: UnitFacts | null }
   | { readonly kind: 'sudo_refused'; readonly message: string }
-  | { readonly kind: 'no_answer'; readonly code: SSHFailureCode; readonly message: string }
+  | {
+      readonly kind: 'no_answer';
+      readonly code: SSHFailureCode;
+      readonly message: string;
+      /** The key that the host has shown instead of the pinned one. */
+      readonly offeredHostKey?: string | null;
+    }
   | { readonly kind: 'odd_answer'; readonly message: string };
 
 export type Probe = {
@@ -43,7 +49,12 @@ export async function probeService(vps: VpsConnection, signal?: AbortSignal): Pr
   const durationMs = Math.round(performance.now() - startedAt);
   if (!answer.ok)
     return {
-      result: { kind: 'no_answer', code: answer.code, message: answer.message },
+      result: {
+        kind: 'no_answer',
+        code: answer.code,
+        message: answer.message,
+        offeredHostKey: answer.offeredHostKey,
+      },
       durationMs,
       hostKey: null,
       unitText: '',

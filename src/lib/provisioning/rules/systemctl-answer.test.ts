@@ -51,7 +51,7 @@ describe('the answer to is-active', () => {
     'We trust you have received the usual lecture from the local System Administrator.\n\nsudo: a password is required',
   ])('is a refusal by sudo in %o', (stderr) => {
     expect(readState(said(`${stderr}\n`))).toMatchObject({ kind: 'sudo_refused' });
-    expect(restart(`${stderr.replace('is-active', 'restart')}\n`)).toMatchObject({ code: 'sudo_refused' });
+    expect(restart(`${stderr.replace('is-active', 'restart')}\n`)).toMatchObject({ code: 'restart_refused' });
   });
 
   it.each([

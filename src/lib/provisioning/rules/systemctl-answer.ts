@@ -49,7 +49,7 @@ export function readState({ exitCode, stdout, stderr }: Said): StateRead {
 }
 
 export type RestartFailure = {
-  readonly code: 'restart_failed' | 'start_limit' | 'sudo_refused' | 'unit_missing' | 'unit_masked';
+  readonly code: 'restart_failed' | 'start_limit' | 'restart_refused' | 'unit_missing' | 'unit_masked';
   readonly message: string;
 };
 
@@ -62,7 +62,7 @@ export function readFailedRestart(
 ): RestartFailure {
   const text = said.stderr || said.stdout;
   const clean = cleanRemoteText(text);
-  if (speaksSudo(text)) return { code: 'sudo_refused', message: `restart not permitted: ${clean}` };
+  if (speaksSudo(text)) return { code: 'restart_refused', message: `restart not permitted: ${clean}` };
   // Where the account may not read what the unit is, the refusal tells.
   const refusal = linesOf(text).find((line) => line.startsWith('Failed to restart ')) ?? '';
   if (/ not found\.?$/.test(refusal))
