@@ -48,7 +48,10 @@ const short = Array.from({ length: VPSS }, (_, index) => windowOf(index, 120));
 const long = Array.from({ length: VPSS }, (_, index) => windowOf(index, 6 * 1_440));
 timeAsking(long, now.getTime());
 say('asking one window of two hours', `${timeAsking(short, now.getTime()).toFixed(1)} µs`);
-say('asking one window of six days, which is open most of the time', `${timeAsking(long, now.getTime()).toFixed(1)} µs`);
+say(
+  'asking one window of six days, which is open most of the time',
+  `${timeAsking(long, now.getTime()).toFixed(1)} µs`,
+);
 
 const scratch = scratchEnvironment();
 const app = await openApp(scratch.environment);
