@@ -44,3 +44,29 @@ export function instantOf(timeZone: string, wallMs: number): number {
   const showsIt = (offset: number): boolean => offsetMs(timeZone, wallMs - offset) === offset;
   return before !== after && !showsIt(before) && showsIt(after) ? wallMs - after : wallMs - before;
 }
+
+const DAY_AND_TIME =
+  /^(?<day>\d{4}-\d\d-\d\d)(?:[T ](?<minute>\d\d:\d\d)(?::(?<second>\d\d))?(?:(?<utc>Z)|(?<sign>[+-])(?<ahead>\d\d:?\d\d))?)?$/i;
+
+/**
+ * The instant that a person means by a day (its midnight) or a time of ISO 8601: `2026-12-24`, `2026-12-24T03:30`,
+ * `2026-12-24 03:30:00Z`, `2026-12-24T03:30+01:00`. By the clocks of `timeZone`, unless it says another zone itself. Null
+ * for any other form, and for what no calendar or clock shows.
+ */
+export function parseInstant(text: string, timeZone: string): Date | null {
+  const { day, minute = '00:00', second = '00', utc, sign, ahead } = DAY_AND_TIME.exec(text.trim())?.groups ?? {};
+  const iso = `${day}T${minute}:${second}.000Z`;
+  const wallMs = Date.parse(iso);
+  // JavaScript takes 31 February for 3 March, and 24:00 for the day after.
+  if (Number.isNaN(wallMs) || new Date(wallMs).toISOString() !== iso) return null;
+  if (utc !== undefined) return new Date(wallMs);
+  if (ahead === undefined) return new Date(instantOf(timeZone, wallMs));
+  const [hours, minutes] = [Number(ahead.slice(0, 2)), Number(ahead.slice(-2))];
+  if (hours > 14 || minutes > 59) return null;
+  const offset = hours * HOUR_MS + minutes * 60_000;
+  return new Date(sign === '-' ? wallMs + offset : wallMs - offset);
+}
+
+/** `2026-12-24 03:30`, as the clocks of a zone show it. */
+export const wallTimeInWords = (timeZone: string, at: Date): string =>
+  new Date(wallTimeAt(timeZone, at.getTime())).toISOString().slice(0, 16).replace('T', ' ');
