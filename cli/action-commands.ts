@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import type { App } from '../src/lib/app.ts';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
-import { editVps, readEditable } from '../src/lib/fleet-admin/edit-vps.ts';
+import { editVps } from '../src/lib/fleet-admin/edit-vps.ts';
+import { readEditable } from '../src/lib/views/vps-form-read.ts';
 import { RefusedError } from '../src/lib/fleet-admin/fleet-admin.ts';
 import { listRestartLedger } from '../src/lib/views/fleet-read.ts';
 import { parseVpsEdit } from '../src/lib/fleet-admin/new-vps.ts';

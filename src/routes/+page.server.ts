@@ -1,7 +1,7 @@
 import { error, fail, redirect } from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
-import { actOnMany } from '$lib/fleet-admin/bulk';
+import { actOnMany } from '$lib/fleet-admin/vps-actions';
 import { bulkInWords, parseBulkAction } from '$lib/views/bulk-words';
 import { readFleetList } from '$lib/views/fleet-list';
 import { parseFleetQuery } from '$lib/views/fleet-query';

@@ -1,6 +1,6 @@
 import type { RequestEvent } from '@sveltejs/kit';
 import type { VpsDescription } from '$lib/fleet-admin/new-vps';
-import { shortDuration } from '$lib/views/fleet-words';
+import { shortDuration } from '$lib/facts/time-words';
 
 /** The text fields of a posted form; what is missing or a file is empty. */
 export async function fieldsOf<Name extends string>(

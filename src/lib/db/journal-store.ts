@@ -1,6 +1,5 @@
 import { and, asc, desc, eq, gt, type SQL } from 'drizzle-orm';
-import type { App } from '../app.ts';
-import type { Transaction } from './client.ts';
+import type { Database, Transaction } from './client.ts';
 import { healthEvents } from './schema.ts';
 import type { JournalActor, JournalDetail, JournalEntry } from '../facts/journal.ts';
 
@@ -43,7 +42,7 @@ export type JournalQuery = {
 };
 
 /** Events after `afterId`, oldest first, of one VPS or of all: for people at the machine, so nothing is left out. */
-export function readJournal({ db }: Pick<App, 'db'>, { afterId, vpsId, limit, latest }: JournalQuery): JournalRow[] {
+export function readJournal(db: Database, { afterId, vpsId, limit, latest }: JournalQuery): JournalRow[] {
   const where: SQL | undefined = and(
     gt(healthEvents.id, afterId),
     vpsId === null ? undefined : eq(healthEvents.vpsId, vpsId),

@@ -13,7 +13,16 @@ export const ADMIN_KINDS = [
 ] as const;
 export type NotificationKind = (typeof CUSTOMER_KINDS)[number] | (typeof ADMIN_KINDS)[number];
 
-export type { ChannelName } from '../notifications/channels/registry.ts';
+/** Every way to tell somebody something; `notifications/channels/registry.ts` has one for each name. */
+export const CHANNEL_NAMES = ['email', 'telegram', 'webhook'] as const;
+export type ChannelName = (typeof CHANNEL_NAMES)[number];
+
+/** Something to tell. The same kind is told once an incident, unless `occurrence` tells two of them apart. */
+export type Announcement = {
+  readonly kind: NotificationKind;
+  readonly audience: 'customer' | 'admin';
+  readonly occurrence: string;
+};
 
 /** The machine a message is about. All text in facts is clean: no control characters, no secret. */
 export type VpsFacts = {

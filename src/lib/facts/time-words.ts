@@ -47,3 +47,25 @@ export function spanInWords(fromMs: number, toMs: number): string {
   const to = `${days ? `${date(toMs)} ` : ''}${clock(toMs)}`;
   return `from ${from} to ${to} UTC (${durationInWords(toMs - fromMs)})`;
 }
+
+/** `90 s`, `4 min`, `3 h`, `5 days`: one unit, rounded down; seconds as long as each of them is awaited. */
+export function shortDuration(durationMs: number): string {
+  const seconds = Math.max(0, Math.floor(durationMs / 1000));
+  if (seconds < 120) return `${seconds} s`;
+  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
+  if (seconds < 48 * 3600) return `${Math.floor(seconds / 3600)} h`;
+  return `${Math.floor(seconds / 86_400)} days`;
+}
+
+export const count = (number: number, one: string, many = `${one}s`): string =>
+  `${number} ${number === 1 ? one : many}`;
+
+export const relativeTime = (at: Date, now: Date): string => `${shortDuration(now.getTime() - at.getTime())} ago`;
+
+/** `1.5 s`, `30 min`, `7 days`: the largest unit that says it without a rest. */
+export function exactDuration(ms: number): string {
+  if (ms > 0 && ms % 86_400_000 === 0) return count(ms / 86_400_000, 'day');
+  if (ms > 0 && ms % 3_600_000 === 0) return `${ms / 3_600_000} h`;
+  if (ms > 0 && ms % 60_000 === 0) return `${ms / 60_000} min`;
+  return ms >= 1_000 ? `${ms / 1_000} s` : `${ms} ms`;
+}

@@ -10,28 +10,6 @@ import { clearLoginBackoffIn, resetCircuitOf } from '../monitoring/health-store.
 import { RefusedError } from './fleet-admin.ts';
 import type { VpsEdit } from './new-vps.ts';
 
-/** What can be edited, as it is; the service as stored: null means the setting `MONITORED_SERVICE`. */
-export type EditableVps = Omit<VpsEdit, 'privateKey' | 'hostKey'>;
-
-/** Undefined: no such VPS, or not for this actor. */
-export const readEditable = ({ db }: App, actor: Actor, id: string): EditableVps | undefined =>
-  actor.role !== 'admin'
-    ? undefined
-    : db
-        .select({
-          email: users.email,
-          name: users.name,
-          host: subscriptions.vpsIpAddress,
-          port: subscriptions.sshPort,
-          user: subscriptions.sshUser,
-          service: subscriptions.serviceName,
-        })
-        .from(subscriptions)
-        .innerJoin(users, eq(users.id, subscriptions.userId))
-        .where(eq(subscriptions.id, id))
-        .all()
-        .map((row) => ({ ...row, host: row.host ?? '' }))[0];
-
 export type EditFields = Readonly<Record<'name' | 'host' | 'port' | 'user' | 'service', string>>;
 
 /**

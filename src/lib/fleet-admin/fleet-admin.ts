@@ -1,4 +1,4 @@
-import { and, asc, eq } from 'drizzle-orm';
+import { and, eq } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import { adminName, type Actor } from '../auth/actor.ts';
 import { encryptToken, privateKeyPlace } from '../crypto/encryption.ts';
@@ -127,14 +127,6 @@ export const cancelWindow = ({ db }: App, actor: Actor, vps: TheVps, windowId: s
     if (changes > 0) noteAdminAction(tx, by, asOwner(vps), 'maintenance_cancelled');
     return changes > 0;
   });
-
-export const listWindows = ({ db }: App, { userId }: TheVps): MaintenanceWindow[] =>
-  db
-    .select()
-    .from(maintenanceWindows)
-    .where(eq(maintenanceWindows.userId, userId))
-    .orderBy(asc(maintenanceWindows.startsAt))
-    .all();
 
 /** Pins another host key; null: the one of the next connection. For a machine that was reinstalled. */
 export const repinHostKey = ({ db }: App, actor: Actor, vps: TheVps, hostKey: string | null): Promise<void> =>

@@ -12,12 +12,11 @@ import {
   type StopSignals,
 } from './check-vps.ts';
 import type { DueVps } from './fleet.ts';
-import { restartCap } from './healing-limits.ts';
 import { LeaseLostError, recordChecks, type CheckRecord, type Recorded } from './health-store.ts';
 import { describeRecorded } from './rules/log-lines.ts';
 import { countsInPart, judgeSweep, pauseHealing, readMonitorState } from './monitor-state.ts';
 import type { StallWatch } from './stall-watch.ts';
-import { addLooks, grantRestart, isFleetStopped, NEW_ROUND, triage, type RoundRules } from './rules/round.ts';
+import { addLooks, grantRestart, isFleetStopped, NEW_ROUND, triage, type RoundRules, restartCap } from './rules/round.ts';
 import { giveBack } from './vps-claims.ts';
 
 export type SweepProgress = { readonly done: number; readonly total: number };

@@ -1,7 +1,7 @@
 import type { App } from '../app.ts';
 import type { Actor } from '../auth/actor.ts';
 import { messageOf } from '../log.ts';
-import type { SendResult } from './channel.ts';
+import type { SendResult } from '../facts/delivery.ts';
 import type { ChannelName } from '../facts/message.ts';
 import { sendTestMessage } from './test-message.ts';
 

@@ -1,5 +1,5 @@
-import type { FleetRow } from './fleet-read.ts';
-import { relativeTime } from './fleet-words.ts';
+import type { FleetRow, RestartRow } from './fleet-read.ts';
+import { relativeTime } from '../facts/time-words.ts';
 
 /** What is asked about first; the others are done at once. */
 export const CONFIRMED = ['restart', 'reset', 'maintenance', 'pause', 'repin', 'remove'] as const;
@@ -92,3 +92,13 @@ export const doneInWords = (done: string | null): string | null =>
 /** What an admin has set that keeps this VPS from being healed; empty where nothing does. */
 export const healingInWords = ({ healingPausedSince }: Pick<FleetRow, 'healingPausedSince'>, now: Date): string =>
   healingPausedSince === null ? '' : `Healing of this VPS is paused since ${relativeTime(healingPausedSince, now)}.`;
+
+const OUTCOMES = { succeeded: 'Worked', failed: 'Failed', not_sent: 'Not sent', unknown: 'Unknown' };
+// A restart takes seconds; one without an end after minutes was cut off with the app.
+const LOST_AFTER_MS = 15 * 60_000;
+
+/** What became of a restart, as far as the ledger knows. */
+export function outcomeInWords({ outcome, intendedAt }: Pick<RestartRow, 'outcome' | 'intendedAt'>, now: Date): string {
+  if (outcome !== null) return OUTCOMES[outcome];
+  return now.getTime() - intendedAt.getTime() > LOST_AFTER_MS ? 'Never recorded' : 'Under way';
+}

@@ -1,7 +1,6 @@
 import { and, desc, eq, lte, sql } from 'drizzle-orm';
 import type { App } from '../app.ts';
-import type { Actor } from '../auth/actor.ts';
-import { ownedBy } from '../auth/owned-by.ts';
+import { type Actor, ownedBy } from '../auth/actor.ts';
 import { healthSamples, subscriptions } from '../db/schema.ts';
 import { findReadable } from './series-read.ts';
 import type { Sample, SampleState } from '../history/rules/spans.ts';

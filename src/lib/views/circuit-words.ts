@@ -1,7 +1,7 @@
 import type { MonitorState } from '../db/schema.ts';
 import type { BreakerSettings } from '../monitoring/circuit-breaker.ts';
 import type { FleetRow } from './fleet-read.ts';
-import { shortDuration } from './fleet-words.ts';
+import { shortDuration } from '../facts/time-words.ts';
 
 /** What the circuit does at the next event of a kind. */
 export type CircuitStep = { readonly event: string; readonly then: string };

@@ -1,11 +1,11 @@
 import type { MonitorState } from '../db/schema.ts';
 import type { MonitorStatus } from '../monitoring/health-checker.ts';
 import { isConfigurationFault } from '../monitoring/rules/verdict.ts';
-import { timeInWords } from '../facts/time-words.ts';
+import { timeInWords, shortDuration } from '../facts/time-words.ts';
 import type { FleetRow } from './fleet-read.ts';
 import type { IncidentRow } from './incident-read.ts';
 import { isOurFault } from './plain-words.ts';
-import { shortDuration, type Condition } from './fleet-words.ts';
+import { type Condition } from './fleet-words.ts';
 
 /** What a customer's page knows of the own VPS; nothing that a machine said. */
 export type CustomerFacts = {

@@ -1,7 +1,6 @@
 import { and, gt, isNull, lte, or, sql, type SQL } from 'drizzle-orm';
 import type { App } from '../app.ts';
-import type { Actor } from '../auth/actor.ts';
-import { ownedBy } from '../auth/owned-by.ts';
+import { type Actor, ownedBy } from '../auth/actor.ts';
 import { contains } from '../db/contains.ts';
 import type { Database } from '../db/client.ts';
 import { healthChecks, maintenanceWindows, subscriptions, users } from '../db/schema.ts';

@@ -1,13 +1,12 @@
 import { and, asc, desc, eq, inArray, or, type SQL } from 'drizzle-orm';
 import type { App } from '../app.ts';
-import type { Actor } from '../auth/actor.ts';
-import { ownedBy } from '../auth/owned-by.ts';
+import { type Actor, ownedBy } from '../auth/actor.ts';
 import { healthChecks, maintenanceWindows, restartAttempts, subscriptions, users } from '../db/schema.ts';
 import { getEffectiveCircuitState, type CircuitState } from '../monitoring/circuit-breaker.ts';
 import { maintenanceAt } from '../monitoring/rules/maintenance.ts';
 import { UNCHECKED, type HealthState } from '../monitoring/rules/transition.ts';
+import { plainError } from './plain-words.ts';
 import { fingerprint } from '../provisioning/host-key.ts';
-import { restartFor, rowFor } from './plain-words.ts';
 
 /** One VPS as it is shown: facts, no secrets. Times are `Date`s, or null where it has not happened. */
 export type FleetRow = {
@@ -112,6 +111,18 @@ function readRows({ db, settings }: App, where: SQL | undefined, now: Date): Fle
       };
     });
 }
+
+/** The row as this actor may see it: raw text of errors is for admins. */
+const rowFor =
+  (actor: Actor) =>
+  (row: FleetRow): FleetRow =>
+    actor.role === 'admin' || row.lastError === null ? row : { ...row, lastError: plainError(row.lastErrorCode) };
+
+/** Likewise for a restart. */
+const restartFor =
+  (actor: Actor) =>
+  (row: RestartRow): RestartRow =>
+    actor.role === 'admin' ? row : { ...row, detail: null, requestedBy: null };
 
 /** The VPSs this actor may see, oldest first. */
 export const listVps = (app: App, actor: Actor, now: Date): FleetRow[] =>

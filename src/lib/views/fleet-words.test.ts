@@ -1,15 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import type { FleetRow } from './fleet-read.ts';
-import {
-  byTrouble,
-  circuitInWords,
-  countConditions,
-  fleetSentence,
-  relativeTime,
-  shortDuration,
-  vpsSentence,
-  whatWeSaw,
-} from './fleet-words.ts';
+import { byTrouble, circuitInWords, countConditions, fleetSentence, vpsSentence, whatWeSaw } from './fleet-words.ts';
+import { relativeTime, shortDuration } from '../facts/time-words.ts';
 
 const NOW = new Date('2026-06-15T12:00:00Z');
 const inMinutes = (minutes: number): Date => new Date(NOW.getTime() + minutes * 60_000);

@@ -1,4 +1,5 @@
 import type { FleetRow } from './fleet-read.ts';
+import { shortDuration } from '../facts/time-words.ts';
 import type { BreakerSettings } from '../monitoring/circuit-breaker.ts';
 
 /** What a VPS is called on pages and in the terminal: its status, or why it has none that counts. */
@@ -22,20 +23,6 @@ export function conditionOf(row: Pick<FleetRow, 'active' | 'maintenanceSince' | 
   if (row.maintenanceSince !== null) return 'maintenance';
   return row.status ?? 'unchecked';
 }
-
-/** `90 s`, `4 min`, `3 h`, `5 days`: one unit, rounded down; seconds as long as each of them is awaited. */
-export function shortDuration(durationMs: number): string {
-  const seconds = Math.max(0, Math.floor(durationMs / 1000));
-  if (seconds < 120) return `${seconds} s`;
-  if (seconds < 3600) return `${Math.floor(seconds / 60)} min`;
-  if (seconds < 48 * 3600) return `${Math.floor(seconds / 3600)} h`;
-  return `${Math.floor(seconds / 86_400)} days`;
-}
-
-export const count = (number: number, one: string, many = `${one}s`): string =>
-  `${number} ${number === 1 ? one : many}`;
-
-export const relativeTime = (at: Date, now: Date): string => `${shortDuration(now.getTime() - at.getTime())} ago`;
 
 type CircuitFacts = Pick<FleetRow, 'circuitState' | 'circuitReason' | 'halfOpenAt' | 'consecutiveFailures' | 'status'>;
 

@@ -1,7 +1,6 @@
 import { and, asc, desc, eq, gte, inArray, isNotNull, isNull, lt, sql, type SQL } from 'drizzle-orm';
 import type { App } from '../app.ts';
-import type { Actor } from '../auth/actor.ts';
-import { ownedBy } from '../auth/owned-by.ts';
+import { type Actor, ownedBy } from '../auth/actor.ts';
 import { healthEvents, incidents, restartAttempts, restartEvidence, subscriptions, users } from '../db/schema.ts';
 import type { Incident } from '../db/schema.ts';
 import type { JournalRow } from '../db/journal-store.ts';

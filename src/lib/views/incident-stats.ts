@@ -1,7 +1,6 @@
 import { and, eq, sql } from 'drizzle-orm';
 import type { App } from '../app.ts';
-import type { Actor } from '../auth/actor.ts';
-import { ownedBy } from '../auth/owned-by.ts';
+import { type Actor, ownedBy } from '../auth/actor.ts';
 import { incidents, subscriptions } from '../db/schema.ts';
 import { findReadable } from './series-read.ts';
 import { bucketStart } from '../history/rules/spans.ts';

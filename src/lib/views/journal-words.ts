@@ -1,5 +1,5 @@
 import type { JournalDetail, JournalKind } from '../facts/journal.ts';
-import { shortDuration } from './fleet-words.ts';
+import { shortDuration } from '../facts/time-words.ts';
 
 const ACTIONS: Readonly<Record<string, string>> = {
   vps_added: 'VPS added',

@@ -1,5 +1,5 @@
 import type { MonitorState } from '../db/schema.ts';
-import { shortDuration } from './fleet-words.ts';
+import { shortDuration } from '../facts/time-words.ts';
 
 /** Something about the monitor itself that an admin has to know: what is so, and what to do. */
 export type MonitorNotice = {

@@ -1,6 +1,4 @@
-import type { Actor } from '../auth/actor.ts';
 import { isConfigurationFault } from '../monitoring/rules/verdict.ts';
-import type { FleetRow, RestartRow } from './fleet-read.ts';
 
 const SERVICE: readonly string[] = [
   'service_not_active',
@@ -21,15 +19,3 @@ export function plainError(code: string | null): string {
   if (isConfigurationFault(code)) return 'the service could not be checked; our team has to look';
   return 'your server did not answer';
 }
-
-/** The row as this actor may see it: raw text of errors is for admins. */
-export const rowFor =
-  (actor: Actor) =>
-  (row: FleetRow): FleetRow =>
-    actor.role === 'admin' || row.lastError === null ? row : { ...row, lastError: plainError(row.lastErrorCode) };
-
-/** Likewise for a restart. */
-export const restartFor =
-  (actor: Actor) =>
-  (row: RestartRow): RestartRow =>
-    actor.role === 'admin' ? row : { ...row, detail: null, requestedBy: null };

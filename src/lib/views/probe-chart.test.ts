@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { layOutChart, parseWindow } from './probe-chart.ts';
-import type { ProbeDurations } from './probe-read.ts';
+import type { ProbeDurations } from './probe-chart.ts';
 
 const NOW = new Date('2026-11-24T12:00:00Z');
 const MINUTE = 60_000;

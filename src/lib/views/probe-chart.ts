@@ -1,4 +1,15 @@
-import type { ProbeDurations } from './probe-read.ts';
+/** Durations in milliseconds; p50 and p95 are off by 5 % at most. */
+export type ProbeStep = {
+  readonly startsAt: Date;
+  readonly probes: number;
+  readonly p50Ms: number;
+  readonly p95Ms: number;
+};
+
+export type ProbeDurations =
+  | { readonly kind: 'points'; readonly points: readonly { readonly at: Date; readonly probeMs: number }[] }
+  /** Steps without a probe are left out. */
+  | { readonly kind: 'quantiles'; readonly stepMs: number; readonly steps: readonly ProbeStep[] };
 
 /** How far back a chart may look, in milliseconds. */
 export const WINDOW_MS = {

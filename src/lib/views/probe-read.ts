@@ -2,24 +2,11 @@ import { and, asc, eq, gte, isNotNull, lte, ne } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import type { Actor } from '../auth/actor.ts';
 import { healthRollups, healthSamples } from '../db/schema.ts';
-import { WINDOW_MS, type ProbeWindow } from './probe-chart.ts';
+import { WINDOW_MS, type ProbeDurations, type ProbeStep, type ProbeWindow } from './probe-chart.ts';
 import { countProbes, mergeHistograms, quantile } from '../history/rules/probe-histogram.ts';
 import { findReadable } from './series-read.ts';
 import { BUCKET_MS, bucketStart, type Resolution } from '../history/rules/spans.ts';
 import { rollupsBetween } from './uptime-read.ts';
-
-/** Durations in milliseconds; p50 and p95 are off by 5 % at most. */
-export type ProbeStep = {
-  readonly startsAt: Date;
-  readonly probes: number;
-  readonly p50Ms: number;
-  readonly p95Ms: number;
-};
-
-export type ProbeDurations =
-  | { readonly kind: 'points'; readonly points: readonly { readonly at: Date; readonly probeMs: number }[] }
-  /** Steps without a probe are left out. */
-  | { readonly kind: 'quantiles'; readonly stepMs: number; readonly steps: readonly ProbeStep[] };
 
 const HOUR_MS = BUCKET_MS.hour;
 const STEPS = {

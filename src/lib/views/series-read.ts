@@ -1,7 +1,6 @@
 import { and, eq } from 'drizzle-orm';
 import type { App } from '../app.ts';
-import type { Actor } from '../auth/actor.ts';
-import { ownedBy } from '../auth/owned-by.ts';
+import { type Actor, ownedBy } from '../auth/actor.ts';
 import { historySeries, subscriptions } from '../db/schema.ts';
 
 /** The VPS whose history may be read: its user, and its series (null before the first check). */

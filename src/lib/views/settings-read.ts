@@ -4,8 +4,8 @@ import type { Actor } from '../auth/actor.ts';
 import { notifications, users, type MonitorState } from '../db/schema.ts';
 import { readMonitorState } from '../monitoring/monitor-state.ts';
 import type { Channel } from '../notifications/channel.ts';
-import { CHANNEL_NAMES, CHANNELS } from '../notifications/channels/registry.ts';
-import type { ChannelName } from '../facts/message.ts';
+import { CHANNELS } from '../notifications/channels/registry.ts';
+import { type ChannelName, CHANNEL_NAMES } from '../facts/message.ts';
 import { listMessages, type OutboxLine } from '../notifications/outbox-read.ts';
 import { lastTest, type TestRun } from '../notifications/test-runs.ts';
 

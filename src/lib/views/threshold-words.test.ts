@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { DEFAULTS, parseSettings } from '../config.ts';
-import { exactDuration, thresholdsOf } from './threshold-words.ts';
+import { thresholdsOf } from './threshold-words.ts';
+import { exactDuration } from '../facts/time-words.ts';
 
 describe('exactDuration', () => {
   it.each([

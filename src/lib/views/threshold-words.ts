@@ -1,17 +1,8 @@
 import type { Settings } from '../config.ts';
+import { count, exactDuration } from '../facts/time-words.ts';
 
 /** A setting in force: what it is, as it is, and the environment variable that sets it. */
 export type Threshold = { readonly what: string; readonly value: string; readonly variable: string };
-
-const inUnit = (count: number, unit: string): string => `${count} ${unit}${count === 1 ? '' : 's'}`;
-
-/** `1.5 s`, `30 min`, `7 days`: the largest unit that says it without a rest. */
-export function exactDuration(ms: number): string {
-  if (ms > 0 && ms % 86_400_000 === 0) return inUnit(ms / 86_400_000, 'day');
-  if (ms > 0 && ms % 3_600_000 === 0) return `${ms / 3_600_000} h`;
-  if (ms > 0 && ms % 60_000 === 0) return `${ms / 60_000} min`;
-  return ms >= 1_000 ? `${ms / 1_000} s` : `${ms} ms`;
-}
 
 /** What decides about checks and restarts, in the order in which a check meets it. */
 export const thresholdsOf = (settings: Settings): Threshold[] => [
@@ -24,13 +15,13 @@ export const thresholdsOf = (settings: Settings): Threshold[] => [
   { what: 'Look again after a restart', value: exactDuration(settings.restartSettleMs), variable: 'RESTART_SETTLE_MS' },
   {
     what: 'The circuit opens after',
-    value: inUnit(settings.breaker.maxConsecutiveFailures, 'failure'),
+    value: count(settings.breaker.maxConsecutiveFailures, 'failure'),
     variable: 'CIRCUIT_MAX_CONSECUTIVE_FAILURES',
   },
   { what: 'Then one trial after', value: exactDuration(settings.breaker.cooldownMs), variable: 'CIRCUIT_COOLDOWN_MS' },
   {
     what: 'A crash loop begins with',
-    value: inUnit(settings.restartBudget.maxRestarts, 'restart'),
+    value: count(settings.restartBudget.maxRestarts, 'restart'),
     variable: 'RESTART_BUDGET',
   },
   {
@@ -45,7 +36,7 @@ export const thresholdsOf = (settings: Settings): Threshold[] => [
   },
   {
     what: 'The customer is told after',
-    value: inUnit(settings.downAfterChecks, 'failed check'),
+    value: count(settings.downAfterChecks, 'failed check'),
     variable: 'NOTIFY_DOWN_AFTER_CHECKS',
   },
   { what: 'Grace after a missed payment', value: exactDuration(settings.gracePeriodMs), variable: 'GRACE_PERIOD_DAYS' },

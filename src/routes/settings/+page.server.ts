@@ -5,7 +5,7 @@ import { readSettings } from '$lib/views/settings-read';
 import { thresholdsOf } from '$lib/views/threshold-words';
 import { publish } from '$lib/live/bus';
 import { acceptOutage, setHealing } from '$lib/monitoring/monitor-state';
-import { CHANNEL_NAMES } from '$lib/notifications/channels/registry';
+import { CHANNEL_NAMES } from '$lib/facts/message';
 import { wakeDispatcher } from '$lib/notifications/dispatcher';
 import { retryFailed } from '$lib/notifications/outbox-upkeep';
 import { isPlainText } from '$lib/facts/plain-text';

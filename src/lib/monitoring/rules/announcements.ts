@@ -1,14 +1,7 @@
 import type { IncidentState } from './incident.ts';
 import type { HealthEvent, HealthState } from './transition.ts';
 import { isConfigurationFault } from './verdict.ts';
-import type { NotificationKind } from '../../facts/message.ts';
-
-/** Something to tell. The same kind is told once an incident, unless `occurrence` tells two of them apart. */
-export type Announcement = {
-  readonly kind: NotificationKind;
-  readonly audience: 'customer' | 'admin';
-  readonly occurrence: string;
-};
+import type { Announcement, NotificationKind } from '../../facts/message.ts';
 
 /** What the customer has been told, and when. */
 export type Told = Pick<HealthState, 'lastNotifiedDownAt' | 'lastNotifiedUpAt' | 'lastNotifiedRecoveredAt'>;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { hasMassStopRule, isMassStop, restartCap } from '../healing-limits.ts';
+import { hasMassStopRule, isMassStop, restartCap } from './round.ts';
 import { looksLikeOurOutage, looksLikeOurOutageInPart } from './outage-guard.ts';
 
 describe('looksLikeOurOutage', () => {

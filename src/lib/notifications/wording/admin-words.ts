@@ -1,7 +1,6 @@
-import { count } from '../../views/fleet-words.ts';
 import type { Letter } from './letter.ts';
 import type { ADMIN_KINDS, DigestItem, MessageFacts, MonitorFault } from '../../facts/message.ts';
-import { durationInWords, spanInWords, timeInWords } from '../../facts/time-words.ts';
+import { durationInWords, spanInWords, timeInWords, count } from '../../facts/time-words.ts';
 
 type VpsMessage = Extract<MessageFacts, { about: 'vps' }>;
 type FleetMessage = Extract<MessageFacts, { about: 'fleet' }>;

@@ -1,6 +1,6 @@
 import { error } from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
-import { readPublicStatus } from '$lib/fleet-admin/status-page';
+import { readPublicStatus } from '$lib/views/status-page-read';
 import { renderBadge } from '$lib/views/status-words';
 import type { RequestHandler } from './$types';
 

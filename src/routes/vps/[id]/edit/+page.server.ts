@@ -1,7 +1,8 @@
 import { error, fail, redirect } from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
-import { editVps, mergeEdit, readEditable, type EditableVps, type EditFields } from '$lib/fleet-admin/edit-vps';
+import { editVps, mergeEdit, type EditFields } from '$lib/fleet-admin/edit-vps';
+import { readEditable, type EditableVps } from '$lib/views/vps-form-read';
 import { RefusedError } from '$lib/fleet-admin/fleet-admin';
 import { readVps } from '$lib/views/fleet-read';
 import { parseVpsEdit } from '$lib/fleet-admin/new-vps';
