@@ -1,4 +1,4 @@
-import { and, eq, gt, isNotNull, isNull } from 'drizzle-orm';
+import { and, between, eq, isNotNull, isNull } from 'drizzle-orm';
 import type { Settings } from '../config.ts';
 import { write, type Database, type Transaction } from '../db/client.ts';
 import {
@@ -12,6 +12,7 @@ import {
   type Subscription,
 } from '../db/schema.ts';
 import { entriesOf, isOfLook } from './rules/journal-entries.ts';
+import { CLOCK_SLACK_MS } from '../facts/clock-jump.ts';
 import type { JournalActor } from '../facts/journal.ts';
 import { appendJournal } from '../db/journal-store.ts';
 import { forgetHistory, recordSample } from '../history/sample-store.ts';
@@ -240,7 +241,11 @@ export const isRestartOrdered = (tx: Transaction, userId: string, now: Date): bo
     .where(
       and(
         eq(restartAttempts.userId, userId),
-        gt(restartAttempts.intendedAt, new Date(now.getTime() - ORDER_LASTS_MS)),
+        between(
+          restartAttempts.intendedAt,
+          new Date(now.getTime() - ORDER_LASTS_MS),
+          new Date(now.getTime() + CLOCK_SLACK_MS),
+        ),
         isNotNull(restartAttempts.requestedBy),
         isNull(restartAttempts.outcome),
       ),

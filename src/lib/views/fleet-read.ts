@@ -4,7 +4,7 @@ import { type Actor, ownedBy } from '../auth/actor.ts';
 import { healthChecks, maintenanceWindows, restartAttempts, subscriptions, users } from '../db/schema.ts';
 import { getEffectiveCircuitState, type CircuitState } from '../monitoring/circuit-breaker.ts';
 import { maintenanceAt } from '../monitoring/rules/maintenance.ts';
-import { UNCHECKED, type HealthState } from '../monitoring/rules/transition.ts';
+import { isLoginBackedOff, UNCHECKED, type HealthState } from '../monitoring/rules/transition.ts';
 import { plainError } from './plain-words.ts';
 import { fingerprint } from '../provisioning/host-key.ts';
 
@@ -104,7 +104,7 @@ function readRows({ db, settings }: App, where: SQL | undefined, now: Date): Fle
         lastError: state.lastError,
         lastErrorCode: state.lastErrorCode,
         lastProbeMs: state.lastProbeMs,
-        authRetryAt: state.authRetryAt,
+        authRetryAt: isLoginBackedOff(state, now) ? state.authRetryAt : null,
         totalChecks: state.totalChecks,
         totalFailures: state.totalFailures,
         totalRecoveries: state.totalRecoveries,

@@ -37,6 +37,13 @@ describe('maintenanceAt', () => {
     expect(maintenanceAt([twoHours], at('03-01T12:00'))).toBeNull();
   });
 
+  it('has begun when somebody said so, also after the clock, which was ahead then, was set back', () => {
+    const begun = window({ createdAt: at('03-01T10:00:00.020') });
+    expect(maintenanceAt([begun], at('03-01T08:00'))).not.toBeNull();
+    const planned = window({ createdAt: at('03-01T07:00') });
+    expect(maintenanceAt([planned], at('03-01T08:00'))).toBeNull();
+  });
+
   it('goes on without an end until somebody ends it', () => {
     expect(maintenanceAt([window({})], at('12-31T10:00'))).toMatchObject({ until: null });
   });

@@ -1,4 +1,5 @@
 import type { MaintenanceWindow } from '../../db/schema.ts';
+import { CLOCK_SLACK_MS, isAhead } from '../../facts/clock-jump.ts';
 import { instantOf, wallTimeAt } from '../../facts/wall-clock.ts';
 
 /** Since when a VPS is under maintenance, and until when as far as that is known. */
@@ -17,11 +18,15 @@ const WEEK_MS = 7 * DAY_MS;
 /** What this window says at `now`; null when it is not open then. */
 function openPartOf(window: MaintenanceWindow, now: Date): Maintenance | null {
   const { id: windowId, kind, startsAt, endsAt } = window;
-  if (now < startsAt || (endsAt !== null && now >= endsAt)) return null;
+  if (!hasBegun(window, now) || (endsAt !== null && now >= endsAt)) return null;
   if (kind !== 'weekly') return { windowId, kind, since: startsAt, until: endsAt };
   const occurrence = occurrenceAt(window, now);
   return occurrence && { windowId, kind, ...occurrence };
 }
+
+/** What began when somebody said so has begun, although the clock, which was ahead then, has been set back since. */
+const hasBegun = ({ startsAt, createdAt }: MaintenanceWindow, now: Date): boolean =>
+  now >= startsAt || (isAhead(startsAt, now) && Math.abs(startsAt.getTime() - createdAt.getTime()) <= CLOCK_SLACK_MS);
 
 /**
  * The occurrence of a weekly window that holds `now`. It begins by the clocks of its zone and lasts as long as it lasts:

@@ -1,4 +1,5 @@
 import type { HealthCheck } from '../../db/schema.ts';
+import { isWaiting } from '../../facts/clock-jump.ts';
 import type { RestartOutcome } from '../../provisioning/vps-status.ts';
 import {
   getEffectiveCircuitState,
@@ -84,14 +85,16 @@ const AUTH_RETRY_LONGEST_MS = 30 * 60_000;
  * When to try a refused login again: at the next sweep after the first refusal, then 1, 2, 4 … up to 30 minutes later.
  * Refusals every minute look like an attack, and sshd's penalties or fail2ban then lock the monitor out.
  */
-export const authRetryAt = (refusals: number, now: Date): Date =>
-  refusals <= 1
-    ? now
-    : new Date(now.getTime() + Math.min(AUTH_RETRY_FIRST_MS * 2 ** Math.min(refusals - 2, 20), AUTH_RETRY_LONGEST_MS));
+export const authRetryAt = (refusals: number, now: Date): Date => new Date(now.getTime() + authWaitMs(refusals));
 
-/** Whether refused logins keep this VPS out of a sweep at `now`. A far future is a clock set back since, not a wait. */
-export const isLoginBackedOff = ({ authRetryAt: until }: Pick<HealthState, 'authRetryAt'>, now: Date): boolean =>
-  until !== null && until > now && until.getTime() - now.getTime() <= AUTH_RETRY_LONGEST_MS;
+const authWaitMs = (refusals: number): number =>
+  refusals <= 1 ? 0 : Math.min(AUTH_RETRY_FIRST_MS * 2 ** Math.min(refusals - 2, 20), AUTH_RETRY_LONGEST_MS);
+
+/** Whether refused logins keep this VPS out of a sweep at `now`. */
+export const isLoginBackedOff = (
+  { authRetryAt: until, authFailures }: Pick<HealthState, 'authRetryAt' | 'authFailures'>,
+  now: Date,
+): boolean => until !== null && isWaiting(until, now, authWaitMs(authFailures));
 
 /** The state after a check. Of the clock it knows only the times of the check. */
 export function advance(state: HealthState, check: Check, breaker: BreakerSettings): Transition {
