@@ -163,8 +163,9 @@ function describePreference({ channel, enabled, kinds, address, hasSecret }: Pre
 
 function describeMessage(row: OutboxLine): string {
   const { id, kind, recipient, channel, status, toldBy, attempts, createdAt, nextAttemptAt, lastError } = row;
+  const doubt = row.mayHaveArrived && status !== 'sent' ? 'may have arrived: ' : '';
   const next = nextAttemptAt === null ? '' : `, next at ${nextAttemptAt.toISOString()}`;
   const told = toldBy === null ? '' : ` (told by ${toldBy})`;
   const tried = attempts === 0 ? '' : `, ${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}`;
-  return `${createdAt.toISOString()}  ${status}${told}${tried}${next}\n  ${kind} to ${recipient} by ${channel}, ${id}${lastError === null ? '' : `\n  ${lastError}`}`;
+  return `${createdAt.toISOString()}  ${status}${told}${tried}${next}\n  ${kind} to ${recipient} by ${channel}, ${id}${lastError === null ? '' : `\n  ${doubt}${lastError}`}`;
 }

@@ -389,7 +389,10 @@ export const notifications = sqliteTable(
     /** The digest, or the later message, that tells this one too. */
     toldBy: text('told_by'),
     attempts: integer('attempts').notNull().default(0),
+    lastAttemptAt: time('last_attempt_at'),
     nextAttemptAt: time('next_attempt_at').notNull(),
+    /** An attempt broke off where the other side may have taken it: it can only be repeated, not be told otherwise. */
+    mayHaveArrived: integer('may_have_arrived', { mode: 'boolean' }).notNull().default(false),
     claimedBy: text('claimed_by'),
     sentAt: time('sent_at'),
     lastError: text('last_error'),

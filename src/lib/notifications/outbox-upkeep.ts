@@ -5,7 +5,7 @@ import { notifications, type NotificationRow } from '../db/schema.ts';
 import { noteAdminAction } from '../db/journal-store.ts';
 import { endedBy } from './rules/delivery-plan.ts';
 import type { ChannelName } from '../facts/message.ts';
-import { MAY_HAVE_ARRIVED, threadOf } from './outbox-read.ts';
+import { threadOf } from './outbox-read.ts';
 
 /**
  * Puts back what a process was sending when it died; nobody knows whether it arrived, so it is sent again under the same
@@ -21,7 +21,8 @@ export const recoverSending = (db: Database, inFlight: readonly string[], now: D
           status: 'pending',
           claimedBy: null,
           nextAttemptAt: now,
-          lastError: `${MAY_HAVE_ARRIVED}the process that was sending it ended`,
+          mayHaveArrived: true,
+          lastError: 'the process that was sending it ended',
         })
         .where(and(eq(notifications.status, 'sending'), notInArray(notifications.id, [...inFlight])))
         .run().changes,

@@ -6,7 +6,7 @@ import { holdsLease, SELF } from '../monitoring/lease.ts';
 import type { SendResult } from '../facts/delivery.ts';
 import { endedBy, isGivenUp, nextAttemptAt, untoldBeginning, type Plan } from './rules/delivery-plan.ts';
 import type { DigestItem } from '../facts/message.ts';
-import { MAY_HAVE_ARRIVED, threadOf } from './outbox-read.ts';
+import { threadOf } from './outbox-read.ts';
 
 /** A message as it is put into the outbox; it waits from the start (`pending`). */
 export type NewMessage = Pick<
@@ -77,7 +77,7 @@ export type Claimed = {
 };
 
 /** Takes a message by compare-and-set; null where it is not waiting any more, has to wait, or is not ours to send. */
-export const claim = (db: Database, id: string): Promise<Claimed | null> =>
+export const claim = (db: Database, id: string, now: Date): Promise<Claimed | null> =>
   write(db, (tx) => {
     const waiting = tx.select().from(notifications).where(isPending(id)).get();
     if (!waiting || !holdsLease(tx, 'notifier')) return null;
@@ -88,6 +88,7 @@ export const claim = (db: Database, id: string): Promise<Claimed | null> =>
       status: 'sending',
       claimedBy: SELF.holder,
       attempts: waiting.attempts + 1,
+      lastAttemptAt: now,
     };
     tx.update(notifications).set(row).where(isPending(id)).run();
     const untold = untoldBeginning(begun);
@@ -155,9 +156,8 @@ function changeFor(row: NotificationRow, outcome: Outcome, nowMs: number, random
   if (outcome.outcome === 'sent') return { status: 'sent' as const, sentAt: new Date(nowMs), lastError: null };
   if (outcome.outcome !== 'retry') return { status: 'failed' as const, lastError: outcome.reason };
   // Once it may have arrived, no later failure makes that untrue.
-  const doubtful = outcome.mayHaveArrived === true || (row.lastError?.startsWith(MAY_HAVE_ARRIVED) ?? false);
-  const lastError = `${doubtful ? MAY_HAVE_ARRIVED : ''}${outcome.reason}`;
-  if (isGivenUp(row.createdAt.getTime(), nowMs)) return { status: 'failed' as const, lastError };
+  const told = { mayHaveArrived: row.mayHaveArrived || outcome.mayHaveArrived === true, lastError: outcome.reason };
+  if (isGivenUp(row.createdAt.getTime(), nowMs)) return { status: 'failed' as const, ...told };
   const nextMs = nextAttemptAt(row.attempts, nowMs, random, outcome.retryAfterMs);
-  return { status: 'pending' as const, lastError, nextAttemptAt: new Date(nextMs) };
+  return { status: 'pending' as const, ...told, nextAttemptAt: new Date(nextMs) };
 }

@@ -97,7 +97,7 @@ export function createSender({ db, settings, encryptionKey }: App, options: Send
 
   async function deliver(id: string): Promise<void> {
     if (unrecorded.has(id)) return;
-    const claimed = await claim(db, id);
+    const claimed = await claim(db, id, new Date(nowMs()));
     if (claimed) await writeDown({ claimed, outcome: await attempt(claimed) });
   }
 
