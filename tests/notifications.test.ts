@@ -144,7 +144,7 @@ describe('a mail server that is down for two hours', () => {
     await put(
       scratch.app,
       { ...down('a.example'), atMs: test.clock.nowMs },
-      { ...opened('b.example'), atMs: test.clock.nowMs },
+      { ...opened('b.example'), atMs: test.clock.nowMs + 1 },
     );
     await test.deliver();
     expect(outboxOf(scratch.app).map(({ attempts }) => attempts)).toEqual([1, 0]);
