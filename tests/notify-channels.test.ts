@@ -11,6 +11,7 @@ import { signature } from '../src/lib/notifications/channels/webhook.ts';
 import { createHeartbeat } from '../src/lib/notifications/heartbeat.ts';
 import { changePreference, setTelegramBot } from '../src/lib/notifications/preferences.ts';
 import { startHttpReceiver, type HttpReceiver } from './support/http-receiver.ts';
+import { startMailServer } from './support/mail-server.ts';
 import { addUser, BEGAN_MS, createTestSender, outboxOf, put, vpsFacts, type TestSender } from './support/outbox.ts';
 import { createSilentLog, openScratchApp, type ScratchApp } from './support/scratch-app.ts';
 
@@ -173,7 +174,35 @@ describe('a webhook', () => {
     await setWebhook(admin, 'http://127.0.0.1:9/');
     await put(scratch.app, opened());
     await test.deliver();
-    expect(row()).toMatchObject({ status: 'pending', lastError: 'the webhook: connection refused' });
+    expect(row()).toMatchObject({
+      status: 'pending',
+      mayHaveArrived: false,
+      lastError: 'the webhook: connection refused',
+    });
+  });
+
+  it.each([
+    ['trusts no certificate of', { secure: true }, /^the webhook: the connection failed \(.*CERT/],
+    ['speaks no TLS with', {}, /^the webhook: the connection failed/],
+  ])('that %s whoever listens there has surely not taken it', async (_, options, reason) => {
+    const peer = await startMailServer(options);
+    await setWebhook(admin, `https://127.0.0.1:${peer.port}/`);
+    await put(scratch.app, opened());
+    await test.deliver();
+    await peer.close();
+    expect(row()).toMatchObject({
+      status: 'pending',
+      mayHaveArrived: false,
+      lastError: expect.stringMatching(reason),
+    });
+  });
+
+  it('that hangs up after the request may have taken it', async () => {
+    receiver.answer((response) => response.destroy());
+    await setWebhook(admin);
+    await put(scratch.app, opened());
+    await test.deliver();
+    expect(row()).toMatchObject({ status: 'pending', mayHaveArrived: true });
   });
 
   it('without an address, or with the secret of another user, fails and says why', async () => {

@@ -50,8 +50,10 @@ export async function sendMail(
   { signal, timeoutMs }: Attempt,
 ): Promise<SendResult> {
   const deadline = AbortSignal.timeout(timeoutMs * WAITS_PER_MAIL);
+  const progress = watchProgress();
   const transport = createTransport({
     url,
+    logger: progress.logger,
     connectionTimeout: timeoutMs,
     greetingTimeout: timeoutMs,
     // Longer, so that it never hides which of the two waits before it was in vain.
@@ -64,11 +66,26 @@ export async function sendMail(
     await transport.sendMail({ ...compose(letter, envelope), signal: AbortSignal.any([signal, deadline]) });
     return { outcome: 'sent' };
   } catch (error) {
-    if (deadline.aborted) return { outcome: 'retry', reason: 'the mail server was too slow', mayHaveArrived: true };
-    return judgeFailure(error as SmtpFailure);
+    const mayHaveArrived = progress.isGone() ? ({ mayHaveArrived: true } as const) : {};
+    if (deadline.aborted) return { outcome: 'retry', reason: 'the mail server was too slow', ...mayHaveArrived };
+    return judgeFailure(error as SmtpFailure, mayHaveArrived);
   } finally {
     transport.close();
   }
+}
+
+/**
+ * Notices when the last byte of the mail has been written: before that no server can have taken it, whatever breaks.
+ * Nodemailer tells that to its logger and to nobody else.
+ */
+function watchProgress() {
+  let gone = false;
+  const ignore = (): void => undefined;
+  const info = (entry: { readonly tnx?: unknown }): void => {
+    if (entry.tnx === 'message') gone = true;
+  };
+  const logger = { trace: ignore, debug: ignore, info, warn: ignore, error: ignore, fatal: ignore };
+  return { logger, isGone: () => gone };
 }
 
 /** What nodemailer's errors carry. */
@@ -81,24 +98,11 @@ type SmtpFailure = Error & {
   readonly command?: string;
 };
 
-/** Ends before the mail itself can have gone out. */
-const BEFORE_THE_MAIL = new Set([
-  'CONNECT_TIMEOUT',
-  'GREETING_TIMEOUT',
-  'ECONNREFUSED',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'EDNS',
-  'ETLS',
-  'EAUTH',
-  'ENOAUTH',
-]);
-
 /**
  * A permanent no (5xx, RFC 5321 section 4.2.1) to the recipient or to the mail itself is final. A no to us (greeting,
  * login, sender) is not: somebody can mend that, and the mail still has its reader.
  */
-function judgeFailure(failure: SmtpFailure): SendResult {
+function judgeFailure(failure: SmtpFailure, mayHaveArrived: { readonly mayHaveArrived?: true }): SendResult {
   const { code = '', originalCode = '', timeoutType = '', responseCode, response = '', command = '' } = failure;
   if (code === 'EAUTH' || code === 'ENOAUTH')
     // Its own words are left out: a server may repeat what it was given.
@@ -108,9 +112,8 @@ function judgeFailure(failure: SmtpFailure): SendResult {
     const final = responseCode >= 500 && (command === 'RCPT TO' || command === 'DATA');
     return final ? { outcome: 'rejected', reason } : { outcome: 'retry', reason };
   }
-  const sure = [code, originalCode, timeoutType].some((word) => BEFORE_THE_MAIL.has(word));
   const reason = `the mail server: ${timeoutType || originalCode || code || 'unknown failure'} (${cleanRemoteText(failure.message, 100)})`;
-  return { outcome: 'retry', reason, ...(sure ? {} : { mayHaveArrived: true }) };
+  return { outcome: 'retry', reason, ...mayHaveArrived };
 }
 
 const ACCOUNT_MAIL_TIMEOUT_MS = 10_000;
