@@ -256,6 +256,51 @@ describe('Telegram', () => {
     });
   });
 
+  it.each(['bot', 'preference'] as const)(
+    'follows a group that has become a supergroup, and stores its new id with the %s',
+    async (holder) => {
+      if (holder === 'preference')
+        await changePreference(
+          scratch.app,
+          LOCAL_OPERATOR,
+          { user: userOf(admin), channel: 'telegram' },
+          { address: '-42' },
+        );
+      const from = holder === 'bot' ? '4711' : '-42';
+      receiver.answer((response, { body }) =>
+        (JSON.parse(body) as { chat_id: string }).chat_id === from
+          ? response
+              .writeHead(400)
+              .end(
+                '{"ok":false,"error_code":400,"description":"Bad Request: group chat was upgraded to a supergroup chat","parameters":{"migrate_to_chat_id":-1001234567890}}',
+              )
+          : response.end('{"ok":true}'),
+      );
+      await put(scratch.app, recovered());
+      await test.deliver();
+      expect(row()).toMatchObject({ status: 'sent', attempts: 1 });
+      const chats = () => receiver.requests.map(({ body }) => (JSON.parse(body) as { chat_id: string }).chat_id);
+      expect(chats()).toEqual([from, '-1001234567890']);
+      await put(scratch.app, { ...recovered(), facts: vpsFacts('b.example') });
+      await test.deliver();
+      expect(chats().slice(2)).toEqual(['-1001234567890']);
+      expect(scratch.app.db.select().from(telegramBots).get()?.chatId).toBe(
+        holder === 'bot' ? '-1001234567890' : '4711',
+      );
+    },
+  );
+
+  it('follows a chat once, and nowhere but to a chat', async () => {
+    for (const moved of ['-1001', '"@elsewhere"', '1e300', '{}']) {
+      receiver.answer((response) => response.writeHead(400).end(`{"parameters":{"migrate_to_chat_id":${moved}}}`));
+      await put(scratch.app, { ...recovered(), facts: vpsFacts(`${moved}.example`) });
+      await test.deliver();
+    }
+    // The first answer sends it on, to an answer that says the same.
+    expect(receiver.requests).toHaveLength(2 + 1 + 1 + 1);
+    expect(outboxOf(scratch.app).map(({ status }) => status)).toEqual(['failed', 'failed', 'failed', 'failed']);
+  });
+
   it('never makes its token known, whatever it answers', async () => {
     receiver.answer((response, { path }) =>
       response
