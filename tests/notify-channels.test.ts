@@ -243,6 +243,27 @@ describe('Telegram', () => {
     expect(scratch.app.db.select().from(telegramBots).get()?.botToken).toMatch(/^v1\./);
   });
 
+  it('gets no more than 4096 units of a long text, and no half of a character', async () => {
+    receiver.answer((response) => response.end('{"ok":true}'));
+    for (let n = 0; n < 50; n++) {
+      const facts = vpsFacts(`vps-${n}.example`);
+      const customer = '😀'.repeat(40 + (n % 7));
+      if (facts.about !== 'vps') throw new Error(facts.about);
+      await put(scratch.app, {
+        ...recovered(),
+        kind: 'circuit_opened',
+        facts: { ...facts, vps: { ...facts.vps, customer } },
+      });
+    }
+    test.clock.nowMs += 60_000;
+    await test.deliver();
+    const { text } = JSON.parse(receiver.requests[0]?.body ?? '') as { text: string };
+    expect(text).toMatch(/50 things happened.*…$/s);
+    expect(text.length).toBeGreaterThan(4090);
+    expect(text.length).toBeLessThanOrEqual(4096);
+    expect(text.isWellFormed()).toBe(true);
+  });
+
   it('is waited for as long as it asks', async () => {
     receiver.answer((response) =>
       response.writeHead(429).end('{"ok":false,"description":"Too Many Requests","parameters":{"retry_after":90}}'),

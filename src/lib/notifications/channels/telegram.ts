@@ -3,6 +3,7 @@ import { DecryptionError, decryptToken } from '../../crypto/encryption.ts';
 import { write, type Database } from '../../db/client.ts';
 import { notificationTargets, telegramBots } from '../../db/schema.ts';
 import { cleanRemoteText } from '../../facts/remote-text.ts';
+import { shorten } from '../../facts/shorten.ts';
 import type { Channel } from '../channel.ts';
 import type { SendResult } from '../../facts/delivery.ts';
 import { sendHttp, type HttpResult } from '../http-request.ts';
@@ -35,7 +36,7 @@ export const telegram: Channel = {
       send: async ({ rendered }, attempt) => {
         const url = `${settings.notifications.telegramApiUrl}/bot${token}/sendMessage`;
         const headers = { 'content-type': 'application/json' };
-        const text = shorten(rendered.text);
+        const text = shorten(rendered.text, LONGEST_TEXT);
         const sendTo = (chat: string): Promise<HttpResult> => {
           const body = JSON.stringify({ chat_id: chat, text, link_preview_options: { is_disabled: true } });
           return sendHttp({ method: 'POST', url, headers, body, readBytes: ANSWER_BYTES }, attempt);
@@ -85,8 +86,6 @@ function openToken(bot: typeof telegramBots.$inferSelect, key: Buffer): string |
     throw error;
   }
 }
-
-const shorten = (text: string): string => (text.length <= LONGEST_TEXT ? text : `${text.slice(0, LONGEST_TEXT - 1)}…`);
 
 /** As for any HTTP call, with what Telegram says in its body: https://core.telegram.org/bots/api#responseparameters */
 function outcomeOf(result: HttpResult, token: string): SendResult {
