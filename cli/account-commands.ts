@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { createAdmin, listAdmins, removeAdmin } from '../src/lib/auth/accounts.ts';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { inviteUser } from '../src/lib/auth/password.ts';
-import { RefusedError } from '../src/lib/fleet-admin/fleet-admin.ts';
+import { RefusedError } from '../src/lib/fleet-admin/the-vps.ts';
 import { confirmUnless, jsonOption, UsageError, withApp, type JsonOption } from './context.ts';
 import { print, printJson } from './output.ts';
 import { readNewPassword } from './password-prompt.ts';

@@ -3,7 +3,7 @@ import type { App } from '../src/lib/app.ts';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { editVps } from '../src/lib/fleet-admin/edit-vps.ts';
 import { readEditable } from '../src/lib/views/vps-form-read.ts';
-import { RefusedError } from '../src/lib/fleet-admin/fleet-admin.ts';
+import { RefusedError } from '../src/lib/fleet-admin/the-vps.ts';
 import { listRestartLedger } from '../src/lib/views/fleet-read.ts';
 import { parseVpsEdit } from '../src/lib/fleet-admin/new-vps.ts';
 import { checkNow, resetCircuit, restartNow, setVpsHealing, type Begun } from '../src/lib/fleet-admin/vps-actions.ts';

@@ -4,7 +4,7 @@ import { Option } from 'commander';
 import { openApp, type App } from '../src/lib/app.ts';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { readEnvironment } from '../src/lib/config.ts';
-import { RefusedError } from '../src/lib/fleet-admin/fleet-admin.ts';
+import { RefusedError } from '../src/lib/fleet-admin/the-vps.ts';
 import { findVps, type FleetRow } from '../src/lib/views/fleet-read.ts';
 import { confirm } from './output.ts';
 

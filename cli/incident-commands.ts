@@ -6,7 +6,7 @@ import { listIncidents, readIncident, type IncidentRow } from '../src/lib/views/
 import { describeEvent } from '../src/lib/views/journal-words.ts';
 import { count, shortDuration } from '../src/lib/facts/time-words.ts';
 import { readJournal, type JournalRow } from '../src/lib/db/journal-store.ts';
-import { RefusedError } from '../src/lib/fleet-admin/fleet-admin.ts';
+import { RefusedError } from '../src/lib/fleet-admin/the-vps.ts';
 import { jsonOption, theVps, UsageError, withApp, type JsonOption } from './context.ts';
 import { print, printJson } from './output.ts';
 

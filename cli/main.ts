@@ -3,7 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { ConfigurationError } from '../src/lib/config.ts';
 import { generateKey } from '../src/lib/crypto/encryption-key.ts';
 import { DatabaseError } from '../src/lib/db/client.ts';
-import { RefusedError } from '../src/lib/fleet-admin/fleet-admin.ts';
+import { RefusedError } from '../src/lib/fleet-admin/the-vps.ts';
 import { addAccountCommands } from './account-commands.ts';
 import { FAILED, jsonOption, UsageError, withApp, WRONG_USAGE, type JsonOption } from './context.ts';
 import { addNotifyCommands } from './notify-commands.ts';

@@ -136,7 +136,7 @@ export function addVpsCommands(program: Command): Command {
           yes === true || json === true,
           `Remove ${row.host} of ${row.email}, with its ${row.totalChecks} checks?`,
         );
-        await removeVps(app, LOCAL_OPERATOR, row);
+        await removeVps(app, LOCAL_OPERATOR, row.id);
         if (json) printJson({ ...row, removed: row.id });
         else print(`Removed ${row.host} (${row.id}).`);
       }),
@@ -159,7 +159,7 @@ export function addVpsCommands(program: Command): Command {
         const row = theVps(app, wanted);
         const question = `Forget the host key ${row.hostKeyFingerprint} of ${row.host}? Whoever answers there next is trusted.`;
         await confirmUnless(yes === true || json === true || row.hostKeyFingerprint === null || pin !== null, question);
-        await repinHostKey(app, LOCAL_OPERATOR, row, pin);
+        await repinHostKey(app, LOCAL_OPERATOR, row.id, pin);
         const now = theVps(app, row.id);
         if (json) printJson(now);
         else print(`${now.host}: host key ${now.hostKeyFingerprint ?? 'to be pinned at the next connection'}.`);

@@ -2,7 +2,8 @@ import { asc, eq } from 'drizzle-orm';
 import { describe, expect, it } from 'vitest';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { healthEvents, healthSamples, incidents, notifications, subscriptions } from '../src/lib/db/schema.ts';
-import { planMaintenance, removeVps } from '../src/lib/fleet-admin/fleet-admin.ts';
+import { removeVps } from '../src/lib/fleet-admin/fleet-admin.ts';
+import { planMaintenance } from '../src/lib/fleet-admin/vps-actions.ts';
 import { acknowledgeIncident } from '../src/lib/fleet-admin/incident-admin.ts';
 import { listIncidents, readIncident } from '../src/lib/views/incident-read.ts';
 import { parseMaintenance } from '../src/lib/fleet-admin/maintenance-request.ts';
@@ -98,7 +99,7 @@ describe('an incident', () => {
     const ward = await openWard();
     await ward.host.stop();
     await ward.sweep();
-    await removeVps(ward.app, LOCAL_OPERATOR, { ...ward, host: '127.0.0.1' });
+    await removeVps(ward.app, LOCAL_OPERATOR, ward.id);
     expect(incidentsOf(ward)).toMatchObject([{ endedBy: 'not_watched', endedAt: expect.any(Date) }]);
     expect(listIncidents(ward.app, LOCAL_OPERATOR, { limit: 10 })).toMatchObject([{ host: null }]);
   });
@@ -215,7 +216,7 @@ describe('maintenance', () => {
     const ward = await openWard();
     const parsed = parseMaintenance({ untilHealthy: true }, new Date());
     if ('problems' in parsed) throw new Error(parsed.problems.join());
-    await planMaintenance(ward.app, LOCAL_OPERATOR, { ...ward, host: '127.0.0.1' }, parsed.window);
+    await planMaintenance(ward.app, LOCAL_OPERATOR, [ward.id], parsed.window);
     ward.host.set({ state: 'inactive', onRestart: 'fails' });
     await ward.sweep();
     expect(ward.host.count('restart')).toBe(0);

@@ -183,7 +183,6 @@ describe('a mail server', () => {
       /^the mail server said to MAIL FROM: 550/,
     ],
   ] as const)('that %s is tried again', async (_, behaviour, reason) => {
-    await test.release();
     test = await createTestSender(scratch.app, { timeoutMs: 300 });
     await server.behave(behaviour);
     await put(scratch.app, down());
@@ -217,7 +216,6 @@ describe('a mail server', () => {
   });
 
   it('that hangs does not hold up more than four others', async () => {
-    await test.release();
     test = await createTestSender(scratch.app, { timeoutMs: 300 });
     await server.behave('hang');
     for (let n = 0; n < 6; n++)
@@ -229,7 +227,6 @@ describe('a mail server', () => {
   });
 
   it('is told nothing twice when it may have taken the beginning: the beginning is repeated, then the end follows', async () => {
-    await test.release();
     test = await createTestSender(scratch.app, { timeoutMs: 300 });
     await server.behave('hang_after_mail');
     await put(scratch.app, down());

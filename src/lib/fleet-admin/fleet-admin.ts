@@ -1,24 +1,17 @@
-import { and, eq } from 'drizzle-orm';
+import { eq } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import { adminName, type Actor } from '../auth/actor.ts';
 import { encryptToken, privateKeyPlace } from '../crypto/encryption.ts';
 import { write } from '../db/client.ts';
-import { maintenanceWindows, newId, subscriptions, users, type MaintenanceWindow } from '../db/schema.ts';
+import { newId, subscriptions, users } from '../db/schema.ts';
 import { noteAdminAction } from '../db/journal-store.ts';
 import { publish } from '../live/bus.ts';
 import { openTarget } from '../monitoring/look.ts';
 import { clearLoginBackoff, forgetHealth } from '../monitoring/health-store.ts';
-import { addWindow, endOpenWindows } from '../monitoring/maintenance-store.ts';
 import { judge, type Verdict } from '../monitoring/rules/verdict.ts';
 import { probeService } from '../provisioning/vps-status.ts';
-import type { FleetRow } from '../views/fleet-read.ts';
-import type { NewWindow } from './maintenance-request.ts';
 import type { NewVps } from './new-vps.ts';
-
-/** An operation that cannot be done as things are; the message says why and what to do. */
-export class RefusedError extends Error {
-  override readonly name = 'RefusedError';
-}
+import { RefusedError, theVps } from './the-vps.ts';
 
 /** Adds the VPS, active and ready, and its customer if new. Throws `RefusedError` where either has one already. */
 export async function addVps(
@@ -79,60 +72,23 @@ export async function addVps(
   });
 }
 
-/** The VPS that something is done to. */
-type TheVps = Pick<FleetRow, 'id' | 'userId' | 'host'>;
-const asOwner = ({ id, userId }: TheVps) => ({ userId, vpsId: id });
-
 /** Takes the VPS out of the fleet and forgets its state; the customer and what the journal has of it stay. */
-export async function removeVps({ db }: App, actor: Actor, vps: TheVps): Promise<void> {
-  await write(db, (tx) => {
-    const by = adminName(actor);
-    tx.delete(subscriptions).where(eq(subscriptions.id, vps.id)).run();
-    forgetHealth(tx, vps.userId);
-    noteAdminAction(tx, by, asOwner(vps), 'vps_removed', { host: vps.host });
+export const removeVps = ({ db }: App, actor: Actor, vpsId: string): Promise<void> =>
+  write(db, (tx) => {
+    const { userId, vpsIpAddress } = theVps(tx, actor, vpsId);
+    tx.delete(subscriptions).where(eq(subscriptions.id, vpsId)).run();
+    forgetHealth(tx, userId);
+    noteAdminAction(tx, adminName(actor), { userId, vpsId }, 'vps_removed', { host: vpsIpAddress });
     publish(tx, { kind: 'all' });
-  });
-}
-
-/** Begins maintenance, now or at the times of the window: the VPS is looked at, but neither healed nor counted. */
-export const planMaintenance = (
-  { db }: App,
-  actor: Actor,
-  vps: TheVps,
-  window: NewWindow,
-): Promise<MaintenanceWindow> =>
-  write(db, (tx) => {
-    const createdBy = adminName(actor);
-    const { kind, reason } = window;
-    noteAdminAction(tx, createdBy, asOwner(vps), 'maintenance_planned', { kind, reason });
-    return addWindow(tx, { ...window, userId: vps.userId, createdBy });
-  });
-
-/** Ends maintenance that is open or yet to come; weekly windows stay. Returns how many windows that were. */
-export const endMaintenance = ({ db }: App, actor: Actor, vps: TheVps, now: Date): Promise<number> =>
-  write(db, (tx) => {
-    const by = adminName(actor);
-    const ended = endOpenWindows(tx, vps.userId, now);
-    if (ended > 0) noteAdminAction(tx, by, asOwner(vps), 'maintenance_ended');
-    return ended;
-  });
-
-/** Deletes a window, weekly ones too. False: this VPS has no such window. */
-export const cancelWindow = ({ db }: App, actor: Actor, vps: TheVps, windowId: string): Promise<boolean> =>
-  write(db, (tx) => {
-    const by = adminName(actor);
-    const mine = and(eq(maintenanceWindows.id, windowId), eq(maintenanceWindows.userId, vps.userId));
-    const { changes } = tx.delete(maintenanceWindows).where(mine).run();
-    if (changes > 0) noteAdminAction(tx, by, asOwner(vps), 'maintenance_cancelled');
-    return changes > 0;
   });
 
 /** Pins another host key; null: the one of the next connection. For a machine that was reinstalled. */
-export const repinHostKey = ({ db }: App, actor: Actor, vps: TheVps, hostKey: string | null): Promise<void> =>
+export const repinHostKey = ({ db }: App, actor: Actor, vpsId: string, hostKey: string | null): Promise<void> =>
   write(db, (tx) => {
-    const by = adminName(actor);
-    tx.update(subscriptions).set({ sshHostKey: hostKey }).where(eq(subscriptions.id, vps.id)).run();
-    noteAdminAction(tx, by, asOwner(vps), 'host_key_repinned');
+    const { userId } = theVps(tx, actor, vpsId);
+    tx.update(subscriptions).set({ sshHostKey: hostKey }).where(eq(subscriptions.id, vpsId)).run();
+    noteAdminAction(tx, adminName(actor), { userId, vpsId }, 'host_key_repinned');
+    publish(tx, { kind: 'vps', vpsIds: [vpsId] });
   });
 
 export type VpsTest = {

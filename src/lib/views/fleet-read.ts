@@ -2,6 +2,7 @@ import { and, asc, desc, eq, inArray, or, type SQL } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import { type Actor, ownedBy } from '../auth/actor.ts';
 import { healthChecks, maintenanceWindows, restartAttempts, subscriptions, users } from '../db/schema.ts';
+import { isWatched } from '../db/watched.ts';
 import { getEffectiveCircuitState, type CircuitState } from '../monitoring/circuit-breaker.ts';
 import { maintenanceAt } from '../monitoring/rules/maintenance.ts';
 import { isLoginBackedOff } from '../monitoring/rules/login-backoff.ts';
@@ -81,10 +82,7 @@ function readRows({ db, settings }: App, where: SQL | undefined, now: Date): Fle
         user: subscription.sshUser,
         service: subscription.serviceName ?? settings.monitoredService,
         subscriptionStatus: subscription.status,
-        active:
-          subscription.status === 'active' &&
-          subscription.vpsProvisioned &&
-          subscription.provisioningStatus === 'ready',
+        active: isWatched(subscription),
         maintenanceSince: maintenance?.since ?? null,
         maintenanceUntil: maintenance?.until ?? null,
         healingPausedSince: subscription.healingPausedSince,

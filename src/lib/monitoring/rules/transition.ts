@@ -104,8 +104,7 @@ export const UNCHECKED: HealthState = {
  */
 export function stateOfRow(row: HealthCheck | null | undefined): HealthState {
   if (!row) return UNCHECKED;
-  const { id: _id, userId: _userId, createdAt: _createdAt, updatedAt: _updatedAt, ...columns } = row;
-  const { circuitState, circuitOpenedAt, ...rest } = columns;
+  const { id, userId, createdAt, updatedAt, circuitState, circuitOpenedAt, ...rest } = row;
   return circuitState === 'closed'
     ? { ...rest, circuitState, circuitOpenedAt: null }
     : { ...rest, circuitState, circuitOpenedAt: circuitOpenedAt ?? new Date(0) };
