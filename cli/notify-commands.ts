@@ -15,6 +15,7 @@ import {
   type Problems,
 } from '../src/lib/notifications/preferences.ts';
 import { sendTestMessage } from '../src/lib/notifications/test-message.ts';
+import { troubleInWords } from '../src/lib/notifications/wording/trouble-words.ts';
 import { FAILED, jsonOption, readGivenFile, UsageError, withApp, type JsonOption } from './context.ts';
 import { print, printJson } from './output.ts';
 
@@ -155,10 +156,10 @@ function whyNotRetried(app: App, id: string): string {
     : `${id} is ${found.status}; only what has failed can be retried`;
 }
 
-function describePreference({ channel, enabled, kinds, address, hasSecret }: Preference): string {
+function describePreference({ channel, enabled, kinds, address, hasSecret, trouble }: Preference): string {
   const where = address === null ? '' : ` to ${address}`;
   const signed = hasSecret ? ', signed' : '';
-  return `${channel.padEnd(9)} ${enabled ? 'on ' : 'off'} ${kinds === null ? 'everything' : kinds.join(', ')}${where}${signed}`;
+  return `${channel.padEnd(9)} ${enabled ? 'on ' : 'off'} ${kinds === null ? 'everything' : kinds.join(', ')}${where}${signed}${trouble === null ? '' : `\n  ${troubleInWords(trouble)}`}`;
 }
 
 function describeMessage(row: OutboxLine): string {

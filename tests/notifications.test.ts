@@ -182,6 +182,15 @@ describe('a mail server', () => {
       { at: 'from', code: 550 },
       /^the mail server said to MAIL FROM: 550/,
     ],
+    ['says 550 and nothing else to the recipient', { at: 'rcpt', code: 550 }, /^the mail server said to RCPT TO: 550/],
+    [
+      'does not relay for us',
+      { at: 'rcpt', code: 554, says: '5.7.1 Relay access denied' },
+      /RCPT TO: 554 5\.7\.1 Relay/,
+    ],
+    ['has had enough of us', { at: 'data', code: 552, says: '5.2.2 Quota exceeded' }, /DATA: 552 5\.2\.2/],
+    ['has a policy', { at: 'data', code: 550, says: '5.7.26 Unauthenticated' }, /DATA: 550 5\.7\.26/],
+    ['knows no such sender', { at: 'rcpt', code: 550, says: '5.1.8 Sender address rejected' }, /RCPT TO: 550 5\.1\.8/],
   ] as const)('that %s is tried again', async (_, behaviour, reason) => {
     test = await createTestSender(scratch.app, { timeoutMs: 300 });
     await server.behave(behaviour);
@@ -202,15 +211,15 @@ describe('a mail server', () => {
   it.each([
     ['the recipient', 'rcpt'],
     ['the mail', 'data'],
-  ] as const)('that says 550 to %s has the last word', async (_, at) => {
-    await server.behave({ at, code: 550 });
+  ] as const)('that says to %s that there is no such address has the last word', async (_, at) => {
+    await server.behave({ at, code: 550, says: '5.1.1 User unknown' });
     await put(scratch.app, down());
     await test.deliver();
     await pass(60);
     expect(outboxOf(scratch.app)[0]).toMatchObject({
       status: 'failed',
       attempts: 1,
-      lastError: expect.stringContaining('550'),
+      lastError: expect.stringContaining('550 5.1.1 User unknown'),
     });
     expect(test.lines.join('\n')).toContain('failed: the mail server said to');
   });

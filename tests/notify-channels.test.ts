@@ -44,7 +44,8 @@ const setWebhook = async (userId: string, address = `${receiver.url}/hook?x=1`):
   const result = await changePreference(scratch.app, LOCAL_OPERATOR, target, { address, secret: SECRET });
   expect(result).not.toHaveProperty('problems');
 };
-const row = () => outboxOf(scratch.app)[0];
+/** The first message that was put there: what a failure makes us tell comes after it. */
+const row = () => outboxOf(scratch.app).find(({ kind }) => kind !== 'monitor_fault_began');
 
 describe('a webhook', () => {
   const opened = () =>
@@ -312,14 +313,15 @@ describe('Telegram', () => {
   );
 
   it('follows a chat once, and nowhere but to a chat', async () => {
-    for (const moved of ['-1001', '"@elsewhere"', '1e300', '{}']) {
+    for (const moved of ['-1001', '"@elsewhere"', '1e300']) {
       receiver.answer((response) => response.writeHead(400).end(`{"parameters":{"migrate_to_chat_id":${moved}}}`));
       await put(scratch.app, { ...recovered(), facts: vpsFacts(`${moved}.example`) });
       await test.deliver();
     }
     // The first answer sends it on, to an answer that says the same.
-    expect(receiver.requests).toHaveLength(2 + 1 + 1 + 1);
-    expect(outboxOf(scratch.app).map(({ status }) => status)).toEqual(['failed', 'failed', 'failed', 'failed']);
+    expect(receiver.requests).toHaveLength(2 + 1 + 1);
+    const sent = outboxOf(scratch.app).filter(({ channel }) => channel === 'telegram');
+    expect(sent.map(({ status }) => status)).toEqual(['failed', 'failed', 'failed']);
   });
 
   it('never makes its token known, whatever it answers', async () => {

@@ -404,6 +404,21 @@ export const notifications = sqliteTable(
   ],
 );
 
+/** What does not get through, and since when; judged by `notifications/rules/delivery-trouble.ts`. Gone when it is over. */
+export const deliveryTroubles = sqliteTable('delivery_troubles', {
+  /** The channel, and whose target it is: `email`, `webhook user-1`. */
+  lane: text('lane').primaryKey(),
+  channel: text('channel').$type<ChannelName>().notNull(),
+  /** Null: the channel as a whole. */
+  userId: text('user_id').references(() => users.id, { onDelete: 'cascade' }),
+  since: time('since').notNull(),
+  failures: integer('failures').notNull(),
+  refusals: integer('refusals').notNull(),
+  reason: text('reason').notNull(),
+  toldAt: time('told_at'),
+  switchedOffAt: time('switched_off_at'),
+});
+
 /**
  * Who may do what only one process may do at a time. `monitor`: which server sweeps on schedule;
  * `sweep`: who sweeps right now (that server or the command line); `notifier`: who sends what waits in the outbox.

@@ -99,8 +99,15 @@ type SmtpFailure = Error & {
 };
 
 /**
- * A permanent no (5xx, RFC 5321 section 4.2.1) to the recipient or to the mail itself is final. A no to us (greeting,
- * login, sender) is not: somebody can mend that, and the mail still has its reader.
+ * What a server says besides its three digits, of the address or the mailbox of a recipient: RFC 3463, sections 3.2 and
+ * 3.3. X.1.7 and X.1.8 are about the address of the sender, which is ours.
+ */
+const ADDRESS_STATUS = /^[245]\d\d[ -][245]\.1\.(?!7\b|8\b)\d{1,3}\b/;
+const MAILBOX_STATUS = /^[245]\d\d[ -][245]\.2\.\d{1,3}\b/;
+
+/**
+ * Only the word that there is no such address is final. Any other no, be it permanent (5xx, RFC 5321 section 4.2.1), is
+ * one to us: relaying, a policy, a quota, a login. Somebody can mend that, and the mail still has its reader.
  */
 function judgeFailure(failure: SmtpFailure, mayHaveArrived: { readonly mayHaveArrived?: true }): SendResult {
   const { code = '', originalCode = '', timeoutType = '', responseCode, response = '', command = '' } = failure;
@@ -109,8 +116,9 @@ function judgeFailure(failure: SmtpFailure, mayHaveArrived: { readonly mayHaveAr
     return { outcome: 'retry', reason: `the mail server refused the login (${responseCode ?? 'no code'})` };
   if (typeof responseCode === 'number') {
     const reason = `the mail server said to ${command || 'the connection'}: ${cleanRemoteText(response, 200)}`;
-    const final = responseCode >= 500 && (command === 'RCPT TO' || command === 'DATA');
-    return final ? { outcome: 'rejected', reason } : { outcome: 'retry', reason };
+    const isAddress = (command === 'RCPT TO' || command === 'DATA') && ADDRESS_STATUS.test(response);
+    if (isAddress && responseCode >= 500) return { outcome: 'rejected', reason };
+    return { outcome: 'retry', reason, ...((isAddress || MAILBOX_STATUS.test(response)) && { ofRecipient: true }) };
   }
   const reason = `the mail server: ${timeoutType || originalCode || code || 'unknown failure'} (${cleanRemoteText(failure.message, 100)})`;
   return { outcome: 'retry', reason, ...mayHaveArrived };

@@ -8,13 +8,20 @@ import type { ChannelName } from '../facts/message.ts';
 /** What holds messages together: the incident, or one fault of the monitor. */
 export function threadOf({ incidentId, facts }: Pick<NotificationRow, 'incidentId' | 'facts'>): string | null {
   if (incidentId !== null) return incidentId;
-  return facts.about === 'fleet' ? `fleet-${facts.fault.kind}-${facts.beganAtMs}` : null;
+  if (facts.about !== 'fleet') return null;
+  const { fault, beganAtMs } = facts;
+  const lane = fault.kind === 'delivery' ? `-${fault.channel}-${fault.target ?? 'all'}` : '';
+  return `fleet-${fault.kind}${lane}-${beganAtMs}`;
 }
 
 // The same as `threadOf`, without parsing the facts of everything that waits.
 const THREAD: SQL<string | null> =
   sql`coalesce(${notifications.incidentId}, CASE json_extract(${notifications.facts}, '$.about')
-  WHEN 'fleet' THEN 'fleet-' || json_extract(${notifications.facts}, '$.fault.kind') || '-' || json_extract(${notifications.facts}, '$.beganAtMs') END)`;
+  WHEN 'fleet' THEN 'fleet-' || json_extract(${notifications.facts}, '$.fault.kind')
+    || CASE json_extract(${notifications.facts}, '$.fault.kind') WHEN 'delivery' THEN
+      '-' || json_extract(${notifications.facts}, '$.fault.channel')
+      || '-' || coalesce(json_extract(${notifications.facts}, '$.fault.target'), 'all') ELSE '' END
+    || '-' || json_extract(${notifications.facts}, '$.beganAtMs') END)`;
 
 /** Whether anything could be sent now on these channels. */
 export const isAnythingDue = (db: Database, channels: readonly ChannelName[], now: Date): boolean =>

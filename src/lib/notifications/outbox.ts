@@ -4,8 +4,7 @@ import { write } from '../db/client.ts';
 import { newId, notifications, type NotificationRow } from '../db/schema.ts';
 import { isCurrent, type Tenure } from '../db/lease.ts';
 import { publish } from '../live/bus.ts';
-import type { SendResult } from '../facts/delivery.ts';
-import { endedBy, isGivenUp, nextAttemptAt, untoldBeginning, type Plan } from './rules/delivery-plan.ts';
+import { endedBy, untoldBeginning, type Plan } from './rules/delivery-plan.ts';
 import type { DigestItem } from '../facts/message.ts';
 import { threadOf } from './outbox-read.ts';
 
@@ -122,44 +121,3 @@ const statusOf = (tx: Transaction, { status, toldBy }: NotificationRow): Notific
   status === 'digested' && toldBy !== null
     ? (tx.select().from(notifications).where(eq(notifications.id, toldBy)).get()?.status ?? status)
     : status;
-
-/** What an attempt came to; `failed` also for what could not even be tried. */
-export type Outcome = SendResult | { readonly outcome: 'failed'; readonly reason: string };
-export type Recorded = 'sent' | 'pending' | 'failed';
-
-/**
- * Writes down what became of a claimed message. Where another process has taken the lead meanwhile and put the message
- * back, it still counts, unless that one is sending it already.
- */
-export async function record(
-  db: Database,
-  { row }: Claimed,
-  outcome: Outcome,
-  { nowMs, random }: { readonly nowMs: number; readonly random: number },
-): Promise<Recorded> {
-  const change = changeFor(row, outcome, nowMs, random);
-  await write(db, (tx) =>
-    tx
-      .update(notifications)
-      .set({ claimedBy: null, ...change })
-      .where(
-        and(
-          eq(notifications.id, row.id),
-          eq(notifications.attempts, row.attempts),
-          inArray(notifications.status, ['sending', 'pending']),
-        ),
-      )
-      .run(),
-  );
-  return change.status;
-}
-
-function changeFor(row: NotificationRow, outcome: Outcome, nowMs: number, random: number) {
-  if (outcome.outcome === 'sent') return { status: 'sent' as const, sentAt: new Date(nowMs), lastError: null };
-  if (outcome.outcome !== 'retry') return { status: 'failed' as const, lastError: outcome.reason };
-  // Once it may have arrived, no later failure makes that untrue.
-  const told = { mayHaveArrived: row.mayHaveArrived || outcome.mayHaveArrived === true, lastError: outcome.reason };
-  if (isGivenUp(row.createdAt.getTime(), nowMs)) return { status: 'failed' as const, ...told };
-  const nextMs = nextAttemptAt(row.attempts, nowMs, random, outcome.retryAfterMs);
-  return { status: 'pending' as const, ...told, nextAttemptAt: new Date(nextMs) };
-}

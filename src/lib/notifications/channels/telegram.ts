@@ -18,9 +18,11 @@ export const BOT_TOKEN = /^\d{3,20}:[\w-]{20,100}$/;
 // Telegram counts UTF-16 units of a message: https://core.telegram.org/bots/api#sendmessage
 const LONGEST_TEXT = 4096;
 const ANSWER_BYTES = 4096;
+const FORBIDDEN = 403;
 
 /** A message of the user's own bot to its chat. The token is part of the URL, so no URL is ever logged. */
 export const telegram: Channel = {
+  isShared: false,
   lacks: () => null,
   addressHint: 'a chat id such as 123456789, -1001234567890 or @channel',
   isAddress: (text) => /^(-?\d{1,20}|@[A-Za-z]\w{4,31})$/.test(text),
@@ -93,9 +95,10 @@ function outcomeOf(result: HttpResult, token: string): SendResult {
   if (result.kind === 'no_answer' || outcome.outcome === 'sent') return outcome;
   const { description, retryAfterS } = parseAnswer(result.body, token);
   const reason = description === '' ? outcome.reason : `${outcome.reason}: ${description}`;
-  return outcome.outcome === 'retry' && retryAfterS !== null
-    ? { ...outcome, reason, retryAfterMs: retryAfterS * 1000 }
-    : { ...outcome, reason };
+  if (outcome.outcome === 'retry')
+    return { ...outcome, reason, ...(retryAfterS !== null && { retryAfterMs: retryAfterS * 1000 }) };
+  // Blocked by the user, or thrown out of the group: only they can change that.
+  return { ...outcome, reason, ...(result.status === FORBIDDEN && { isGone: true }) };
 }
 
 /** The description, without the token that it may repeat, and `retry_after` in seconds. */
