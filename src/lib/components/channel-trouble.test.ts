@@ -26,7 +26,9 @@ describe('the trouble with a way to send', () => {
       hasBot: false,
     };
     const html = (trouble: Trouble | null): string =>
-      render(ChannelForm, { props: { choice: { ...choice, trouble }, email: 'ada@customer.example' } }).body;
+      render(ChannelForm, {
+        props: { choice: { ...choice, trouble }, email: 'ada@customer.example', problems: [], typed: null },
+      }).body;
     expect(html(OFF)).toContain(OFF_WORDS);
     expect(html(null)).not.toContain('Switched off');
   });

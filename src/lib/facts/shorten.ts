@@ -1,6 +1,5 @@
-let made: Intl.Segmenter | undefined;
-/** Made when it is needed: modules that read this one are loaded by browsers, too, and some of them have none. */
-const segmenter = (): Intl.Segmenter => (made ??= new Intl.Segmenter('en', { granularity: 'grapheme' }));
+/** Made when it is needed: browsers load what reads this module, too, and some of them have none. */
+const segmenter = (): Intl.Segmenter => new Intl.Segmenter('en', { granularity: 'grapheme' });
 
 /** Longer ones are made up to be long: any number of marks can stand on one letter. */
 const LONGEST_CHARACTER = 64;

@@ -5,15 +5,15 @@ import { isTimeZone, parseInstant } from '../facts/wall-clock.ts';
 /** A maintenance window as a person describes it: everything as typed. */
 export type MaintenanceRequest = {
   /** How long: `90m`, `2h`, `1d`. */
-  readonly for?: string | undefined;
+  readonly for?: string;
   /** Until when: a day, which is its midnight, or a time of ISO 8601; by the clocks of `timeZone` where it says no zone. */
-  readonly until?: string | undefined;
-  readonly untilHealthy?: boolean | undefined;
+  readonly until?: string;
+  readonly untilHealthy?: boolean;
   /** Weekly: `sun 02:00`. */
-  readonly weekly?: string | undefined;
+  readonly weekly?: string;
   /** IANA name, for `weekly` and `until`; UTC when nothing is said. */
-  readonly timeZone?: string | undefined;
-  readonly reason?: string | undefined;
+  readonly timeZone?: string;
+  readonly reason?: string;
 };
 
 export type NewWindow = Omit<MaintenanceWindow, 'id' | 'userId' | 'createdBy' | 'createdAt'>;

@@ -82,14 +82,11 @@ export function describeEvent(kind: JournalKind, detail: JournalDetail): string 
 }
 
 function faultInWords(detail: JournalDetail): string {
-  switch (detail.fault) {
-    case 'healing_paused':
-      return `healing pauses: ${detail.stopped} of ${detail.fleet} services stopped at once`;
-    case 'delivery':
-      return `${wayInWords(detail)} ${detail.switchedOff === true ? 'is switched off, as it refuses what is sent' : 'takes nothing'}: ${detail.reason}`;
-    default:
-      return `sweeps are inconclusive: ${detail.unreachable} of ${detail.reachableBefore} VPSs became unreachable at once`;
-  }
+  if (detail.fault === 'healing_paused')
+    return `healing pauses: ${detail.stopped} of ${detail.fleet} services stopped at once`;
+  if (detail.fault === 'delivery')
+    return `${wayInWords(detail)} ${detail.switchedOff === true ? 'is switched off, as it refuses what is sent' : 'takes nothing'}: ${detail.reason}`;
+  return `sweeps are inconclusive: ${detail.unreachable} of ${detail.reachableBefore} VPSs became unreachable at once`;
 }
 
 /** `email`, or `webhook of root@example.com`. */
