@@ -4,7 +4,7 @@ import { defineConfig } from 'vitest/config';
 import { NATIVE_PACKAGES } from './scripts/native-packages.ts';
 
 /** Tests of deadlines, of kills at a given moment, and the one that makes the build look stale. */
-const SENSITIVE = ['dev', 'kill', 'monitor', 'ssh-exec'].map((name) => `tests/${name}.test.ts`);
+const SENSITIVE = ['dev', 'hostile-peers', 'kill', 'monitor', 'ssh-exec'].map((name) => `tests/${name}.test.ts`);
 const DRIZZLE = ['', '/sqlite-core', '/better-sqlite3', '/better-sqlite3/migrator'].map((part) => `drizzle-orm${part}`);
 const acrossRooms = { globalSetup: 'scripts/build-before-tests.ts', testTimeout: 60_000, hookTimeout: 120_000 };
 
@@ -25,7 +25,7 @@ export default defineConfig(({ command }) => ({
         extends: true,
         test: {
           name: 'unit',
-          include: ['src/**/*.test.ts', 'cli/**/*.test.ts', 'demo/**/*.test.ts'],
+          include: ['src/**/*.test.ts', 'cli/**/*.test.ts', 'demo/**/*.test.ts', 'lint/**/*.test.ts'],
           // Tests of accounts hash real passwords, which is slow on purpose.
           testTimeout: 20_000,
         },

@@ -1,5 +1,7 @@
 import type { Command } from 'commander';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
+import { CAUSES } from '../src/lib/facts/cause.ts';
+import type { NewPin } from '../src/lib/fleet-admin/fleet-admin.ts';
 import { listVps } from '../src/lib/views/fleet-read.ts';
 import { fingerprint, parseHostKey } from '../src/lib/provisioning/host-key.ts';
 import { FAILED } from './caller.ts';
@@ -128,7 +130,7 @@ export function fillVps(vps: Command): void {
           yes === true || json === true,
           `Remove ${row.host} of ${row.email}, with its ${row.totalChecks} checks?`,
         );
-        await (await fleetAdmin()).removeVps(app, LOCAL_OPERATOR, row);
+        await (await fleetAdmin()).removeVps(app, LOCAL_OPERATOR, row.id);
         if (json) printJson({ ...row, removed: row.id });
         else print(`Removed ${row.host} (${row.id}).`);
       }),
@@ -138,20 +140,36 @@ export function fillVps(vps: Command): void {
     .command('repin')
     .description('trust another host key from now on, after a machine was reinstalled')
     .argument('<host|id>', 'host, host:port, or id')
-    .option('--host-key <key>', 'the new key, "ssh-ed25519 AAAA…" (default: the one of the next connection)')
+    .option(
+      '--host-key <key>',
+      'the new key, "ssh-ed25519 AAAA…" (default: the one shown last, or at the next connection)',
+    )
     .option('--yes', 'do not ask')
     .addOption(jsonOption())
     .action((wanted: string, { hostKey, yes, json }: JsonOption & { hostKey?: string; yes?: true }) => {
-      const pin = hostKey === undefined ? null : parseHostKey(hostKey);
-      if (hostKey !== undefined && pin === null)
+      const given = hostKey === undefined ? null : parseHostKey(hostKey);
+      if (hostKey !== undefined && given === null)
         throw new UsageError(
           `--host-key is ${JSON.stringify(hostKey)}; allowed: a line such as "ssh-ed25519 AAAA…", as ssh-keyscan prints it`,
         );
       return withApp(async (app) => {
         const row = theVps(app, wanted);
-        const question = `Forget the host key ${row.hostKeyFingerprint} of ${row.host}? Whoever answers there next is trusted.`;
-        await confirmUnless(yes === true || json === true || row.hostKeyFingerprint === null || pin !== null, question);
-        await (await fleetAdmin()).repinHostKey(app, LOCAL_OPERATOR, row, pin);
+        const offered = row.offeredHostKeyFingerprint;
+        const pin: NewPin =
+          given !== null
+            ? { kind: 'given', hostKey: given }
+            : offered !== null
+              ? { kind: 'offered', fingerprint: offered }
+              : { kind: 'next' };
+        const question =
+          offered === null
+            ? `Forget the host key ${row.hostKeyFingerprint} of ${row.host}? Whoever answers there next is trusted.`
+            : `Pinned:    ${row.hostKeyFingerprint}\nShown now: ${offered}\n${CAUSES.host_key_changed.todo}\nTrust the key that ${row.host} shows now?`;
+        await confirmUnless(
+          yes === true || json === true || row.hostKeyFingerprint === null || given !== null,
+          question,
+        );
+        await (await fleetAdmin()).repinHostKey(app, LOCAL_OPERATOR, row.id, pin);
         const now = theVps(app, row.id);
         if (json) printJson(now);
         else print(`${now.host}: host key ${now.hostKeyFingerprint ?? 'to be pinned at the next connection'}.`);

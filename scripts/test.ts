@@ -35,6 +35,7 @@ const checks = [
   run('types of the framework', 'svelte-kit', 'sync'),
   run('types', 'svelte-check', '--tsconfig', './tsconfig.json', '--fail-on-warnings', '--output', 'human'),
   run('lint', 'eslint', '.'),
+  run('walls between rooms', 'depcruise', 'src', 'cli', 'demo', 'bench', 'scripts', 'tests'),
   run('unused code', 'knip'),
 ];
 console.log('\n── build');

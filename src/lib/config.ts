@@ -78,11 +78,16 @@ export class ConfigurationError extends Error {
   }
 }
 
+const withoutSlashes = (url: string): string => (url.endsWith('/') ? withoutSlashes(url.slice(0, -1)) : url);
+
 const HOUR_MS = 60 * 60_000;
 const DAY_MS = 24 * HOUR_MS;
 
-/** A systemd unit name that is safe as one word of a remote command line. Source: systemd.unit(5). */
-export const UNIT_NAME = /^[A-Za-z0-9_@][A-Za-z0-9:_.@-]{0,254}$/;
+/**
+ * A systemd unit name, also as systemd-escape(1) makes it (`app@foo\x2dbar.service`); no option of a command looks like it.
+ * Source: systemd.unit(5).
+ */
+export const UNIT_NAME = /^(?=.{1,255}$)(?:[A-Za-z0-9_@]|\\x[0-9a-f]{2})(?:[A-Za-z0-9:_.@-]|\\x[0-9a-f]{2})*$/;
 
 /** The variables of `.env.example` and their defaults; `config.test.ts` holds the two together. */
 export const DEFAULTS = {
@@ -175,7 +180,7 @@ export function parseSettings(environment: Environment): Settings {
         problems.push(
           `${name} is not such an address (what was given may hold a password and is not shown); allowed: ${example}`,
         );
-      return given(name).replace(/\/+$/, '');
+      return withoutSlashes(given(name));
     };
     const web = ['http:', 'https:'];
     const mailFrom = parseMailbox(given('MAIL_FROM'));

@@ -111,7 +111,7 @@ test('an admin sees what each next event would do, and the evidence from before 
   await be(context, ADMIN);
   await page.goto(`${server.url}/vps/${ids[1]}`);
   await expect(page.getByRole('img', { name: /The circuit is open; \d+ of 3 failures/ })).toBeVisible();
-  await expect(page.getByText('Half-open: one trial restart is allowed.')).toBeVisible();
+  await expect(page.getByText('Half-open: one trial restart, if a check finds it stopped.')).toBeVisible();
   await expect(page.getByText(/^SHA256:/)).toBeVisible();
   await expect(page.getByLabel('Journal of this VPS')).toContainText('circuit opened after 3 failed checks');
   await page.locator('summary', { hasText: 'Restart of' }).filter({ hasText: 'failed' }).first().click();

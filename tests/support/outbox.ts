@@ -98,11 +98,16 @@ export type TestSender = {
   release(): Promise<void>;
 };
 
+/** Several senders of a test are one process, which is the notifier. */
+const keepers = new WeakMap<App, LeaseKeeper>();
+
 /** The sender of the real dispatcher, without its timers: time passes when the test says so. */
 export async function createTestSender(app: App, options: Partial<SenderOptions> = {}): Promise<TestSender> {
   const log = createSilentLog();
   const clock = { nowMs: BEGAN_MS };
-  const lease = await new LeaseKeeper(app.db, 'notifier', log).hold();
+  const keeper = keepers.get(app) ?? new LeaseKeeper(app.db, 'notifier', log);
+  keepers.set(app, keeper);
+  const lease = await keeper.hold();
   if ('pid' in lease) throw new Error(`process ${lease.pid} is the notifier`);
   const sender = createSender(app, {
     tenure: () => lease.tenure,

@@ -72,6 +72,7 @@ export class LeaseKeeper {
 
   #begin(tenure: Tenure): Holding {
     const renewal = setInterval(() => void this.#inTurn(() => this.#renew(holding)), LEASE_RENEWAL_MS);
+    renewal.unref();
     const holding = { tenure, renewal, lost: new AbortController(), holders: 0, renewedAtMs: performance.now() };
     return holding;
   }
