@@ -1,4 +1,5 @@
 import type { RequestEvent } from '@sveltejs/kit';
+import type { Later } from '$lib/auth/rate-limit';
 import type { VpsDescription } from '$lib/fleet-admin/new-vps';
 import { shortDuration } from '$lib/fleet-admin/words';
 
@@ -15,8 +16,21 @@ export async function fieldsOf<Name extends string>(
   return Object.fromEntries(names.map((name) => [name, text(name)])) as Record<Name, string>;
 }
 
-export const tooMany = (retryAt: Date, now: Date): string =>
-  `Too many attempts. Try again in ${shortDuration(Math.max(1_000, retryAt.getTime() - now.getTime()))}.`;
+/** Status and words for whoever has to come again later. Sets the header that says when (RFC 9110, section 10.2.3). */
+export function later(
+  { setHeaders }: RequestEvent,
+  { kind, retryAt }: Later,
+  now: Date,
+): { readonly status: 429 | 503; readonly problem: string } {
+  const waitMs = Math.max(1_000, retryAt.getTime() - now.getTime());
+  setHeaders({ 'retry-after': String(Math.ceil(waitMs / 1_000)) });
+  return kind === 'busy'
+    ? {
+        status: 503,
+        problem: `So many people are signing in that this has to wait. Try again in ${shortDuration(waitMs)}.`,
+      }
+    : { status: 429, problem: `Too many attempts. Try again in ${shortDuration(waitMs)}.` };
+}
 
 /** What a form says of a VPS, and the same as it was typed, to be shown again: without the key. */
 export async function vpsFieldsOf(event: RequestEvent): Promise<{

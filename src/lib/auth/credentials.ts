@@ -8,11 +8,14 @@ import { authOf } from './auth.ts';
 /** What better-auth calls signing in with a password. */
 const PASSWORD = 'credential';
 
-/** Takes a quarter of a second of another thread: call it before the transaction that stores it. */
+/**
+ * Takes a quarter of a second of another thread: call it before the transaction that stores it. Rejects with
+ * `TooManyHashesError` while too many wait (see `hash-gate.ts`).
+ */
 export const hashPassword = async (app: App, password: string): Promise<string> =>
   (await (await authOf(app)).$context).password.hash(password);
 
-/** Whether this is the user's password; takes as long when the user has none. */
+/** Whether this is the user's password; takes as long when the user has none. Rejects as `hashPassword` does. */
 export async function isPassword(app: App, userId: string, password: string): Promise<boolean> {
   const context = await (await authOf(app)).$context;
   const hash = app.db

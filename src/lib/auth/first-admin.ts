@@ -4,8 +4,9 @@ import { hasAdmin, insertAdmin, problemsOfAdmin, type NewAdmin } from './account
 import type { Problems } from './account-form.ts';
 import { networkOf, type Asking } from './asking.ts';
 import { hashPassword } from './credentials.ts';
+import { unlessBusy } from './hash-gate.ts';
 import { makeLink, peekLink, takeLink } from './one-time-link.ts';
-import { countAttempt, forgiveAttempt, type Counted } from './rate-limit.ts';
+import { countAttempt, forgiveAttempt, type Counted, type Later } from './rate-limit.ts';
 
 const VALID_MS = 24 * 60 * 60_000;
 
@@ -24,7 +25,7 @@ export const isFirstAdminLink = ({ db }: App, token: string, now: Date): boolean
 export type FirstAdminResult =
   | { readonly kind: 'created' }
   | { readonly kind: 'invalid_link' }
-  | { readonly kind: 'limited'; readonly retryAt: Date }
+  | Later
   | { readonly kind: 'refused'; readonly problems: Problems<keyof NewAdmin> };
 
 /** Uses the link up. However many follow it at the same moment, one becomes admin. */
@@ -41,7 +42,8 @@ export async function becomeFirstAdmin(
   if (!isFirstAdminLink(app, token, now)) return { kind: 'invalid_link' };
   const problems = problemsOfAdmin(given);
   if (problems) return { kind: 'refused', problems };
-  const hash = await hashPassword(app, given.password);
+  const hash = await unlessBusy(now, () => hashPassword(app, given.password));
+  if (typeof hash !== 'string') return hash;
   const result = await write(app.db, (tx): FirstAdminResult => {
     if (hasAdmin(tx) || peekLink(tx, 'first_admin', token, now) === undefined) return { kind: 'invalid_link' };
     if (insertAdmin(tx, given, hash) === null)

@@ -9,8 +9,9 @@ import { adminName, type Actor } from './actor.ts';
 import { networkOf, type Asking } from './asking.ts';
 import { endSessions, hashPassword, isPassword, storePassword } from './credentials.ts';
 import { passwordMail } from './mail.ts';
+import { unlessBusy } from './hash-gate.ts';
 import { makeLink, peekLink, takeLink } from './one-time-link.ts';
-import { countAttempt, forgiveAttempt, type Counted } from './rate-limit.ts';
+import { countAttempt, forgiveAttempt, type Counted, type Later, type Limited } from './rate-limit.ts';
 import { announceSessionsEnded } from './session-end.ts';
 import type { SignedIn } from './session.ts';
 
@@ -19,7 +20,6 @@ const HOUR_MS = 60 * 60_000;
 const RESET_VALID_MS = HOUR_MS;
 const INVITATION_VALID_MS = 7 * 24 * HOUR_MS;
 
-type Limited = { readonly kind: 'limited'; readonly retryAt: Date };
 type Refused = { readonly kind: 'refused'; readonly problem: string };
 
 export type ResetRequest =
@@ -87,7 +87,7 @@ export function whoseLink({ db }: App, token: string, now: Date): { readonly ema
   return userId === null ? undefined : db.select({ email: users.email }).from(users).where(eq(users.id, userId)).get();
 }
 
-export type ResetResult = { readonly kind: 'done' } | { readonly kind: 'invalid_link' } | Limited | Refused;
+export type ResetResult = { readonly kind: 'done' } | { readonly kind: 'invalid_link' } | Later | Refused;
 
 /** Sets the password with a link, uses the link up, and ends every session of the user. */
 export async function resetPassword(
@@ -103,7 +103,8 @@ export async function resetPassword(
   if (!whose) return { kind: 'invalid_link' };
   const problem = passwordProblem(password, whose.email);
   if (problem !== undefined) return { kind: 'refused', problem };
-  const hash = await hashPassword(app, password);
+  const hash = await unlessBusy(now, () => hashPassword(app, password));
+  if (typeof hash !== 'string') return hash;
   const userId = await write(app.db, (tx) => {
     const id = peekLink(tx, 'password', token, now)?.userId ?? null;
     if (id === null || !takeLink(tx, 'password', token, now)) return null;
@@ -117,20 +118,21 @@ export async function resetPassword(
   return { kind: 'done' };
 }
 
-export type PasswordCheck = { readonly kind: 'right' } | { readonly kind: 'wrong' } | Limited;
+export type PasswordCheck = { readonly kind: 'right' } | { readonly kind: 'wrong' } | Later;
 
 /** Whether whoever sits at this session knows its password; asked before what a borrowed session must not do. */
 export async function checkPassword(app: App, { user }: SignedIn, password: string, now: Date): Promise<PasswordCheck> {
   const counted: Counted[] = [['password check', user.id]];
   const allowance = await countAttempt(app, counted, now);
   if (!allowance.allowed) return { kind: 'limited', retryAt: allowance.retryAt };
-  if (!(await isPassword(app, user.id, password))) return { kind: 'wrong' };
+  const isRight = await unlessBusy(now, () => isPassword(app, user.id, password));
+  if (isRight === false) return { kind: 'wrong' };
   await forgiveAttempt(app, counted);
-  return { kind: 'right' };
+  return isRight === true ? { kind: 'right' } : isRight;
 }
 
 export type ChangeResult =
-  { readonly kind: 'done'; readonly endedSessions: number } | { readonly kind: 'wrong' } | Limited | Refused;
+  { readonly kind: 'done'; readonly endedSessions: number } | { readonly kind: 'wrong' } | Later | Refused;
 
 /** Changes the user's own password, and ends every session but this one. */
 export async function changePassword(
@@ -144,7 +146,8 @@ export async function changePassword(
   if (problem !== undefined) return { kind: 'refused', problem };
   const check = await checkPassword(app, signedIn, current, now);
   if (check.kind !== 'right') return check;
-  const hash = await hashPassword(app, next);
+  const hash = await unlessBusy(now, () => hashPassword(app, next));
+  if (typeof hash !== 'string') return hash;
   const endedSessions = await write(app.db, (tx) => {
     storePassword(tx, user.id, hash);
     return endSessions(tx, user.id, session.id);

@@ -3,6 +3,7 @@ import { eq, lte, sql } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import { write } from '../db/client.ts';
 import { rateLimits } from '../db/schema.ts';
+import type { Busy } from './hash-gate.ts';
 
 const MINUTE_MS = 60_000;
 
@@ -19,6 +20,10 @@ const LIMITS = {
   'reset mail address': { max: 20, windowMs: 60 * MINUTE_MS },
   'one-time link address': { max: 30, windowMs: 15 * MINUTE_MS },
 } as const;
+
+export type Limited = { readonly kind: 'limited'; readonly retryAt: Date };
+/** Whoever gets this may try again at that time. */
+export type Later = Limited | Busy;
 
 export type Limit = keyof typeof LIMITS;
 /** What is counted: a limit, and whose attempts. */

@@ -5,17 +5,17 @@ import { sessions, verifications } from '../db/schema.ts';
 import { LONGEST_PASSWORD, normalizeEmail } from './account-form.ts';
 import { headersOf, networkOf, type Asking } from './asking.ts';
 import { authOf } from './auth.ts';
-import { countAttempt, forgiveAttempt, type Counted } from './rate-limit.ts';
+import { unlessBusy } from './hash-gate.ts';
+import { countAttempt, forgiveAttempt, type Counted, type Later, type Limited } from './rate-limit.ts';
 import { announceSessionsEnded } from './session-end.ts';
 import type { SignedIn } from './session.ts';
 
 /** `setCookies` are `Set-Cookie` headers to pass on to the browser. */
 type Signed = { readonly kind: 'signed_in'; readonly setCookies: readonly string[] };
-type Limited = { readonly kind: 'limited'; readonly retryAt: Date };
 
 export type SignInResult =
   | Signed
-  | Limited
+  | Later
   /** The password was right; `verifySecondFactor` has to follow within ten minutes. */
   | { readonly kind: 'second_factor'; readonly setCookies: readonly string[] }
   /** Whether the address or the password was wrong is not told. */
@@ -36,14 +36,19 @@ export async function signIn(
   if (!allowance.allowed) return { kind: 'limited', retryAt: allowance.retryAt };
   if (given.password.length > LONGEST_PASSWORD) return { kind: 'wrong' };
 
-  const response = await (
-    await authOf(app)
-  ).api.signInEmail({
-    body: { email, password: given.password },
-    // A session that is there already has nothing to do with this one.
-    headers: headersOf({ ...asking, cookie: '' }),
-    asResponse: true,
-  });
+  const { api } = await authOf(app);
+  const response = await unlessBusy(now, () =>
+    api.signInEmail({
+      body: { email, password: given.password },
+      // A session that is there already has nothing to do with this one.
+      headers: headersOf({ ...asking, cookie: '' }),
+      asResponse: true,
+    }),
+  );
+  if ('kind' in response) {
+    await forgiveAttempt(app, counted);
+    return response;
+  }
   if (response.status >= 500) throw new Error(`the sign-in failed with status ${response.status}`);
   if (!response.ok) return { kind: 'wrong' };
   await forgiveAttempt(app, counted);

@@ -6,7 +6,7 @@ import { browserInWords } from '$lib/auth/browser-words';
 import { changePassword } from '$lib/auth/password';
 import { endOtherSessions, listSessions } from '$lib/auth/session';
 import { listVps } from '$lib/fleet-admin/fleet-read';
-import { doneIn, fieldsOf, tooMany } from '../form-fields';
+import { doneIn, fieldsOf, later } from '../form-fields';
 import type { Actions, PageServerLoad } from './$types';
 
 const DONE: Record<string, string> = {
@@ -48,7 +48,10 @@ export const actions: Actions = {
     const result = await changePassword(await defaultApp(), guarded(event.locals.signedIn), given, now);
     switch (result.kind) {
       case 'limited':
-        return fail(429, { currentProblem: tooMany(result.retryAt, now) });
+      case 'busy': {
+        const { status, problem } = later(event, result, now);
+        return fail(status, { currentProblem: problem });
+      }
       case 'wrong':
         return fail(400, { currentProblem: 'That is not your password. Enter the one you signed in with.' });
       case 'refused':

@@ -4,7 +4,7 @@ import { hasAdmin } from '$lib/auth/accounts';
 import { pathAfterSignIn } from '$lib/auth/routes';
 import { signIn } from '$lib/auth/sign-in';
 import { passOn } from '../browser-cookies';
-import { doneIn, fieldsOf, tooMany } from '../form-fields';
+import { doneIn, fieldsOf, later } from '../form-fields';
 import type { Actions, PageServerLoad } from './$types';
 
 const DONE: Record<string, string> = {
@@ -29,7 +29,10 @@ export const actions: Actions = {
     const result = await signIn(await defaultApp(), locals.asking, { email, password }, now);
     switch (result.kind) {
       case 'limited':
-        return fail(429, { email, problem: tooMany(result.retryAt, now) });
+      case 'busy': {
+        const { status, problem } = later(event, result, now);
+        return fail(status, { email, problem });
+      }
       case 'wrong':
         return fail(400, {
           email,

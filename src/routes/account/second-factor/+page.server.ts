@@ -9,7 +9,7 @@ import {
   renewBackupCodes,
 } from '$lib/auth/second-factor';
 import { passOn } from '../../browser-cookies';
-import { doneIn, fieldsOf, tooMany } from '../../form-fields';
+import { doneIn, fieldsOf, later } from '../../form-fields';
 import type { Actions, PageServerLoad } from './$types';
 
 const DONE: Record<string, string> = {
@@ -39,7 +39,10 @@ export const actions: Actions = {
     const result = await beginSecondFactor(await defaultApp(), asking, guarded(signedIn), password, now);
     switch (result.kind) {
       case 'limited':
-        return fail(429, { problem: tooMany(result.retryAt, now) });
+      case 'busy': {
+        const { status, problem } = later(event, result, now);
+        return fail(status, { problem });
+      }
       case 'wrong':
         return fail(400, { problem: WRONG_PASSWORD });
       case 'begun':
@@ -54,7 +57,10 @@ export const actions: Actions = {
     const setup = setupOf(uri, codes.split(' ').slice(0, 20));
     switch (result.kind) {
       case 'limited':
-        return fail(429, { problem: tooMany(result.retryAt, now), setup });
+      case 'busy': {
+        const { status, problem } = later(event, result, now);
+        return fail(status, { problem, setup });
+      }
       case 'wrong':
         return fail(400, {
           problem: 'That code is not right. Codes change every 30 seconds: enter the one shown now.',
@@ -72,7 +78,10 @@ export const actions: Actions = {
     const result = await disableSecondFactor(await defaultApp(), asking, guarded(signedIn), password, now);
     switch (result.kind) {
       case 'limited':
-        return fail(429, { offProblem: tooMany(result.retryAt, now) });
+      case 'busy': {
+        const { status, problem } = later(event, result, now);
+        return fail(status, { offProblem: problem });
+      }
       case 'wrong':
         return fail(400, { offProblem: WRONG_PASSWORD });
       case 'done':
@@ -88,7 +97,10 @@ export const actions: Actions = {
     const result = await renewBackupCodes(await defaultApp(), asking, guarded(signedIn), password, now);
     switch (result.kind) {
       case 'limited':
-        return fail(429, { codesProblem: tooMany(result.retryAt, now) });
+      case 'busy': {
+        const { status, problem } = later(event, result, now);
+        return fail(status, { codesProblem: problem });
+      }
       case 'wrong':
         return fail(400, { codesProblem: WRONG_PASSWORD });
       case 'renewed':

@@ -3,7 +3,7 @@ import { defaultApp } from '$lib/app';
 import { pathAfterSignIn } from '$lib/auth/routes';
 import { awaitsSecondFactor, verifySecondFactor } from '$lib/auth/sign-in';
 import { passOn } from '../../browser-cookies';
-import { fieldsOf, tooMany } from '../../form-fields';
+import { fieldsOf, later } from '../../form-fields';
 import type { Actions, PageServerLoad } from './$types';
 
 export const load: PageServerLoad = ({ locals }) => {
@@ -20,8 +20,10 @@ export const actions: Actions = {
     if (code.trim() === '') return fail(400, { problem: 'Enter the code that your authenticator app shows.' });
     const result = await verifySecondFactor(await defaultApp(), locals.asking, code, now);
     switch (result.kind) {
-      case 'limited':
-        return fail(429, { problem: tooMany(result.retryAt, now) });
+      case 'limited': {
+        const { status, problem } = later(event, result, now);
+        return fail(status, { problem });
+      }
       case 'locked':
         return fail(429, { problem: 'Too many wrong codes. Try again in 15 min.' });
       case 'wrong':
