@@ -1,8 +1,10 @@
 import { spawnSync } from 'node:child_process';
 import { existsSync, readdirSync, statSync } from 'node:fs';
 import { once } from 'node:events';
+import type { Server } from 'node:http';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import { boundConnections, connectionLimits, openFilesLimit } from '../src/lib/runtime/connections.ts';
 
 export const PROJECT_DIR = join(import.meta.dirname, '..');
 const BUILT = join(PROJECT_DIR, 'build/index.js');
@@ -30,7 +32,10 @@ export function buildIfStale(): void {
 /** Starts the built server in this process, with the environment as it is now. */
 export async function serve(): Promise<void> {
   await assertPortIsFree(process.env.HOST ?? '127.0.0.1', Number(process.env.PORT));
-  await import(BUILT);
+  const { server } = (await import(BUILT)) as { server: { server: Server } };
+  // In the same turn as its listen(): nobody has been let in yet.
+  const behindProxy = (process.env.ADDRESS_HEADER ?? '') !== '';
+  boundConnections(server.server, connectionLimits({ openFiles: openFilesLimit(), behindProxy }));
 }
 
 /** The server's own message would be a stack trace. */

@@ -1,7 +1,10 @@
+import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { createAdmin, post } from './support/accounts.ts';
-import { endWith, scratchEnvironment, startServer } from './support/project.ts';
+import { addAll, makeLogin, startVps } from './support/fleet.ts';
+import { endWith, scratchEnvironment, startProcess, startServer } from './support/project.ts';
 
 describe('a server that strangers flood', () => {
   const scratch = scratchEnvironment({ ENABLE_HEALTH_MONITOR: 'false' });
@@ -32,5 +35,51 @@ describe('a server that strangers flood', () => {
   it('has more threads for name look-ups than libuv makes by itself', () => {
     // The sign-ins above have started them. Node itself has about ten others.
     expect(readdirSync(`/proc/${server.process.pid}/task`).length).toBeGreaterThan(32);
+  });
+});
+
+describe('a server that may open 256 files', () => {
+  const scratch = scratchEnvironment({ HEALTH_CHECK_CRON: '* * * * * *' });
+  afterAll(() => scratch.remove());
+
+  it('goes on checking while strangers hold 300 half-sent requests, and serves pages again afterwards', async () => {
+    const login = makeLogin(scratch.folder);
+    const vps = await startVps(login.publicKey, {});
+    await addAll(scratch.environment, login.keyFile, [vps]);
+    const limited = ['-c', 'ulimit -n 256; exec "$0" scripts/start.ts', process.execPath];
+    const server = startProcess('sh', limited, scratch.environment);
+    const sockets: Socket[] = [];
+    try {
+      const url = new URL((await server.line(/^Listening on/)).replace('Listening on ', ''));
+      const half = async (): Promise<Socket> => {
+        const socket = connect(Number(url.port), url.hostname);
+        socket.on('error', () => undefined);
+        sockets.push(socket);
+        await once(socket, 'connect');
+        socket.write('GET / HTTP/1.1\r\nHost: x\r\n');
+        return socket;
+      };
+      const held = await Promise.all(Array.from({ length: 300 }, half));
+      // Most are closed at once; the others hold what strangers may have.
+      await expect.poll(() => held.filter(({ closed }) => !closed).length).toBeLessThanOrEqual(32);
+      const sweeps = (): number => server.output().match(/sweep completed/g)?.length ?? 0;
+      const before = sweeps();
+      await expect.poll(sweeps).toBeGreaterThan(before + 2);
+      expect(server.output()).not.toMatch(/EMFILE|\b[1-9]\d* (down|unhealthy|not checked)/);
+      await expect
+        .poll(
+          () =>
+            fetch(url).then(
+              ({ status }) => status,
+              () => 0,
+            ),
+          { timeout: 40_000 },
+        )
+        .toBe(200);
+    } finally {
+      for (const socket of sockets) socket.destroy();
+      await endWith(server, 'SIGKILL');
+      await vps.host.close();
+    }
   });
 });
