@@ -6,11 +6,11 @@ import { openApp } from '../src/lib/app.ts';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { openDatabase, write } from '../src/lib/db/client.ts';
 import { users } from '../src/lib/db/schema.ts';
-import { readLastChecks, readStrips } from '../src/lib/history/checks-read.ts';
-import { readProbeDurations } from '../src/lib/history/probe-read.ts';
+import { readLastChecks, readStrips } from '../src/lib/views/checks-read.ts';
+import { readProbeDurations } from '../src/lib/views/probe-read.ts';
 import { pruneHistory } from '../src/lib/history/retention.ts';
 import { forgetHistory, recordSample } from '../src/lib/history/sample-store.ts';
-import { readDailyBars, readUptime } from '../src/lib/history/uptime-read.ts';
+import { readDailyBars, readUptime } from '../src/lib/views/uptime-read.ts';
 import { addFleet, DAY_MS, dumpHistory, fillHistory, looks, MINUTE_MS, userIdOf } from './simulated-history.ts';
 
 const FLEET = Number(process.env.BENCH_FLEET ?? 1_000);

@@ -3,7 +3,7 @@ import type { App } from '../src/lib/app.ts';
 import { write, type Database } from '../src/lib/db/client.ts';
 import { subscriptions, users } from '../src/lib/db/schema.ts';
 import { recordSample, type NewSample } from '../src/lib/history/sample-store.ts';
-import { BUCKET_MS, RESOLUTIONS, type Resolution, type SampleState } from '../src/lib/history/spans.ts';
+import { BUCKET_MS, RESOLUTIONS, type Resolution, type SampleState } from '../src/lib/history/rules/spans.ts';
 import { chance } from './chance.ts';
 
 export const MINUTE_MS = 60_000;

@@ -1,12 +1,13 @@
 import type { Command } from 'commander';
 import type { App } from '../src/lib/app.ts';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
-import { editVps, readEditable } from '../src/lib/fleet-admin/edit-vps.ts';
+import { editVps } from '../src/lib/fleet-admin/edit-vps.ts';
+import { readEditable } from '../src/lib/views/vps-form-read.ts';
 import { RefusedError } from '../src/lib/fleet-admin/fleet-admin.ts';
-import { listRestartLedger } from '../src/lib/fleet-admin/fleet-read.ts';
+import { listRestartLedger } from '../src/lib/views/fleet-read.ts';
 import { parseVpsEdit } from '../src/lib/fleet-admin/new-vps.ts';
 import { checkNow, resetCircuit, restartNow, setVpsHealing, type Begun } from '../src/lib/fleet-admin/vps-actions.ts';
-import { createLog, type Log } from '../src/lib/jobs/log.ts';
+import { createLog, type Log } from '../src/lib/log.ts';
 import { stopOnDemand } from '../src/lib/monitoring/on-demand.ts';
 import {
   confirmUnless,

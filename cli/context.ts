@@ -5,7 +5,7 @@ import { openApp, type App } from '../src/lib/app.ts';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { readEnvironment } from '../src/lib/config.ts';
 import { RefusedError } from '../src/lib/fleet-admin/fleet-admin.ts';
-import { findVps, type FleetRow } from '../src/lib/fleet-admin/fleet-read.ts';
+import { findVps, type FleetRow } from '../src/lib/views/fleet-read.ts';
 import { confirm } from './output.ts';
 
 /** Exit codes: 0 done, 1 the operation failed, 2 wrong usage. */

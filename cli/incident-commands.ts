@@ -2,10 +2,10 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { acknowledgeIncident } from '../src/lib/fleet-admin/incident-admin.ts';
-import { listIncidents, readIncident, type IncidentRow } from '../src/lib/fleet-admin/incident-read.ts';
-import { describeEvent } from '../src/lib/fleet-admin/journal-words.ts';
-import { count, shortDuration } from '../src/lib/fleet-admin/words.ts';
-import { readJournal, type JournalRow } from '../src/lib/history/journal-store.ts';
+import { listIncidents, readIncident, type IncidentRow } from '../src/lib/views/incident-read.ts';
+import { describeEvent } from '../src/lib/views/journal-words.ts';
+import { count, shortDuration } from '../src/lib/facts/time-words.ts';
+import { readJournal, type JournalRow } from '../src/lib/db/journal-store.ts';
 import { RefusedError } from '../src/lib/fleet-admin/fleet-admin.ts';
 import { jsonOption, theVps, UsageError, withApp, type JsonOption } from './context.ts';
 import { print, printJson } from './output.ts';
@@ -102,7 +102,7 @@ export function addIncidentCommands(program: Command): Command {
       withApp(async (app) => {
         const vpsId = options.vps === undefined ? null : theVps(app, options.vps).id;
         const limit = limitOf(options.limit);
-        const first = readJournal(app, { afterId: 0, vpsId, limit, latest: true });
+        const first = readJournal(app.db, { afterId: 0, vpsId, limit, latest: true });
         if (options.json && !options.follow) {
           printJson(first);
           return;
@@ -116,7 +116,7 @@ export function addIncidentCommands(program: Command): Command {
         process.once('SIGINT', () => stop.abort()).once('SIGTERM', () => stop.abort());
         while (options.follow && !stop.signal.aborted) {
           await sleep(FOLLOW_MS, undefined, { signal: stop.signal }).catch(() => undefined);
-          const rows = readJournal(app, { afterId: lastId, vpsId, limit: 1_000, latest: false });
+          const rows = readJournal(app.db, { afterId: lastId, vpsId, limit: 1_000, latest: false });
           rows.forEach(show);
           lastId = rows.at(-1)?.id ?? lastId;
         }

@@ -1,15 +1,10 @@
 import type { Command } from 'commander';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import type { MaintenanceWindow } from '../src/lib/db/schema.ts';
-import {
-  cancelWindow,
-  endMaintenance,
-  listWindows,
-  planMaintenance,
-  RefusedError,
-} from '../src/lib/fleet-admin/fleet-admin.ts';
+import { cancelWindow, endMaintenance, planMaintenance, RefusedError } from '../src/lib/fleet-admin/fleet-admin.ts';
+import { listWindows } from '../src/lib/views/maintenance-read.ts';
 import { parseMaintenance } from '../src/lib/fleet-admin/maintenance-request.ts';
-import { describeWindow } from '../src/lib/fleet-admin/maintenance-words.ts';
+import { describeWindow } from '../src/lib/views/maintenance-words.ts';
 import { jsonOption, theVps, UsageError, withApp, type JsonOption } from './context.ts';
 import { print, printJson } from './output.ts';
 

@@ -2,8 +2,7 @@ import { Option, type Command } from 'commander';
 import type { App } from '../src/lib/app.ts';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { RefusedError } from '../src/lib/fleet-admin/fleet-admin.ts';
-import { CHANNEL_NAMES } from '../src/lib/notifications/channels/registry.ts';
-import type { ChannelName } from '../src/lib/notifications/message.ts';
+import { type ChannelName, CHANNEL_NAMES } from '../src/lib/facts/message.ts';
 
 import { findMessage, listMessages, STATUSES, type OutboxLine } from '../src/lib/notifications/outbox-read.ts';
 import { retryFailed } from '../src/lib/notifications/outbox-upkeep.ts';

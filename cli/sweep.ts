@@ -1,5 +1,5 @@
 import type { App } from '../src/lib/app.ts';
-import { createLog, type Log } from '../src/lib/jobs/log.ts';
+import { createLog, type Log } from '../src/lib/log.ts';
 import { runHealthSweep } from '../src/lib/monitoring/sweep.ts';
 import type { SweepProgress } from '../src/lib/monitoring/sweep-run.ts';
 import { printJson } from './output.ts';

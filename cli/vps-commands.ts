@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { addVps, removeVps, repinHostKey, testVps } from '../src/lib/fleet-admin/fleet-admin.ts';
-import { listVps } from '../src/lib/fleet-admin/fleet-read.ts';
+import { listVps } from '../src/lib/views/fleet-read.ts';
 import { parseVps } from '../src/lib/fleet-admin/new-vps.ts';
 import { fingerprint, parseHostKey } from '../src/lib/provisioning/host-key.ts';
 import { addActionCommands } from './action-commands.ts';

@@ -1,7 +1,7 @@
 // What might have happened to a VPS in the last 90 days: made up, and the same for the same VPS.
 import { chance } from '../bench/chance.ts';
-import type { JournalDetail, JournalKind } from '../src/lib/history/journal.ts';
-import type { SampleState } from '../src/lib/history/spans.ts';
+import type { JournalDetail, JournalKind } from '../src/lib/facts/journal.ts';
+import type { SampleState } from '../src/lib/history/rules/spans.ts';
 
 const SECOND_MS = 1_000;
 const MINUTE_MS = 60 * SECOND_MS;

@@ -3,11 +3,11 @@ import { addWatched, openHistoryApp, type HistoryApp } from '../tests/support/hi
 import { dumpHistory } from '../bench/simulated-history.ts';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { write } from '../src/lib/db/client.ts';
-import { listIncidents, readIncident } from '../src/lib/fleet-admin/incident-read.ts';
-import { madeUpUntil } from '../src/lib/history/made-up.ts';
+import { listIncidents, readIncident } from '../src/lib/views/incident-read.ts';
+import { madeUpUntil } from '../src/lib/views/made-up.ts';
 import { pruneHistory } from '../src/lib/history/retention.ts';
 import { recordSample } from '../src/lib/history/sample-store.ts';
-import { readDailyBars, readUptime } from '../src/lib/history/uptime-read.ts';
+import { readDailyBars, readUptime } from '../src/lib/views/uptime-read.ts';
 import { PAST_VALID_MS, pastOf } from './past.ts';
 import { seedHistory } from './seed-history.ts';
 

@@ -10,10 +10,10 @@ import {
   restartEvidence,
   users,
 } from '../src/lib/db/schema.ts';
-import type { JournalEntry } from '../src/lib/history/journal.ts';
-import { markAsMadeUp } from '../src/lib/history/made-up.ts';
-import { addProbe } from '../src/lib/history/probe-histogram.ts';
-import { bucketStart, RESOLUTIONS, spanPieces, type Piece, type Resolution } from '../src/lib/history/spans.ts';
+import type { JournalEntry } from '../src/lib/facts/journal.ts';
+import { markAsMadeUp } from '../src/lib/views/made-up.ts';
+import { addProbe } from '../src/lib/history/rules/probe-histogram.ts';
+import { bucketStart, RESOLUTIONS, spanPieces, type Piece, type Resolution } from '../src/lib/history/rules/spans.ts';
 import { healthyMachine, showJournal, showUnit, type Machine } from './machine.ts';
 import { PAST_VALID_MS, pastOf, type PastIncident, type PastSample } from './past.ts';
 

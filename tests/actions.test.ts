@@ -3,12 +3,14 @@ import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { Actor } from '../src/lib/auth/actor.ts';
 import { write } from '../src/lib/db/client.ts';
 import { healthEvents, incidents, restartEvidence } from '../src/lib/db/schema.ts';
-import { editVps, readEditable } from '../src/lib/fleet-admin/edit-vps.ts';
+import { editVps } from '../src/lib/fleet-admin/edit-vps.ts';
+import { readEditable } from '../src/lib/views/vps-form-read.ts';
 import { RefusedError } from '../src/lib/fleet-admin/fleet-admin.ts';
-import { readVps } from '../src/lib/fleet-admin/fleet-read.ts';
+import { readVps } from '../src/lib/views/fleet-read.ts';
 import { parseMaintenance } from '../src/lib/fleet-admin/maintenance-request.ts';
 import { parseVpsEdit } from '../src/lib/fleet-admin/new-vps.ts';
-import { changeStatusPage, readPublicStatus, readStatusPage } from '../src/lib/fleet-admin/status-page.ts';
+import { changeStatusPage } from '../src/lib/fleet-admin/status-page.ts';
+import { readPublicStatus, readStatusPage } from '../src/lib/views/status-page-read.ts';
 import {
   checkNow,
   resetCircuit,

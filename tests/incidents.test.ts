@@ -4,7 +4,7 @@ import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { healthEvents, healthSamples, incidents, notifications, subscriptions } from '../src/lib/db/schema.ts';
 import { planMaintenance, removeVps } from '../src/lib/fleet-admin/fleet-admin.ts';
 import { acknowledgeIncident } from '../src/lib/fleet-admin/incident-admin.ts';
-import { listIncidents, readIncident } from '../src/lib/fleet-admin/incident-read.ts';
+import { listIncidents, readIncident } from '../src/lib/views/incident-read.ts';
 import { parseMaintenance } from '../src/lib/fleet-admin/maintenance-request.ts';
 import { enforceGracePeriod } from '../src/lib/jobs/grace-period-enforcer.ts';
 import { letTimePass, openWard, setMaintenance, sweepWhileHeld, type Ward } from './support/scratch-app.ts';

@@ -8,7 +8,7 @@ import {
   startHealthMonitor,
   stopHealthMonitor,
 } from '../src/lib/monitoring/health-checker.ts';
-import { listVps } from '../src/lib/fleet-admin/fleet-read.ts';
+import { listVps } from '../src/lib/views/fleet-read.ts';
 import { addAll, makeLogin, startVps, type SimulatedVps } from './support/fleet.ts';
 import { scratchEnvironment } from './support/project.ts';
 

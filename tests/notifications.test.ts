@@ -4,7 +4,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { notifications, users } from '../src/lib/db/schema.ts';
 import { acquireLease, releaseLease } from '../src/lib/monitoring/lease.ts';
 import { startDispatcher, stopDispatcher, wakeDispatcher } from '../src/lib/notifications/dispatcher.ts';
-import type { MessageFacts } from '../src/lib/notifications/message.ts';
+import type { MessageFacts } from '../src/lib/facts/message.ts';
 import { startMailServer, type MailServer } from './support/mail-server.ts';
 import {
   addUser,

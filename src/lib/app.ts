@@ -1,11 +1,10 @@
 import { eq } from 'drizzle-orm';
-import type { SendMail } from './auth/mail.ts';
+import { type SendMail, accountMailer } from './mail/smtp.ts';
 import { ConfigurationError, parseSettings, readEnvironment, type Environment, type Settings } from './config.ts';
 import { DecryptionError, decryptToken, encryptToken, keyId } from './crypto/encryption.ts';
 import { createKeyFile, readKey } from './crypto/encryption-key.ts';
 import { openDatabase, write, type Database } from './db/client.ts';
 import { metadata } from './db/schema.ts';
-import { accountMailer } from './notifications/channels/email.ts';
 
 /** What every entry (server, command line, demo, test) opens once and hands down. */
 export type App = {

@@ -5,7 +5,7 @@ import { ConfigurationError } from './config.ts';
 import { DatabaseError } from './db/client.ts';
 import { startHistoryRetention, stopHistoryRetention } from './history/retention.ts';
 import { startGracePeriodEnforcer, stopGracePeriodEnforcer } from './jobs/grace-period-enforcer.ts';
-import { createLog, messageOf } from './jobs/log.ts';
+import { createLog, messageOf } from './log.ts';
 import { closeStreams } from './live/stream.ts';
 import { startHealthMonitor, stopHealthMonitor } from './monitoring/health-checker.ts';
 import { stopOnDemand } from './monitoring/on-demand.ts';

@@ -2,7 +2,7 @@ import { existsSync, readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseEnv } from 'node:util';
 import cronParser from 'cron-parser';
-import { parseMailbox, type Mailbox } from './notifications/mail-address.ts';
+import { parseMailbox, type Mailbox } from './facts/mail-address.ts';
 
 export type Environment = Readonly<Record<string, string | undefined>>;
 

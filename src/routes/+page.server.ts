@@ -1,12 +1,12 @@
 import { error, fail, redirect } from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
-import { actOnMany } from '$lib/fleet-admin/bulk';
-import { bulkInWords, parseBulkAction } from '$lib/fleet-admin/bulk-words';
-import { readFleetList } from '$lib/fleet-admin/fleet-list';
-import { parseFleetQuery } from '$lib/fleet-admin/fleet-query';
-import { listVps } from '$lib/fleet-admin/fleet-read';
-import { monitorNotices } from '$lib/fleet-admin/monitor-words';
+import { actOnMany } from '$lib/fleet-admin/vps-actions';
+import { bulkInWords, parseBulkAction } from '$lib/views/bulk-words';
+import { readFleetList } from '$lib/views/fleet-list';
+import { parseFleetQuery } from '$lib/views/fleet-query';
+import { listVps } from '$lib/views/fleet-read';
+import { monitorNotices } from '$lib/views/monitor-words';
 import { monitorStatus } from '$lib/monitoring/health-checker';
 import { readMonitorState } from '$lib/monitoring/monitor-state';
 import { doneIn } from './form-fields';

@@ -1,6 +1,6 @@
 import { resolve } from '$app/paths';
-import type { FleetListRow } from '$lib/fleet-admin/fleet-list';
-import { fleetSearch, WINDOW_ROWS, type FleetQuery } from '$lib/fleet-admin/fleet-query';
+import type { FleetListRow } from '$lib/views/fleet-list';
+import { fleetSearch, WINDOW_ROWS, type FleetQuery } from '$lib/views/fleet-query';
 import { SvelteMap, SvelteSet } from 'svelte/reactivity';
 
 /** While someone scrolls fast, what flies past is not worth a request. */

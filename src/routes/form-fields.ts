@@ -1,7 +1,7 @@
 import type { RequestEvent } from '@sveltejs/kit';
 import type { Later } from '$lib/auth/rate-limit';
 import type { VpsDescription } from '$lib/fleet-admin/new-vps';
-import { shortDuration } from '$lib/fleet-admin/words';
+import { shortDuration } from '$lib/facts/time-words';
 
 /** The text fields of a posted form; what is missing or a file is empty. */
 export async function fieldsOf<Name extends string>(

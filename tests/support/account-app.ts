@@ -3,7 +3,7 @@ import { onTestFinished } from 'vitest';
 import type { App } from '../../src/lib/app.ts';
 import type { Asking } from '../../src/lib/auth/asking.ts';
 import { hashPassword, storePassword } from '../../src/lib/auth/credentials.ts';
-import type { Mail } from '../../src/lib/auth/mail.ts';
+import type { Mail } from '../../src/lib/mail/smtp.ts';
 import { readSession, type SignedIn } from '../../src/lib/auth/session.ts';
 import { signIn } from '../../src/lib/auth/sign-in.ts';
 import type { Environment } from '../../src/lib/config.ts';

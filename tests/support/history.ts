@@ -5,7 +5,7 @@ import { openApp, type App } from '../../src/lib/app.ts';
 import { write } from '../../src/lib/db/client.ts';
 import { subscriptions, users } from '../../src/lib/db/schema.ts';
 import { recordSample, type NewSample } from '../../src/lib/history/sample-store.ts';
-import type { SampleState } from '../../src/lib/history/spans.ts';
+import type { SampleState } from '../../src/lib/history/rules/spans.ts';
 
 export type HistoryApp = {
   readonly app: App;

@@ -11,7 +11,7 @@ import { healthChecks, restartAttempts, type HealthCheck } from '../../src/lib/d
 import { addVps, endMaintenance, planMaintenance } from '../../src/lib/fleet-admin/fleet-admin.ts';
 import { parseMaintenance } from '../../src/lib/fleet-admin/maintenance-request.ts';
 import { parseVps, type VpsDescription } from '../../src/lib/fleet-admin/new-vps.ts';
-import type { Log } from '../../src/lib/jobs/log.ts';
+import type { Log } from '../../src/lib/log.ts';
 import { runHealthSweep, type SweepSummary } from '../../src/lib/monitoring/sweep.ts';
 import { startSshHost, type SshHost, type Verb } from './sshd.ts';
 

@@ -1,4 +1,4 @@
-import { isPlainText } from '../plain-text.ts';
+import { isPlainText } from '../facts/plain-text.ts';
 
 /** What is wrong with a field, in words for whoever fills it in; fields that are right are absent. */
 export type Problems<Field extends string> = { readonly [field in Field]?: string };

@@ -1,7 +1,7 @@
 import { and, asc, count, eq, ne } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import { write, type Transaction } from '../db/client.ts';
-import { noteAdminAction } from '../history/journal-store.ts';
+import { noteAdminAction } from '../db/journal-store.ts';
 import { newId, oneTimeLinks, subscriptions, twoFactors, users } from '../db/schema.ts';
 import {
   emailProblem,

@@ -1,3 +1,6 @@
+import { eq, sql, type SQL } from 'drizzle-orm';
+import type { SQLiteColumn } from 'drizzle-orm/sqlite-core';
+
 /** On whose behalf something is read or done. Every read and write takes one, and its rights are part of the query. */
 export type Actor =
   | {
@@ -24,3 +27,7 @@ export function guarded<T>(who: T | null): T {
   if (who === null) throw new Error('nobody is signed in, yet this route needs someone: see src/lib/auth/routes.ts');
   return who;
 }
+
+/** The right to see a row, as part of every query: its `owner`'s and every admin's. */
+export const ownedBy = (actor: Actor, owner: SQLiteColumn): SQL =>
+  actor.role === 'admin' ? sql`true` : eq(owner, actor.userId);

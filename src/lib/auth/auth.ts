@@ -1,7 +1,7 @@
 import type { App } from '../app.ts';
 import { derivedSecret } from '../crypto/derived-secret.ts';
 import { accounts, sessions, twoFactors, users, verifications } from '../db/schema.ts';
-import { createLog } from '../jobs/log.ts';
+import { createLog } from '../log.ts';
 import { hashGate } from './hash-gate.ts';
 
 const log = createLog('accounts');

@@ -1,7 +1,4 @@
-export type Mail = { readonly to: string; readonly subject: string; readonly text: string; readonly html: string };
-
-/** Resolves when the mail has been handed over; rejects with a reason that may be logged. */
-export type SendMail = (mail: Mail) => Promise<void>;
+import type { Mail } from '../mail/smtp.ts';
 
 const escapeHtml = (text: string): string =>
   text.replaceAll(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);

@@ -3,7 +3,7 @@ import type { App } from '../app.ts';
 import { write, type Transaction } from '../db/client.ts';
 import { contains } from '../db/contains.ts';
 import { accounts, newId, sessions, subscriptions, users } from '../db/schema.ts';
-import { noteAdminAction } from '../history/journal-store.ts';
+import { noteAdminAction } from '../db/journal-store.ts';
 import { emailProblem, nameProblem, normalizeEmail, problemsIn, type Problems } from './account-form.ts';
 import { isLastAdmin } from './accounts.ts';
 import { adminName, type Actor } from './actor.ts';

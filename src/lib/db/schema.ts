@@ -1,7 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { sql } from 'drizzle-orm';
-import type { JournalDetail, JournalKind } from '../history/journal.ts';
-import type { ChannelName, MessageFacts, NotificationKind } from '../notifications/message.ts';
+import type { JournalDetail, JournalKind } from '../facts/journal.ts';
+import type { ChannelName, MessageFacts, NotificationKind } from '../facts/message.ts';
 import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
 
 /** A readable, unguessable primary key such as `user-9f1c6a02b7d4e8c1`. */

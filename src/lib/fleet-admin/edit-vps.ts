@@ -4,33 +4,11 @@ import { journalName, type Actor } from '../auth/actor.ts';
 import { encryptToken, privateKeyPlace } from '../crypto/encryption.ts';
 import { write } from '../db/client.ts';
 import { subscriptions, users } from '../db/schema.ts';
-import { noteAdminAction } from '../history/journal-store.ts';
+import { noteAdminAction } from '../db/journal-store.ts';
 import { publish } from '../live/bus.ts';
 import { clearLoginBackoffIn, resetCircuitOf } from '../monitoring/health-store.ts';
 import { RefusedError } from './fleet-admin.ts';
 import type { VpsEdit } from './new-vps.ts';
-
-/** What can be edited, as it is; the service as stored: null means the setting `MONITORED_SERVICE`. */
-export type EditableVps = Omit<VpsEdit, 'privateKey' | 'hostKey'>;
-
-/** Undefined: no such VPS, or not for this actor. */
-export const readEditable = ({ db }: App, actor: Actor, id: string): EditableVps | undefined =>
-  actor.role !== 'admin'
-    ? undefined
-    : db
-        .select({
-          email: users.email,
-          name: users.name,
-          host: subscriptions.vpsIpAddress,
-          port: subscriptions.sshPort,
-          user: subscriptions.sshUser,
-          service: subscriptions.serviceName,
-        })
-        .from(subscriptions)
-        .innerJoin(users, eq(users.id, subscriptions.userId))
-        .where(eq(subscriptions.id, id))
-        .all()
-        .map((row) => ({ ...row, host: row.host ?? '' }))[0];
 
 export type EditFields = Readonly<Record<'name' | 'host' | 'port' | 'user' | 'service', string>>;
 

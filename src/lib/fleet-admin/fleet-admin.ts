@@ -1,17 +1,17 @@
-import { and, asc, eq } from 'drizzle-orm';
+import { and, eq } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import { adminName, type Actor } from '../auth/actor.ts';
 import { encryptToken, privateKeyPlace } from '../crypto/encryption.ts';
 import { write } from '../db/client.ts';
 import { maintenanceWindows, newId, subscriptions, users, type MaintenanceWindow } from '../db/schema.ts';
-import { noteAdminAction } from '../history/journal-store.ts';
+import { noteAdminAction } from '../db/journal-store.ts';
 import { publish } from '../live/bus.ts';
 import { openTarget } from '../monitoring/check-vps.ts';
 import { clearLoginBackoff, forgetHealth } from '../monitoring/health-store.ts';
 import { addWindow, endOpenWindows } from '../monitoring/maintenance-store.ts';
-import { judge, type Verdict } from '../monitoring/verdict.ts';
+import { judge, type Verdict } from '../monitoring/rules/verdict.ts';
 import { probeService } from '../provisioning/vps-status.ts';
-import type { FleetRow } from './fleet-read.ts';
+import type { FleetRow } from '../views/fleet-read.ts';
 import type { NewWindow } from './maintenance-request.ts';
 import type { NewVps } from './new-vps.ts';
 
@@ -127,14 +127,6 @@ export const cancelWindow = ({ db }: App, actor: Actor, vps: TheVps, windowId: s
     if (changes > 0) noteAdminAction(tx, by, asOwner(vps), 'maintenance_cancelled');
     return changes > 0;
   });
-
-export const listWindows = ({ db }: App, { userId }: TheVps): MaintenanceWindow[] =>
-  db
-    .select()
-    .from(maintenanceWindows)
-    .where(eq(maintenanceWindows.userId, userId))
-    .orderBy(asc(maintenanceWindows.startsAt))
-    .all();
 
 /** Pins another host key; null: the one of the next connection. For a machine that was reinstalled. */
 export const repinHostKey = ({ db }: App, actor: Actor, vps: TheVps, hostKey: string | null): Promise<void> =>

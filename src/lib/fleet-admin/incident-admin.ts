@@ -3,7 +3,7 @@ import type { App } from '../app.ts';
 import { adminName, type Actor } from '../auth/actor.ts';
 import { write } from '../db/client.ts';
 import { incidents } from '../db/schema.ts';
-import { appendJournal } from '../history/journal-store.ts';
+import { appendJournal } from '../db/journal-store.ts';
 import { RefusedError } from './fleet-admin.ts';
 
 /**

@@ -1,5 +1,5 @@
 import type { MaintenanceWindow } from '../db/schema.ts';
-import { isPlainText } from '../plain-text.ts';
+import { isPlainText } from '../facts/plain-text.ts';
 
 /** A maintenance window as a person describes it: everything as typed. */
 export type MaintenanceRequest = {

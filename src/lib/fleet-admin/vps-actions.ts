@@ -3,15 +3,16 @@ import type { App } from '../app.ts';
 import { journalName, type Actor } from '../auth/actor.ts';
 import { write, type Transaction } from '../db/client.ts';
 import { subscriptions, type Subscription } from '../db/schema.ts';
-import type { JournalDetail } from '../history/journal.ts';
-import { noteAdminAction } from '../history/journal-store.ts';
-import type { Log } from '../jobs/log.ts';
+import type { JournalDetail } from '../facts/journal.ts';
+import { noteAdminAction } from '../db/journal-store.ts';
+import type { Log } from '../log.ts';
 import { publish } from '../live/bus.ts';
 import { isRestartOrdered, orderRestart, resetCircuitOf } from '../monitoring/health-store.ts';
 import { addWindow, endOpenWindows } from '../monitoring/maintenance-store.ts';
 import { askedFor, checkSoon, restartSoon, type OnDemandEnd } from '../monitoring/on-demand.ts';
+import type { BulkAction, BulkResult } from '../views/bulk-words.ts';
 import { RefusedError } from './fleet-admin.ts';
-import type { NewWindow } from './maintenance-request.ts';
+import { parseMaintenance, type NewWindow } from './maintenance-request.ts';
 
 /** What an action has changed: these VPSs. */
 export type Acted = { readonly vpsIds: readonly string[] };
@@ -153,3 +154,41 @@ export const setVpsHealing = (
       note(tx, actor, vps, on ? 'healing_resumed' : 'healing_paused');
     },
   );
+
+const HOUR = { for: '1h' };
+
+function carryOut(app: App, actor: Actor, action: BulkAction, vpsIds: readonly string[], now: Date): Promise<Acted> {
+  switch (action) {
+    case 'check':
+      return checkNow(app, actor, vpsIds);
+    case 'reset':
+      return resetCircuit(app, actor, vpsIds, now);
+    case 'maintenance': {
+      const parsed = parseMaintenance(HOUR, now);
+      if ('problems' in parsed) throw new Error(parsed.problems.join('; '));
+      return setMaintenance(app, actor, vpsIds, parsed.window, now);
+    }
+    case 'endMaintenance':
+      return setMaintenance(app, actor, vpsIds, 'end', now);
+    case 'pause':
+    case 'resume':
+      return setVpsHealing(app, actor, vpsIds, action === 'resume', now);
+  }
+}
+
+/** Does it to all of these VPSs that it can be done to, for admins. What could not be done is part of the result. */
+export async function actOnMany(
+  app: App,
+  actor: Actor,
+  { action, vpsIds }: { readonly action: BulkAction; readonly vpsIds: readonly string[] },
+  now: Date,
+): Promise<BulkResult> {
+  const asked = [...new Set(vpsIds)];
+  try {
+    const { vpsIds: done } = await carryOut(app, actor, action, asked, now);
+    return { kind: 'done', action, asked: asked.length, done: done.length };
+  } catch (problem) {
+    if (!(problem instanceof RefusedError)) throw problem;
+    return { kind: 'refused', action, reason: problem.message };
+  }
+}

@@ -13,7 +13,7 @@ import {
   type NotificationRow,
 } from '../db/schema.ts';
 import { CHUNK_ROWS, pruneHistory, startHistoryRetention, stopHistoryRetention } from './retention.ts';
-import type { SampleState } from './spans.ts';
+import type { SampleState } from './rules/spans.ts';
 
 const MINUTE = 60_000;
 const HOUR = 60 * MINUTE;

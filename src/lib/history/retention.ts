@@ -2,9 +2,9 @@ import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { App } from '../app.ts';
 import type { HistorySettings } from '../config.ts';
 import { write, type Database } from '../db/client.ts';
-import { createLog } from '../jobs/log.ts';
-import { scheduleJob, type ScheduledJob } from '../jobs/scheduler.ts';
-import { BUCKET_MS, RESOLUTIONS, type Resolution } from './spans.ts';
+import { createLog } from '../log.ts';
+import { scheduleJob, type ScheduledJob } from '../schedule.ts';
+import { BUCKET_MS, RESOLUTIONS, type Resolution } from './rules/spans.ts';
 
 const log = createLog('history-retention');
 

@@ -5,10 +5,10 @@ import { addWatched, everyMinute, openHistoryApp, record, type HistoryApp } from
 import { LOCAL_OPERATOR } from '../auth/actor.ts';
 import { write } from '../db/client.ts';
 import { users } from '../db/schema.ts';
-import { countProbes, parseHistogram } from './probe-histogram.ts';
+import { countProbes, parseHistogram } from './rules/probe-histogram.ts';
 import { forgetHistory, recordSample, type NewSample } from './sample-store.ts';
-import type { Resolution, SampleState } from './spans.ts';
-import { readDailyBars, readUptime } from './uptime-read.ts';
+import type { Resolution, SampleState } from './rules/spans.ts';
+import { readDailyBars, readUptime } from '../views/uptime-read.ts';
 
 const SECOND = 1_000;
 const MINUTE = 60 * SECOND;

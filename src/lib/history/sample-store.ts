@@ -1,7 +1,15 @@
 import type { Statement } from 'better-sqlite3';
 import { clientOf, type Transaction } from '../db/client.ts';
-import { addProbe, removeProbe } from './probe-histogram.ts';
-import { BUCKET_MS, bucketStart, RESOLUTIONS, spanPieces, type Piece, type Sample, type SampleState } from './spans.ts';
+import { addProbe, removeProbe } from './rules/probe-histogram.ts';
+import {
+  BUCKET_MS,
+  bucketStart,
+  RESOLUTIONS,
+  spanPieces,
+  type Piece,
+  type Sample,
+  type SampleState,
+} from './rules/spans.ts';
 
 /** One look at a VPS: what it was found to be, and how long the probe took (null: it never got that far). */
 export type NewSample = {

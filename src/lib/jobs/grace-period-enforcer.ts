@@ -3,8 +3,8 @@ import type { App } from '../app.ts';
 import { write, type Database } from '../db/client.ts';
 import { subscriptions } from '../db/schema.ts';
 import { endUnwatchedIncident } from '../monitoring/incident-store.ts';
-import { createLog } from './log.ts';
-import { scheduleJob, type ScheduledJob } from './scheduler.ts';
+import { createLog } from '../log.ts';
+import { scheduleJob, type ScheduledJob } from '../schedule.ts';
 
 const log = createLog('grace-period-enforcer');
 

@@ -4,7 +4,14 @@ import { watchSession } from '../auth/session-end.ts';
 import type { SignedIn } from '../auth/session.ts';
 import { dataVersion } from '../db/client.ts';
 import { publish, subscribe } from './bus.ts';
-import { addChange, encodeEvent, messageForAdmins, messageForAll, messageForOwner, NO_CHANGES } from './changes.ts';
+import {
+  addChange,
+  encodeEvent,
+  messageForAdmins,
+  messageForAll,
+  messageForOwner,
+  NO_CHANGES,
+} from './rules/changes.ts';
 
 /** Four messages a second at most, however fast the sweep is; two, when so many read that writing takes its time. */
 const GAP_MS = 250;

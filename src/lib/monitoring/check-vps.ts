@@ -1,19 +1,19 @@
 import type { App } from '../app.ts';
 import { DecryptionError, decryptToken, privateKeyPlace } from '../crypto/encryption.ts';
 import type { Subscription } from '../db/schema.ts';
-import type { Log } from '../jobs/log.ts';
+import type { Log } from '../log.ts';
 import { parsePrivateKey } from '../provisioning/private-key.ts';
 import { SSHCommandError } from '../provisioning/ssh-failure.ts';
-import type { UnitFacts } from '../provisioning/unit-state.ts';
+import type { UnitFacts } from '../facts/unit-state.ts';
 import { probeService, readJournalTail, restartRachelService, type VpsTarget } from '../provisioning/vps-status.ts';
 import { listRestarts, type DueVps } from './fleet.ts';
-import { decideHealing, type Healing, type HealingDecision } from './healing.ts';
+import { decideHealing, type Healing, type HealingDecision } from './rules/healing.ts';
 import { recordRequestedRestart, recordRestartIntent, targetOf, type CheckRecord } from './health-store.ts';
-import { attemptingRestart } from './log-lines.ts';
-import { maintenanceAt } from './maintenance.ts';
+import { attemptingRestart } from './rules/log-lines.ts';
+import { maintenanceAt } from './rules/maintenance.ts';
 import type { StallWatch } from './stall-watch.ts';
-import type { Check } from './transition.ts';
-import { judge, judgeRequestedRestart, type Cause, type Verdict } from './verdict.ts';
+import type { Check } from './rules/transition.ts';
+import { judge, judgeRequestedRestart, type Cause, type Verdict } from './rules/verdict.ts';
 
 /** Ends what is under way when the monitor stops: looking at once, a restart only after some patience. */
 export type StopSignals = { readonly probes: AbortSignal; readonly restarts: AbortSignal };

@@ -10,8 +10,8 @@ import {
   type MaintenanceWindow,
   type Subscription,
 } from '../db/schema.ts';
-import { maintenanceAt, type Maintenance } from './maintenance.ts';
-import { UNCHECKED, type HealthState } from './transition.ts';
+import { maintenanceAt, type Maintenance } from './rules/maintenance.ts';
+import { UNCHECKED, type HealthState } from './rules/transition.ts';
 
 /** A VPS that is due, with what is known of it. */
 export type DueVps = {

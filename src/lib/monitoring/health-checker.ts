@@ -1,6 +1,6 @@
 import { defaultApp, type App } from '../app.ts';
-import { messageOf } from '../jobs/log.ts';
-import { scheduleJob, type ScheduledJob } from '../jobs/scheduler.ts';
+import { messageOf } from '../log.ts';
+import { scheduleJob, type ScheduledJob } from '../schedule.ts';
 import { publish } from '../live/bus.ts';
 import { sendHeartbeat } from '../notifications/heartbeat.ts';
 import { acquireLease, LEASE_RENEWAL_MS, releaseLease } from './lease.ts';

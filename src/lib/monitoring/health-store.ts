@@ -11,23 +11,23 @@ import {
   type Incident,
   type Subscription,
 } from '../db/schema.ts';
-import { entriesOf, isOfLook } from '../history/journal-entries.ts';
-import type { JournalActor } from '../history/journal.ts';
-import { appendJournal } from '../history/journal-store.ts';
+import { entriesOf, isOfLook } from './rules/journal-entries.ts';
+import type { JournalActor } from '../facts/journal.ts';
+import { appendJournal } from '../db/journal-store.ts';
 import { forgetHistory, recordSample } from '../history/sample-store.ts';
-import { samplesOf } from '../history/samples-of.ts';
+import { samplesOf } from './rules/samples-of.ts';
 import { announceIn } from '../notifications/announcer.ts';
-import { announce } from '../notifications/rules.ts';
-import { vpsFacts } from '../notifications/vps-facts.ts';
+import { announce } from './rules/announcements.ts';
+import { vpsFacts } from './vps-facts.ts';
 import { findActive, readMaintenance } from './fleet.ts';
-import type { Withheld } from './healing.ts';
-import { advanceIncident, beginIncident } from './incident.ts';
+import type { Withheld } from './rules/healing.ts';
+import { advanceIncident, beginIncident } from './rules/incident.ts';
 import { endUnwatchedIncident, openIncidentOf, saveIncident, type IncidentOwner } from './incident-store.ts';
 import { holdsLease } from './lease.ts';
 import { endWindowsUntilHealthy } from './maintenance-store.ts';
 import { readMonitorState } from './monitor-state.ts';
-import { advance, resetCircuit, UNCHECKED, type Check, type HealthState, type Transition } from './transition.ts';
-import type { Verdict } from './verdict.ts';
+import { advance, resetCircuit, UNCHECKED, type Check, type HealthState, type Transition } from './rules/transition.ts';
+import type { Verdict } from './rules/verdict.ts';
 
 /** A check as it comes from a sweep, and what it belongs to. */
 export type CheckRecord = {

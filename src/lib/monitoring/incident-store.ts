@@ -1,7 +1,7 @@
 import { and, eq, isNull, ne, or, sql } from 'drizzle-orm';
 import type { Transaction } from '../db/client.ts';
 import { incidents, newId, restartAttempts, type Incident } from '../db/schema.ts';
-import type { IncidentState } from './incident.ts';
+import type { IncidentState } from './rules/incident.ts';
 
 /** Whose incident it is: a customer, and the machine the customer had at the time. */
 export type IncidentOwner = { readonly userId: string; readonly vpsId: string };

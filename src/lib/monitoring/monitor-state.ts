@@ -2,10 +2,10 @@ import { eq } from 'drizzle-orm';
 import { adminName, type Actor } from '../auth/actor.ts';
 import { write, type Database, type Transaction } from '../db/client.ts';
 import { monitorState, type MonitorState } from '../db/schema.ts';
-import { appendJournal, noteAdminAction } from '../history/journal-store.ts';
+import { appendJournal, noteAdminAction } from '../db/journal-store.ts';
 import { announceIn } from '../notifications/announcer.ts';
-import type { MonitorFault } from '../notifications/message.ts';
-import { looksLikeOurOutage, looksLikeOurOutageInPart, type Reachability } from './outage-guard.ts';
+import type { MonitorFault } from '../facts/message.ts';
+import { looksLikeOurOutage, looksLikeOurOutageInPart, type Reachability } from './rules/outage-guard.ts';
 
 const ROW = 1;
 

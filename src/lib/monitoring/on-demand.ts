@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { App } from '../app.ts';
-import { createLog, messageOf, type Log } from '../jobs/log.ts';
+import { createLog, messageOf, type Log } from '../log.ts';
 import { publish } from '../live/bus.ts';
 import { listActive, type DueVps } from './fleet.ts';
 import { closeOrder } from './health-store.ts';

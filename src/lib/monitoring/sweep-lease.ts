@@ -1,5 +1,5 @@
 import type { Database } from '../db/client.ts';
-import { messageOf, type Log } from '../jobs/log.ts';
+import { messageOf, type Log } from '../log.ts';
 import { acquireLease, LEASE_RENEWAL_MS, releaseLease } from './lease.ts';
 
 export type HeldLease = {

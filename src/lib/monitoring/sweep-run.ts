@@ -1,5 +1,5 @@
 import type { App } from '../app.ts';
-import { messageOf, type Log } from '../jobs/log.ts';
+import { messageOf, type Log } from '../log.ts';
 import { publish } from '../live/bus.ts';
 import { wakeDispatcher } from '../notifications/dispatcher.ts';
 import {
@@ -12,12 +12,11 @@ import {
   type StopSignals,
 } from './check-vps.ts';
 import type { DueVps } from './fleet.ts';
-import { restartCap } from './healing-limits.ts';
 import { LeaseLostError, recordChecks, type CheckRecord, type Recorded } from './health-store.ts';
-import { describeRecorded } from './log-lines.ts';
+import { describeRecorded } from './rules/log-lines.ts';
 import { countsInPart, judgeSweep, pauseHealing, readMonitorState } from './monitor-state.ts';
 import type { StallWatch } from './stall-watch.ts';
-import { addLooks, grantRestart, isFleetStopped, NEW_ROUND, triage, type RoundRules } from './sweep-round.ts';
+import { addLooks, grantRestart, isFleetStopped, NEW_ROUND, triage, type RoundRules, restartCap } from './rules/round.ts';
 import { giveBack } from './vps-claims.ts';
 
 export type SweepProgress = { readonly done: number; readonly total: number };

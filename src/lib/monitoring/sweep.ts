@@ -1,11 +1,11 @@
 import { defaultApp, type App } from '../app.ts';
-import { createLog, type Log } from '../jobs/log.ts';
+import { createLog, type Log } from '../log.ts';
 import type { StopSignals } from './check-vps.ts';
 import { listActive, type DueVps } from './fleet.ts';
 import { watchStalls } from './stall-watch.ts';
 import { holdSweepLease } from './sweep-lease.ts';
 import { SweepRun, type SweepProgress } from './sweep-run.ts';
-import { isLoginBackedOff } from './transition.ts';
+import { isLoginBackedOff } from './rules/transition.ts';
 import { tryClaim } from './vps-claims.ts';
 
 export type SweepSummary = {

@@ -1,10 +1,9 @@
 import { and, eq } from 'drizzle-orm';
 import type { Transaction } from '../db/client.ts';
-import { incidents, notifications, type Incident } from '../db/schema.ts';
-import { recipientsOf, type Recipient } from './audience.ts';
-import type { MessageFacts } from './message.ts';
+import { incidents, notifications, users, type Incident } from '../db/schema.ts';
+import type { Announcement, ChannelName, MessageFacts, NotificationKind } from '../facts/message.ts';
 import { enqueue } from './outbox.ts';
-import type { Announcement } from './rules.ts';
+import { channelsFor } from './preferences.ts';
 
 /** Puts what is to be told into the outbox, a row for each recipient and channel, within the caller's transaction. */
 export function announceIn(
@@ -62,4 +61,18 @@ function wereTold(tx: Transaction, userId: string | null, recipients: readonly R
         createdAt.getTime() === last && recipientId === one.recipientId && channel === one.channel,
     ),
   );
+}
+
+/** Somebody who is to be told, and by which channel. */
+type Recipient = { readonly recipientId: string; readonly channel: ChannelName };
+
+/** Who hears of this: every admin, or the customer whose VPS it is; each by the channels that they want for this kind. */
+function recipientsOf(
+  tx: Transaction,
+  kind: NotificationKind,
+  audience: { readonly kind: 'admin' } | { readonly kind: 'customer'; readonly userId: string },
+): Recipient[] {
+  const admins = () => tx.select({ id: users.id }).from(users).where(eq(users.role, 'admin')).all();
+  const ids = audience.kind === 'customer' ? [audience.userId] : admins().map(({ id }) => id);
+  return ids.flatMap((recipientId) => channelsFor(tx, recipientId, kind).map((channel) => ({ recipientId, channel })));
 }

@@ -1,7 +1,8 @@
 import type { Database } from '../db/client.ts';
 import type { notificationTargets, users } from '../db/schema.ts';
 import type { Settings } from '../config.ts';
-import type { DigestItem, MessageFacts, NotificationKind } from './message.ts';
+import type { Attempt, SendResult } from '../facts/delivery.ts';
+import type { DigestItem, MessageFacts, NotificationKind } from '../facts/message.ts';
 
 /** A message in words; both forms say the same. */
 export type Rendered = { readonly subject: string; readonly text: string; readonly html: string };
@@ -19,21 +20,6 @@ export type Delivery = {
   readonly beginning: DigestItem | null;
   readonly rendered: Rendered;
 };
-
-export type SendResult =
-  | { readonly outcome: 'sent' }
-  /** To be tried again. `mayHaveArrived`: it broke off where the other side may have taken the message already. */
-  | {
-      readonly outcome: 'retry';
-      readonly reason: string;
-      readonly retryAfterMs?: number;
-      readonly mayHaveArrived?: true;
-    }
-  /** The other side will never take this message. */
-  | { readonly outcome: 'rejected'; readonly reason: string };
-
-/** How one attempt ends early: `signal` when the process stops, `timeoutMs` for each wait on the other side. */
-export type Attempt = { readonly signal: AbortSignal; readonly timeoutMs: number };
 
 /** What a channel may use; an `App` is one. */
 export type ChannelContext = { readonly settings: Settings; readonly db: Database; readonly encryptionKey: Buffer };

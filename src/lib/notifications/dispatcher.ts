@@ -1,5 +1,5 @@
 import type { App } from '../app.ts';
-import { createLog, messageOf, type Log } from '../jobs/log.ts';
+import { createLog, messageOf, type Log } from '../log.ts';
 import { acquireLease, LEASE_RENEWAL_MS, releaseLease } from '../monitoring/lease.ts';
 import { recoverSending } from './outbox-upkeep.ts';
 import { createSender, type SenderOptions } from './sender.ts';

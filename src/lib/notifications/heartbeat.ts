@@ -1,5 +1,5 @@
 import type { Settings } from '../config.ts';
-import { messageOf, type Log } from '../jobs/log.ts';
+import { messageOf, type Log } from '../log.ts';
 import { sendHttp } from './http-request.ts';
 
 const TIMEOUT_MS = 10_000;

@@ -1,6 +1,6 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import type { Attempt } from './channel.ts';
+import type { Attempt } from '../facts/delivery.ts';
 
 export type HttpOrder = {
   readonly method: 'GET' | 'POST';

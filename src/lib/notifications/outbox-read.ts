@@ -1,8 +1,8 @@
 import { and, count, desc, eq, inArray, lte, sql, type SQL } from 'drizzle-orm';
 import type { Database } from '../db/client.ts';
 import { notifications, users, type NotificationRow } from '../db/schema.ts';
-import type { Waiting } from './delivery-plan.ts';
-import type { ChannelName } from './message.ts';
+import type { Waiting } from './rules/delivery-plan.ts';
+import type { ChannelName } from '../facts/message.ts';
 
 /** How `last_error` begins where an attempt broke off too late to know. Written and read by the outbox only. */
 export const MAY_HAVE_ARRIVED = 'may have arrived: ';

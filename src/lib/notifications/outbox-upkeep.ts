@@ -2,9 +2,9 @@ import { and, eq, inArray, lte, notInArray } from 'drizzle-orm';
 import { adminName, type Actor } from '../auth/actor.ts';
 import { write, type Database, type Transaction } from '../db/client.ts';
 import { notifications, type NotificationRow } from '../db/schema.ts';
-import { noteAdminAction } from '../history/journal-store.ts';
-import { endedBy } from './delivery-plan.ts';
-import type { ChannelName } from './message.ts';
+import { noteAdminAction } from '../db/journal-store.ts';
+import { endedBy } from './rules/delivery-plan.ts';
+import type { ChannelName } from '../facts/message.ts';
 import { MAY_HAVE_ARRIVED, threadOf } from './outbox-read.ts';
 
 /**

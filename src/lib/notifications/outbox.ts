@@ -3,9 +3,9 @@ import type { Database, Transaction } from '../db/client.ts';
 import { write } from '../db/client.ts';
 import { newId, notifications, type NotificationRow } from '../db/schema.ts';
 import { holdsLease, SELF } from '../monitoring/lease.ts';
-import type { SendResult } from './channel.ts';
-import { endedBy, isGivenUp, nextAttemptAt, untoldBeginning, type Plan } from './delivery-plan.ts';
-import type { DigestItem } from './message.ts';
+import type { SendResult } from '../facts/delivery.ts';
+import { endedBy, isGivenUp, nextAttemptAt, untoldBeginning, type Plan } from './rules/delivery-plan.ts';
+import type { DigestItem } from '../facts/message.ts';
 import { MAY_HAVE_ARRIVED, threadOf } from './outbox-read.ts';
 
 /** A message as it is put into the outbox; it waits from the start (`pending`). */

@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { addUser, openAccountApp } from '../../../tests/support/account-app.ts';
 import type { Actor } from '../auth/actor.ts';
-import type { ChannelName } from './message.ts';
+import type { ChannelName } from '../facts/message.ts';
 import { readChannelForm, readChoices, saveChannel } from './preferences-form.ts';
 import { findUser } from './preferences.ts';
 

@@ -3,7 +3,7 @@ import type { App } from '../app.ts';
 import type { Actor } from '../auth/actor.ts';
 import { subscriptions, type users } from '../db/schema.ts';
 import { CHANNELS } from './channels/registry.ts';
-import { ADMIN_KINDS, CUSTOMER_KINDS, type ChannelName, type NotificationKind } from './message.ts';
+import { ADMIN_KINDS, CUSTOMER_KINDS, type ChannelName, type NotificationKind } from '../facts/message.ts';
 import {
   changePreference,
   readPreferences,

@@ -7,8 +7,8 @@ import { openApp, type App } from '../app.ts';
 import { LOCAL_OPERATOR, type Actor } from '../auth/actor.ts';
 import { decryptToken } from '../crypto/encryption.ts';
 import { notificationTargets, telegramBots, users } from '../db/schema.ts';
-import { parseMailbox } from './mail-address.ts';
-import type { ChannelName } from './message.ts';
+import { parseMailbox } from '../facts/mail-address.ts';
+import type { ChannelName } from '../facts/message.ts';
 import {
   changePreference,
   channelsFor,

@@ -4,10 +4,10 @@ import type { Actor } from '../auth/actor.ts';
 import { encryptToken } from '../crypto/encryption.ts';
 import { write, type Database, type Transaction } from '../db/client.ts';
 import { newId, notificationTargets, telegramBots, users } from '../db/schema.ts';
-import { CHANNEL_NAMES, CHANNELS } from './channels/registry.ts';
+import { CHANNELS } from './channels/registry.ts';
 import { BOT_TOKEN, botTokenPlace } from './channels/telegram.ts';
 import { targetSecretPlace } from './channels/webhook.ts';
-import { ADMIN_KINDS, CUSTOMER_KINDS, type ChannelName, type NotificationKind } from './message.ts';
+import { ADMIN_KINDS, CUSTOMER_KINDS, type ChannelName, type NotificationKind, CHANNEL_NAMES } from '../facts/message.ts';
 import { isPublicHost } from './public-host.ts';
 
 type User = typeof users.$inferSelect;

@@ -1,15 +1,15 @@
 import { and, eq } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import { notificationTargets, users } from '../db/schema.ts';
-import { messageOf, type Log } from '../jobs/log.ts';
+import { messageOf, type Log } from '../log.ts';
 import type { Channel, Recipient } from './channel.ts';
-import { CHANNEL_NAMES, CHANNELS, findChannel } from './channels/registry.ts';
-import { GIVE_UP_AFTER_MS, planDelivery } from './delivery-plan.ts';
-import type { ChannelName } from './message.ts';
+import { CHANNELS, findChannel } from './channels/registry.ts';
+import { GIVE_UP_AFTER_MS, planDelivery } from './rules/delivery-plan.ts';
+import { type ChannelName, CHANNEL_NAMES } from '../facts/message.ts';
 import { applyPlan, claim, record, type Claimed, type Outcome } from './outbox.ts';
 import { countPending, isAnythingDue, listWaiting } from './outbox-read.ts';
 import { failOlderThan } from './outbox-upkeep.ts';
-import { render } from './render.ts';
+import { render } from './wording/render.ts';
 
 export type SenderOptions = {
   readonly log: Log;

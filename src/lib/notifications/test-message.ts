@@ -2,11 +2,12 @@ import { and, eq } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import type { Actor } from '../auth/actor.ts';
 import { newId, notificationTargets } from '../db/schema.ts';
-import type { Channel, Recipient, SendResult } from './channel.ts';
+import type { Channel, Recipient } from './channel.ts';
+import type { SendResult } from '../facts/delivery.ts';
 import { CHANNELS } from './channels/registry.ts';
-import type { ChannelName } from './message.ts';
+import type { ChannelName } from '../facts/message.ts';
 import { findUser } from './preferences.ts';
-import { renderTest } from './render.ts';
+import { renderTest } from './wording/render.ts';
 
 const TIMEOUT_MS = 10_000;
 

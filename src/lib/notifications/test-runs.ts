@@ -1,8 +1,8 @@
 import type { App } from '../app.ts';
 import type { Actor } from '../auth/actor.ts';
-import { messageOf } from '../jobs/log.ts';
-import type { SendResult } from './channel.ts';
-import type { ChannelName } from './message.ts';
+import { messageOf } from '../log.ts';
+import type { SendResult } from '../facts/delivery.ts';
+import type { ChannelName } from '../facts/message.ts';
 import { sendTestMessage } from './test-message.ts';
 
 /** A test message that was asked for; `result` null: on its way. */

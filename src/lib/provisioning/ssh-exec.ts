@@ -2,7 +2,7 @@ import net from 'node:net';
 import ssh2, { type ClientChannel, type ParsedKey, type PublicKeyAuthMethod } from 'ssh2';
 import { algorithmsOf, formatHostKey, parseHostKey, PREFERRED_ALGORITHMS } from './host-key.ts';
 import { parsePrivateKey } from './private-key.ts';
-import { cleanRemoteText } from './remote-text.ts';
+import { cleanRemoteText } from '../facts/remote-text.ts';
 import { describeSocketError, SSHCommandError, type SSHFailureCode, type SSHPhase } from './ssh-failure.ts';
 
 export type SSHCommandOptions = {

@@ -1,4 +1,4 @@
-import { cleanRemoteText } from './remote-text.ts';
+import { cleanRemoteText } from '../facts/remote-text.ts';
 
 /** How far the attempt came: RFC 4253 (handshake), RFC 4252 (auth), RFC 4254 (channel, command). */
 export type SSHPhase = 'connect' | 'handshake' | 'auth' | 'channel' | 'command';

@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { cleanRemoteLines, cleanRemoteText } from './remote-text.ts';
-import { describeState, isKnownState, isUp, type UnitFacts } from './unit-state.ts';
+import { cleanRemoteLines, cleanRemoteText } from '../facts/remote-text.ts';
+import { describeState, isKnownState, isUp, type UnitFacts } from '../facts/unit-state.ts';
 import { execSSHCommand, type SSHCommandOptions } from './ssh-exec.ts';
 import { SSHCommandError, type SSHFailureCode } from './ssh-failure.ts';
 

@@ -5,7 +5,7 @@ import { guarded } from '$lib/auth/actor';
 import { browserInWords } from '$lib/auth/browser-words';
 import { changePassword } from '$lib/auth/password';
 import { endOtherSessions, listSessions } from '$lib/auth/session';
-import { listVps } from '$lib/fleet-admin/fleet-read';
+import { listVps } from '$lib/views/fleet-read';
 import { doneIn, fieldsOf, later } from '../form-fields';
 import type { Actions, PageServerLoad } from './$types';
 

@@ -2,11 +2,11 @@ import { fail, redirect } from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
 import { RefusedError } from '$lib/fleet-admin/fleet-admin';
-import { readVps } from '$lib/fleet-admin/fleet-read';
+import { readVps } from '$lib/views/fleet-read';
 import { acknowledgeIncident } from '$lib/fleet-admin/incident-admin';
-import { filterOf, PAGE_ROWS, parseIncidentQuery, searchOf } from '$lib/fleet-admin/incident-query';
-import { listCauses, listIncidents, sumIncidents } from '$lib/fleet-admin/incident-read';
-import { madeUpUntil } from '$lib/history/made-up';
+import { filterOf, PAGE_ROWS, parseIncidentQuery, searchOf } from '$lib/views/incident-query';
+import { listCauses, listIncidents, sumIncidents } from '$lib/views/incident-read';
+import { madeUpUntil } from '$lib/views/made-up';
 import { fieldsOf } from '../form-fields';
 import type { Actions, PageServerLoad } from './$types';
 

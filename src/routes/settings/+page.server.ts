@@ -1,14 +1,14 @@
 import { error, fail, redirect } from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
-import { readSettings } from '$lib/fleet-admin/settings-read';
-import { thresholdsOf } from '$lib/fleet-admin/threshold-words';
+import { readSettings } from '$lib/views/settings-read';
+import { thresholdsOf } from '$lib/views/threshold-words';
 import { publish } from '$lib/live/bus';
 import { acceptOutage, setHealing } from '$lib/monitoring/monitor-state';
-import { CHANNEL_NAMES } from '$lib/notifications/channels/registry';
+import { CHANNEL_NAMES } from '$lib/facts/message';
 import { wakeDispatcher } from '$lib/notifications/dispatcher';
 import { retryFailed } from '$lib/notifications/outbox-upkeep';
-import { isPlainText } from '$lib/plain-text';
+import { isPlainText } from '$lib/facts/plain-text';
 import { startTest } from '$lib/notifications/test-runs';
 import { doneIn, fieldsOf } from '../form-fields';
 import type { Actions, PageServerLoad } from './$types';

@@ -1,8 +1,9 @@
 import { eq } from 'drizzle-orm';
 import { DecryptionError, decryptToken } from '../../crypto/encryption.ts';
 import { telegramBots } from '../../db/schema.ts';
-import { cleanRemoteText } from '../../provisioning/remote-text.ts';
-import type { Channel, SendResult } from '../channel.ts';
+import { cleanRemoteText } from '../../facts/remote-text.ts';
+import type { Channel } from '../channel.ts';
+import type { SendResult } from '../../facts/delivery.ts';
 import { sendHttp, type HttpResult } from '../http-request.ts';
 import { httpOutcome } from './webhook.ts';
 

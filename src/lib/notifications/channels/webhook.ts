@@ -1,8 +1,9 @@
 import { createHmac } from 'node:crypto';
 import { DecryptionError, decryptToken } from '../../crypto/encryption.ts';
-import type { Channel, Delivery, SendResult } from '../channel.ts';
+import type { Channel, Delivery } from '../channel.ts';
+import type { SendResult } from '../../facts/delivery.ts';
 import { isWebAddress, sendHttp, type HttpResult } from '../http-request.ts';
-import type { MessageFacts } from '../message.ts';
+import type { MessageFacts } from '../../facts/message.ts';
 
 /** Where the secret of a target lives: what its ciphertext is bound to. */
 export const targetSecretPlace = (userId: string, channel: string): string =>

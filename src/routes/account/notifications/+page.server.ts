@@ -1,8 +1,8 @@
 import { fail, redirect, type RequestEvent } from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
-import { CHANNEL_WORDS } from '$lib/notifications/kind-words';
-import type { ChannelName } from '$lib/notifications/message';
+import { CHANNEL_WORDS } from '$lib/notifications/wording/kind-words';
+import type { ChannelName } from '$lib/facts/message';
 import { readChannelForm, readChoices, saveChannel } from '$lib/notifications/preferences-form';
 import { findUser } from '$lib/notifications/preferences';
 import type { Actions, PageServerLoad } from './$types';

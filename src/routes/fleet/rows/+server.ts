@@ -1,8 +1,8 @@
 import { json } from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
-import { readFleetRows } from '$lib/fleet-admin/fleet-list';
-import { parseFleetQuery } from '$lib/fleet-admin/fleet-query';
+import { readFleetRows } from '$lib/views/fleet-list';
+import { parseFleetQuery } from '$lib/views/fleet-query';
 import type { RequestHandler } from './$types';
 
 /** The rows of the fleet page that it does not have yet. */

@@ -1,7 +1,7 @@
 import { error } from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
-import { readIncidentPage } from '$lib/fleet-admin/incident-page-read';
+import { readIncidentPage } from '$lib/views/incident-page-read';
 import type { PageServerLoad } from './$types';
 
 export const load: PageServerLoad = async ({ locals, params, depends }) => {

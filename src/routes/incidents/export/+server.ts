@@ -1,7 +1,7 @@
 import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
-import { exportIncidents } from '$lib/fleet-admin/incident-export';
-import { filterOf, parseIncidentQuery } from '$lib/fleet-admin/incident-query';
+import { exportIncidents } from '$lib/views/incident-export';
+import { filterOf, parseIncidentQuery } from '$lib/views/incident-query';
 import type { RequestHandler } from './$types';
 
 export const GET: RequestHandler = async ({ locals, url }) => {

@@ -1,6 +1,6 @@
 import { error } from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
-import { readPublicStatus } from '$lib/fleet-admin/status-page';
+import { readPublicStatus } from '$lib/views/status-page-read';
 import type { PageServerLoad } from './$types';
 
 export const load: PageServerLoad = async ({ params, setHeaders }) => {

@@ -1,8 +1,8 @@
 import { error } from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
-import { readVpsPage } from '$lib/fleet-admin/vps-page-read';
-import { parseWindow } from '$lib/history/probe-chart';
+import { readVpsPage } from '$lib/views/vps-page-read';
+import { parseWindow } from '$lib/views/probe-chart';
 import { monitorStatus } from '$lib/monitoring/health-checker';
 import { askedFor } from '$lib/monitoring/on-demand';
 import type { PageServerLoad } from './$types';

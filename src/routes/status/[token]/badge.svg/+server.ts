@@ -1,7 +1,7 @@
 import { error } from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
-import { readPublicStatus } from '$lib/fleet-admin/status-page';
-import { renderBadge } from '$lib/fleet-admin/status-words';
+import { readPublicStatus } from '$lib/views/status-page-read';
+import { renderBadge } from '$lib/views/status-words';
 import type { RequestHandler } from './$types';
 
 export const GET: RequestHandler = async ({ params }) => {

@@ -1,9 +1,9 @@
 import { error, fail, redirect, type RequestEvent } from '@sveltejs/kit';
 import { defaultApp, type App } from '$lib/app';
 import { guarded, type Actor } from '$lib/auth/actor';
-import { confirmedOf } from '$lib/fleet-admin/action-words';
+import { confirmedOf } from '$lib/views/action-words';
 import { RefusedError, removeVps, repinHostKey } from '$lib/fleet-admin/fleet-admin';
-import { readVps, type FleetRow } from '$lib/fleet-admin/fleet-read';
+import { readVps, type FleetRow } from '$lib/views/fleet-read';
 import { parseMaintenance } from '$lib/fleet-admin/maintenance-request';
 import { checkNow, resetCircuit, restartNow, setMaintenance, setVpsHealing } from '$lib/fleet-admin/vps-actions';
 import { askedFor } from '$lib/monitoring/on-demand';

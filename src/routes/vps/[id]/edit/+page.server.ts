@@ -1,9 +1,10 @@
 import { error, fail, redirect } from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
-import { editVps, mergeEdit, readEditable, type EditableVps, type EditFields } from '$lib/fleet-admin/edit-vps';
+import { editVps, mergeEdit, type EditFields } from '$lib/fleet-admin/edit-vps';
+import { readEditable, type EditableVps } from '$lib/views/vps-form-read';
 import { RefusedError } from '$lib/fleet-admin/fleet-admin';
-import { readVps } from '$lib/fleet-admin/fleet-read';
+import { readVps } from '$lib/views/fleet-read';
 import { parseVpsEdit } from '$lib/fleet-admin/new-vps';
 import { checkNow } from '$lib/fleet-admin/vps-actions';
 import { vpsFieldsOf } from '../../../form-fields';

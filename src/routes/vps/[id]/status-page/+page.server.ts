@@ -1,7 +1,8 @@
 import { error, fail, redirect, type RequestEvent } from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
-import { changeStatusPage, readStatusPage, type StatusPageChange } from '$lib/fleet-admin/status-page';
+import { changeStatusPage, type StatusPageChange } from '$lib/fleet-admin/status-page';
+import { readStatusPage } from '$lib/views/status-page-read';
 import { doneIn, fieldsOf } from '../../../form-fields';
 import type { Actions, PageServerLoad } from './$types';
 

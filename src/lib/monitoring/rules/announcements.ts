@@ -1,0 +1,120 @@
+import type { IncidentState } from './incident.ts';
+import type { HealthEvent, HealthState } from './transition.ts';
+import { isConfigurationFault } from './verdict.ts';
+import type { Announcement, NotificationKind } from '../../facts/message.ts';
+
+/** What the customer has been told, and when. */
+export type Told = Pick<HealthState, 'lastNotifiedDownAt' | 'lastNotifiedUpAt' | 'lastNotifiedRecoveredAt'>;
+
+export type CheckOutcome = {
+  readonly at: Date;
+  readonly before: HealthState;
+  readonly next: HealthState;
+  readonly events: readonly HealthEvent[];
+  /** As it is after the check; with `endedAt` when it has just ended; null when there is none. */
+  readonly incident: (IncidentState & Pick<AcknowledgedIncident, 'acknowledgedAt'>) | null;
+  readonly maintenance: boolean;
+};
+type AcknowledgedIncident = { readonly acknowledgedAt: Date | null };
+
+const HOUR_MS = 60 * 60_000;
+const DAY_MS = 24 * HOUR_MS;
+
+/** Whether the error of a check is another one than that of the check before, or was not told of: under maintenance. */
+export const isNewError = ({ before, next, events, incident }: CheckOutcome): boolean =>
+  before.lastErrorCode !== next.lastErrorCode ||
+  incident?.failedChecks === 1 ||
+  events.some(({ kind }) => kind === 'maintenance_ended');
+
+/** What admins are told of a cause that needs them, whatever the breaker does; null where it does not. */
+function adminKind(cause: string | null): NotificationKind | null {
+  if (cause === 'host_key_changed') return cause;
+  if (cause === 'auth_rejected' || cause === 'sudo_refused') return 'access_rejected';
+  return isConfigurationFault(cause) ? 'configuration_fault' : null;
+}
+
+/** Whether the customer was told of an outage whose end has not been told. Not the last check decides, but the last mail. */
+export const isDownTold = ({ lastNotifiedDownAt, lastNotifiedUpAt }: Told): boolean =>
+  lastNotifiedDownAt !== null && (lastNotifiedUpAt === null || lastNotifiedDownAt > lastNotifiedUpAt);
+
+/** What a check makes us tell, and what is then told. `downAfter`: failed checks of an incident before the customer hears of it. */
+export function announce(
+  outcome: CheckOutcome,
+  downAfter: number,
+): { readonly told: Told; readonly announcements: readonly Announcement[] } {
+  const { lastNotifiedDownAt, lastNotifiedUpAt, lastNotifiedRecoveredAt } = outcome.next;
+  const before: Told = { lastNotifiedDownAt, lastNotifiedUpAt, lastNotifiedRecoveredAt };
+  const customer = tellCustomer(outcome, before, downAfter);
+  const announcements = [
+    ...(customer === null ? [] : [customer.announcement]),
+    ...(outcome.maintenance ? [] : tellAdmins(outcome)),
+  ];
+  return { told: customer?.told ?? before, announcements };
+}
+
+function tellCustomer(
+  { at, next, events, incident, maintenance }: CheckOutcome,
+  told: Told,
+  downAfter: number,
+): { readonly told: Told; readonly announcement: Announcement } | null {
+  const say = (kind: NotificationKind, now: Partial<Told>, occurrence = '') => ({
+    told: { ...told, ...now },
+    announcement: { kind, audience: 'customer', occurrence } as const,
+  });
+  const isUp = next.status === 'healthy' && events.some(({ kind }) => kind === 'healthy' || kind === 'restarted');
+  // The end of what was told is told always, also under maintenance.
+  if (isUp && isDownTold(told))
+    // Without an incident (it ended with a cancelled subscription, say) the outage itself tells two of them apart.
+    return say(
+      'up',
+      { lastNotifiedUpAt: laterThan(told.lastNotifiedDownAt, at) },
+      incident === null ? `${told.lastNotifiedDownAt?.getTime()}` : '',
+    );
+  if (maintenance) return null;
+  if (events.some(({ kind }) => kind === 'restarted')) {
+    const last = told.lastNotifiedRecoveredAt;
+    if (last !== null && Math.abs(at.getTime() - last.getTime()) < HOUR_MS) return null;
+    return say('recovered', { lastNotifiedRecoveredAt: at }, `${at.getTime()}`);
+  }
+  if (isUp || incident === null || incident.failedChecks < downAfter || isDownTold(told)) return null;
+  if (!events.some(({ kind }) => kind === 'check_failed')) return null;
+  return say('down', { lastNotifiedDownAt: laterThan(told.lastNotifiedUpAt, at) });
+}
+
+/** A clock set back must not make the later of two mails look like the earlier one. */
+const laterThan = (earlier: Date | null, at: Date): Date =>
+  earlier !== null && at <= earlier ? new Date(earlier.getTime() + 1) : at;
+
+/** A circuit that an admin has reset may open once more in the same incident: that is news. */
+const sinceReset = ({ circuitResetAt }: HealthState, incident: CheckOutcome['incident']): string =>
+  circuitResetAt !== null && incident !== null && circuitResetAt > incident.openedAt
+    ? `reset-${circuitResetAt.getTime()}`
+    : '';
+
+function tellAdmins(outcome: CheckOutcome): Announcement[] {
+  const { at, next, events, incident } = outcome;
+  const say = (kind: NotificationKind, occurrence = ''): Announcement => ({ kind, audience: 'admin', occurrence });
+  const told: Announcement[] = [];
+  for (const event of events)
+    switch (event.kind) {
+      case 'circuit_opened':
+        told.push(say(event.reason === 'crash_loop' ? 'crash_loop' : 'circuit_opened', sinceReset(next, incident)));
+        break;
+      case 'circuit_closed':
+        told.push(say('circuit_closed'));
+        break;
+      case 'check_failed':
+      case 'inconclusive': {
+        // A restart that sudo refused shows in the state: the check itself had found a service that is not active.
+        const kind = adminKind(event.cause) ?? adminKind(next.lastErrorCode);
+        // A fault of ours belongs to no incident, so nothing else keeps it from being told twice.
+        if (kind && isNewError(outcome)) told.push(say(kind, incident ? '' : `${at.getTime()}`));
+        break;
+      }
+    }
+  if (next.circuitState !== 'closed' && incident?.circuitOpenedAt && incident.acknowledgedAt === null) {
+    const days = Math.floor((at.getTime() - incident.circuitOpenedAt.getTime()) / DAY_MS);
+    if (days >= 1) told.push(say('circuit_reminder', `day-${days}`));
+  }
+  return told;
+}

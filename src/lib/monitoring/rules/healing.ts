@@ -1,0 +1,93 @@
+import { getEffectiveCircuitState, type BreakerSettings, type CircuitBreakerState } from '../circuit-breaker.ts';
+import type { RestartOutcome } from '../../provisioning/vps-status.ts';
+import type { Verdict } from './verdict.ts';
+
+export type NoHealing =
+  /** Healthy, or nothing that a restart could help. */
+  | 'not_called_for'
+  | 'maintenance'
+  | 'circuit_open'
+  /** The restarts of late have all been for nothing: a crash loop. */
+  | 'budget_spent'
+  /** The one trial of this half-open circuit was sent already, and its end was never recorded. */
+  | 'trial_spent'
+  | Withheld;
+
+/** A restart is called for and would be allowed, but this sweep sends none, or none more. */
+export type Withheld =
+  /** An admin has switched healing off. */
+  | 'healing_off'
+  /** An admin has switched it off for this VPS. */
+  | 'vps_paused'
+  /** So much stopped at once that an admin has to decide. */
+  | 'healing_paused'
+  /** This sweep has sent as many restarts as it may; the next one goes on. */
+  | 'restart_cap';
+
+const WITHHELD: readonly NoHealing[] = [
+  'healing_off',
+  'vps_paused',
+  'healing_paused',
+  'restart_cap',
+] satisfies readonly Withheld[];
+export const isWithheld = (reason: NoHealing): reason is Withheld => WITHHELD.includes(reason);
+
+export type HealingDecision =
+  | { readonly action: 'none'; readonly reason: NoHealing }
+  /** `trial`: the one restart that a half-open circuit may have. */
+  | { readonly action: 'restart'; readonly trial: boolean };
+
+/** A decision together with what became of it. */
+export type Healing =
+  | Extract<HealingDecision, { action: 'none' }>
+  | { readonly action: 'restart'; readonly trial: boolean; readonly outcome: RestartOutcome };
+
+export type HealingRules = { readonly breaker: BreakerSettings; readonly restartBudget: RestartBudget };
+
+/**
+ * Whether a restart is called for and allowed; whether this sweep still sends one is not asked here. `restarts` are the
+ * times at which the ledger has restarts sent, back to the budget's window and to the opening of the circuit; `paused`:
+ * an admin keeps this VPS from being restarted.
+ */
+export function decideHealing(
+  verdict: Verdict,
+  circuit: CircuitBreakerState,
+  facts: {
+    readonly now: Date;
+    readonly restarts: readonly Date[];
+    readonly maintenance: boolean;
+    readonly paused: boolean;
+  },
+  rules: HealingRules,
+): HealingDecision {
+  if (verdict.kind !== 'not_active') return { action: 'none', reason: 'not_called_for' };
+  if (facts.maintenance) return { action: 'none', reason: 'maintenance' };
+  if (facts.paused) return { action: 'none', reason: 'vps_paused' };
+  switch (getEffectiveCircuitState(circuit, facts.now, rules.breaker)) {
+    case 'open':
+      return { action: 'none', reason: 'circuit_open' };
+    case 'half_open': {
+      const halfOpenAt = (circuit.circuitOpenedAt?.getTime() ?? 0) + rules.breaker.cooldownMs;
+      // A recorded trial has closed the circuit or opened it anew; one that is only in the ledger died with the app.
+      const spent = facts.restarts.some((at) => at.getTime() >= halfOpenAt);
+      return spent ? { action: 'none', reason: 'trial_spent' } : { action: 'restart', trial: true };
+    }
+    case 'closed':
+      return isBudgetSpent(facts.restarts, facts.now, rules.restartBudget)
+        ? { action: 'none', reason: 'budget_spent' }
+        : { action: 'restart', trial: false };
+  }
+}
+
+/** How many restarts of one VPS are still healing, and not a crash loop. */
+export type RestartBudget = { readonly maxRestarts: number; readonly windowMs: number };
+
+/**
+ * Whether one more restart at `now` would go over the budget: each of them may have "worked", and the service died
+ * again every time. `restarts` are the times of the ledger, in any order; those of a clock set back since count too.
+ */
+export const isBudgetSpent = (
+  restarts: readonly Date[],
+  now: Date,
+  { maxRestarts, windowMs }: RestartBudget,
+): boolean => restarts.filter((at) => Math.abs(now.getTime() - at.getTime()) < windowMs).length >= maxRestarts;

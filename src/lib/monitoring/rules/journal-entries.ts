@@ -1,0 +1,62 @@
+import { isNewError, type CheckOutcome } from './announcements.ts';
+import type { HealthEvent } from './transition.ts';
+import { isConfigurationFault, type Cause } from './verdict.ts';
+import type { JournalDetail, JournalKind } from '../../facts/journal.ts';
+
+type Entry = { readonly kind: JournalKind; readonly detail: JournalDetail };
+
+/** Causes that have an event of their own; null for those that are failed checks like any other. */
+function kindOf(cause: Cause): JournalKind | null {
+  if (cause === 'host_key_changed' || cause === 'auth_rejected') return cause;
+  return isConfigurationFault(cause) ? 'configuration_fault' : null;
+}
+
+/** What was seen when the check began, before anything was done about it. */
+export const isOfLook = (kind: JournalKind): boolean =>
+  ['check_failed', 'host_key_changed', 'auth_rejected', 'configuration_fault'].includes(kind);
+
+/** What the journal keeps of a check, in order. Of a streak of equal failures only the first. */
+export const entriesOf = (outcome: CheckOutcome): Entry[] =>
+  outcome.events.flatMap((event) => entryOf(event, outcome) ?? []);
+
+function entryOf(event: HealthEvent, outcome: CheckOutcome): Entry | null {
+  const { incident } = outcome;
+  switch (event.kind) {
+    case 'check_failed': {
+      if (!isNewError(outcome)) return null;
+      const kind = kindOf(event.cause) ?? 'check_failed';
+      return { kind, detail: { cause: event.cause, message: event.message } };
+    }
+    case 'inconclusive': {
+      // What concerns the whole sweep is told once, by whoever judges the sweep.
+      const kind = kindOf(event.cause);
+      if (!kind || !isNewError(outcome)) return null;
+      return { kind, detail: { cause: event.cause, message: event.message } };
+    }
+    case 'restarted':
+    case 'restarted_on_request':
+      return { kind: 'restart_succeeded', detail: {} };
+    case 'restart_failed':
+      return { kind: event.known ? 'restart_failed' : 'restart_unknown', detail: { message: event.message } };
+    case 'circuit_opened':
+      return { kind: 'circuit_opened', detail: { reason: event.reason, failures: event.failures } };
+    case 'trial_failed':
+    case 'circuit_closed':
+    case 'maintenance_began':
+    case 'maintenance_ended':
+      return { kind: event.kind, detail: {} };
+    case 'recovered':
+      return {
+        kind: 'recovered',
+        detail: incident?.endedAt
+          ? { afterMs: incident.endedAt.getTime() - incident.openedAt.getTime(), by: incident.endedBy }
+          : {},
+      };
+    // The error of the failed check says so too.
+    case 'restart_withheld':
+    case 'healthy':
+    case 'grace_given':
+    case 'maintenance_noted':
+      return null;
+  }
+}

@@ -1,0 +1,330 @@
+import fc from 'fast-check';
+import { describe, expect, it } from 'vitest';
+import type { RestartOutcome } from '../../provisioning/vps-status.ts';
+import { decideHealing, type Healing } from './healing.ts';
+import {
+  advance,
+  authRetryAt,
+  isLoginBackedOff,
+  resetCircuit,
+  UNCHECKED,
+  type Check,
+  type HealthState,
+} from './transition.ts';
+import type { Verdict } from './verdict.ts';
+
+const MINUTE_MS = 60_000;
+const T0 = Date.UTC(2026, 0, 1, 12);
+const at = (minutes: number): Date => new Date(T0 + minutes * MINUTE_MS);
+const BREAKER = { maxConsecutiveFailures: 3, cooldownMs: 30 * MINUTE_MS };
+
+const HEALTHY: Verdict = { kind: 'healthy' };
+const NOT_ACTIVE: Verdict = {
+  kind: 'not_active',
+  cause: 'service_not_active',
+  message: 'service not active: failed',
+  transitional: false,
+};
+const REFUSED: Verdict = { kind: 'unreachable', cause: 'refused', message: 'the host refused the connection' };
+const LOGIN_REFUSED: Verdict = { kind: 'unreachable', cause: 'auth_rejected', message: 'the host refused the login' };
+const MASKED: Verdict = { kind: 'misconfigured', cause: 'unit_masked', message: 'the service is masked' };
+const ACTIVATING: Verdict = { kind: 'in_transition', cause: 'service_in_transition', message: 'service is activating' };
+const KEY_LOST: Verdict = { kind: 'inconclusive', cause: 'key_unreadable', message: 'the private key cannot be read' };
+
+const NONE: Healing = { action: 'none', reason: 'not_called_for' };
+const none = (reason: Extract<Healing, { action: 'none' }>['reason']): Healing => ({ action: 'none', reason });
+const FAILED: RestartOutcome = {
+  outcome: 'failed',
+  code: 'restart_failed',
+  message: 'restart failed with exit code 1',
+};
+const restart = (outcome: RestartOutcome, trial = false): Healing => ({ action: 'restart', trial, outcome });
+
+const check = (minutes: number, verdict: Verdict, healing: Healing = NONE, more: Partial<Check> = {}): Check => ({
+  lookedAt: at(minutes),
+  at: at(minutes),
+  verdict,
+  healing,
+  maintenance: false,
+  probeMs: 40,
+  ...more,
+});
+const run = (checks: readonly Check[], from: HealthState = UNCHECKED): { state: HealthState; events: string[] } =>
+  checks.reduce(
+    ({ state, events }, one) => {
+      const { next, events: now } = advance(state, one, BREAKER);
+      return { state: next, events: [...events, ...now.map((event) => event.kind)] };
+    },
+    { state: from, events: [] as string[] },
+  );
+const failedThreeTimes = (): HealthState =>
+  run([0, 1, 2].map((minute) => check(minute, NOT_ACTIVE, restart(FAILED)))).state;
+
+describe('resetCircuit', () => {
+  it('closes the circuit and forgets the streak, the wait after refused logins and nothing else', () => {
+    const open = { ...failedThreeTimes(), authFailures: 4, authRetryAt: at(40) };
+    expect(open.circuitState).toBe('open');
+    expect(resetCircuit(open, at(5))).toEqual({
+      ...open,
+      status: 'unhealthy',
+      circuitState: 'closed',
+      circuitOpenedAt: null,
+      circuitReason: null,
+      circuitResetAt: at(5),
+      consecutiveFailures: 0,
+      authFailures: 0,
+      authRetryAt: null,
+    });
+    expect(resetCircuit({ ...open, reachable: false }, at(5)).status).toBe('down');
+    expect(resetCircuit({ ...UNCHECKED, lastHealthyAt: at(1) }, at(5)).status).toBe('healthy');
+  });
+});
+
+describe('a restart by hand of a service that was fine', () => {
+  it('counts as a healthy check and is no recovery', () => {
+    const { state, events } = run([check(0, HEALTHY, restart({ outcome: 'succeeded' }))]);
+    expect(events).toEqual(['healthy', 'restarted_on_request']);
+    expect(state).toMatchObject({ status: 'healthy', totalFailures: 0, totalRecoveries: 0 });
+  });
+});
+
+describe('advance', () => {
+  it('counts a healthy check and forgets the last error', () => {
+    const { state } = run([check(0, REFUSED), check(1, HEALTHY)]);
+    expect(state).toMatchObject({
+      status: 'healthy',
+      consecutiveFailures: 0,
+      lastError: null,
+      lastErrorCode: null,
+      totalChecks: 2,
+      totalFailures: 1,
+      totalRecoveries: 1,
+      lastHealthyAt: at(1),
+      lastFailureAt: at(0),
+      lastCheckAt: at(1),
+    });
+  });
+
+  it('calls a restart that worked healthy again, and recovered, also at the first failure', () => {
+    const { state, events } = run([check(0, NOT_ACTIVE, restart({ outcome: 'succeeded' }))]);
+    expect(state).toMatchObject({ status: 'healthy', consecutiveFailures: 0, totalFailures: 1, totalRecoveries: 1 });
+    expect(events).toEqual(['check_failed', 'restarted', 'recovered']);
+  });
+
+  it('opens the circuit at the third restart that failed, reports it once, and keeps the time of opening', () => {
+    const opened = run([0, 1, 2].map((minute) => check(minute, NOT_ACTIVE, restart(FAILED))));
+    expect(opened.state).toMatchObject({
+      status: 'circuit_open',
+      circuitState: 'open',
+      circuitOpenedAt: at(2),
+      circuitReason: 'failures',
+    });
+    const later = run(
+      [3, 4, 5].map((minute) => check(minute, NOT_ACTIVE, none('circuit_open'))),
+      opened.state,
+    );
+    expect(later.state).toMatchObject({ circuitOpenedAt: at(2), consecutiveFailures: 6, totalChecks: 6 });
+    expect([...opened.events, ...later.events].filter((kind) => kind === 'circuit_opened')).toHaveLength(1);
+  });
+
+  it('shows an unreachable VPS as down, then as an open circuit whose error says which of the two it was', () => {
+    expect(run([check(0, REFUSED)]).state).toMatchObject({ status: 'down', lastErrorCode: 'refused' });
+    expect(run([0, 1, 2].map((minute) => check(minute, REFUSED))).state).toMatchObject({
+      status: 'circuit_open',
+      lastErrorCode: 'refused',
+      lastError: 'the host refused the connection',
+    });
+  });
+
+  it('closes at once on a healthy check while open', () => {
+    const { state, events } = run([check(3, HEALTHY)], failedThreeTimes());
+    expect(state).toMatchObject({
+      status: 'healthy',
+      circuitState: 'closed',
+      circuitOpenedAt: null,
+      circuitReason: null,
+    });
+    expect(events).toEqual(['healthy', 'recovered', 'circuit_closed']);
+  });
+
+  it('opens anew after a failed trial, and that is no second trip', () => {
+    const { state, events } = run([check(33, NOT_ACTIVE, restart(FAILED, true))], failedThreeTimes());
+    expect(state).toMatchObject({ circuitState: 'open', circuitOpenedAt: at(33), status: 'circuit_open' });
+    expect(events).toEqual(['check_failed', 'restart_failed', 'trial_failed']);
+  });
+
+  it.each([
+    ['unreachable', REFUSED],
+    ['misconfigured', MASKED],
+  ])('leaves a half-open circuit as it is while the VPS is %s: it has had no trial', (_, verdict) => {
+    const { state } = run([check(33, verdict), check(99, verdict)], failedThreeTimes());
+    expect(state).toMatchObject({
+      circuitState: 'half_open',
+      circuitOpenedAt: at(2),
+      status: 'circuit_open',
+      consecutiveFailures: 5,
+    });
+  });
+
+  it('opens the circuit for a crash loop at once, with its own reason', () => {
+    const { state, events } = run([check(0, NOT_ACTIVE, none('budget_spent'))]);
+    expect(state).toMatchObject({
+      status: 'circuit_open',
+      circuitReason: 'crash_loop',
+      circuitOpenedAt: at(0),
+      lastErrorCode: 'crash_loop',
+    });
+    expect(events).toEqual(['check_failed', 'circuit_opened']);
+  });
+
+  it('gives one sweep of grace without counting anything against the VPS', () => {
+    const { state, events } = run([check(0, HEALTHY), check(1, ACTIVATING)]);
+    expect(state).toMatchObject({
+      status: 'healthy',
+      consecutiveFailures: 0,
+      totalFailures: 0,
+      totalChecks: 2,
+      transitionalSince: at(1),
+    });
+    expect(events).toEqual(['healthy', 'grace_given']);
+    expect(run([check(2, HEALTHY)], state).state.transitionalSince).toBeNull();
+  });
+
+  it('gives that grace once, however long the unit stays between two states', () => {
+    const stuck: Verdict = { ...NOT_ACTIVE, transitional: true } as Verdict;
+    const { state } = run([
+      check(0, ACTIVATING),
+      check(1, stuck, restart(FAILED)),
+      check(2, REFUSED),
+      check(3, stuck, restart(FAILED)),
+    ]);
+    expect(state).toMatchObject({ consecutiveFailures: 3, circuitState: 'open', transitionalSince: at(0) });
+    expect(run([check(4, NOT_ACTIVE, none('circuit_open'))], state).state.transitionalSince).toBeNull();
+  });
+
+  it('changes nothing but the error for a fault of its own', () => {
+    const before = run([check(0, HEALTHY)]).state;
+    expect(run([check(1, KEY_LOST)], before).state).toEqual({
+      ...before,
+      lastError: 'the private key cannot be read',
+      lastErrorCode: 'key_unreadable',
+    });
+  });
+
+  it('notes a failure under maintenance, but does not count it', () => {
+    const { state } = run([check(0, HEALTHY), check(1, NOT_ACTIVE, none('maintenance'), { maintenance: true })]);
+    expect(state).toMatchObject({
+      status: 'healthy',
+      consecutiveFailures: 0,
+      totalFailures: 0,
+      totalChecks: 2,
+      lastErrorCode: 'service_not_active',
+    });
+  });
+
+  it('counts a restart whose end nobody saw as a failure, and a trial as spent', () => {
+    const unknown: RestartOutcome = {
+      outcome: 'unknown',
+      code: 'reset',
+      message: 'restart sent, then the connection broke',
+    };
+    expect(run([check(0, NOT_ACTIVE, restart(unknown))]).state).toMatchObject({
+      status: 'down',
+      consecutiveFailures: 1,
+    });
+    expect(run([check(40, NOT_ACTIVE, restart(unknown, true))], failedThreeTimes()).state.circuitOpenedAt).toEqual(
+      at(40),
+    );
+  });
+
+  it('does not take a restart that could not be sent for a trial', () => {
+    const notSent: RestartOutcome = { outcome: 'not_sent', code: 'refused', message: 'the restart could not be sent' };
+    const { state } = run([check(40, NOT_ACTIVE, restart(notSent, true))], failedThreeTimes());
+    expect(state).toMatchObject({ circuitState: 'half_open', circuitOpenedAt: at(2), lastErrorCode: 'refused' });
+  });
+
+  it('waits one sweep for a service that a restart has left starting', () => {
+    const starting: RestartOutcome = { outcome: 'still_starting', message: 'still starting' };
+    expect(run([check(0, NOT_ACTIVE, restart(starting))]).state).toMatchObject({
+      consecutiveFailures: 0,
+      totalFailures: 0,
+      transitionalSince: at(0),
+    });
+  });
+
+  it('leaves the state alone when the monitor was stopped in the middle of a restart', () => {
+    const before = failedThreeTimes();
+    const interrupted: RestartOutcome = { outcome: 'interrupted', message: '' };
+    expect(run([check(40, NOT_ACTIVE, restart(interrupted, true))], before)).toEqual({ state: before, events: [] });
+  });
+});
+
+describe('refused logins', () => {
+  it('are retried after 0, 1, 2, 4 … minutes, and at most half an hour', () => {
+    const waits = [1, 2, 3, 4, 5, 6, 7, 8, 60].map(
+      (refusals) => (authRetryAt(refusals, at(0)).getTime() - T0) / MINUTE_MS,
+    );
+    expect(waits).toEqual([0, 1, 2, 4, 8, 16, 30, 30, 30]);
+  });
+
+  it('are forgotten after a login that worked, and not by an unreachable host', () => {
+    const { state } = run([check(0, LOGIN_REFUSED), check(1, LOGIN_REFUSED), check(2, REFUSED)]);
+    expect(state).toMatchObject({ authFailures: 2, authRetryAt: at(2) });
+    expect(run([check(3, MASKED)], state).state).toMatchObject({ authFailures: 0, authRetryAt: null });
+  });
+
+  it('keep a VPS out of the sweep until their time, but not for ever after a clock was set back', () => {
+    expect(isLoginBackedOff({ authRetryAt: at(5) }, at(4))).toBe(true);
+    expect(isLoginBackedOff({ authRetryAt: at(5) }, at(5))).toBe(false);
+    expect(isLoginBackedOff({ authRetryAt: at(5) }, at(-60))).toBe(false);
+  });
+});
+
+describe('for every sequence of verdicts', () => {
+  const verdicts = fc.constantFrom(HEALTHY, NOT_ACTIVE, NOT_ACTIVE, NOT_ACTIVE, REFUSED, MASKED, ACTIVATING, KEY_LOST);
+  const outcomes = fc.constantFrom<RestartOutcome>(
+    FAILED,
+    FAILED,
+    { outcome: 'succeeded' },
+    { outcome: 'unknown', code: 'reset', message: '' },
+  );
+  const sweeps = fc.array(fc.tuple(verdicts, outcomes), { maxLength: 200 });
+  const rules = { breaker: BREAKER, restartBudget: { maxRestarts: 5, windowMs: 30 * MINUTE_MS } };
+
+  it('only "not active" is ever restarted, an open circuit at most once per cooldown, and a trip is told once per opening', () => {
+    fc.assert(
+      fc.property(sweeps, (steps) => {
+        let state: HealthState = UNCHECKED;
+        const restarts: Date[] = [];
+        for (const [index, [verdict, outcome]] of steps.entries()) {
+          const now = at(index);
+          const decision = decideHealing(verdict, state, { now, restarts, maintenance: false, paused: false }, rules);
+          if (decision.action === 'restart') {
+            expect(verdict.kind).toBe('not_active');
+            if (state.circuitOpenedAt)
+              expect(now.getTime() - state.circuitOpenedAt.getTime()).toBeGreaterThanOrEqual(BREAKER.cooldownMs);
+            restarts.push(now);
+          }
+          const healing: Healing = decision.action === 'restart' ? { ...decision, outcome } : decision;
+          const { next, events } = advance(state, check(index, verdict, healing), BREAKER);
+          const opened = events.some((event) => event.kind === 'circuit_opened');
+          expect(opened).toBe(state.circuitState === 'closed' && next.circuitState !== 'closed');
+          expect(next.status === 'circuit_open').toBe(next.circuitState !== 'closed');
+          expect((next.circuitOpenedAt === null) === (next.circuitState === 'closed')).toBe(true);
+          expect(next.totalFailures).toBeLessThanOrEqual(next.totalChecks);
+          state = next;
+        }
+        const mostInWindow = Math.max(
+          0,
+          ...restarts.map(
+            (start) =>
+              restarts.filter((one) => one >= start && one.getTime() < start.getTime() + 30 * MINUTE_MS).length,
+          ),
+        );
+        // The budget, and the trial that a half-open circuit has besides.
+        expect(mostInWindow).toBeLessThanOrEqual(6);
+      }),
+      { numRuns: 300 },
+    );
+  });
+});

@@ -1,0 +1,55 @@
+import { describe, expect, it } from 'vitest';
+import type { ProbeResult } from '../../provisioning/vps-status.ts';
+import { judge, type Verdict } from './verdict.ts';
+
+const unit = (loadState: string, subState = 'dead', result = 'success') => ({
+  loadState,
+  subState,
+  result,
+  invocationId: '',
+});
+const state = (activeState: string, exitCode: number, facts: ReturnType<typeof unit> | null = null): ProbeResult => ({
+  kind: 'state',
+  activeState,
+  exitCode,
+  unit: facts,
+});
+
+describe('judge', () => {
+  it.each<[string, ProbeResult, Verdict['kind']]>([
+    ['active with exit 0', state('active', 0), 'healthy'],
+    ['reloading with exit 0', state('reloading', 0), 'healthy'],
+    ['active with another exit code', state('active', 1), 'not_active'],
+    ['reloading with exit 3', state('reloading', 3), 'not_active'],
+    ['inactive', state('inactive', 3, unit('loaded')), 'not_active'],
+    ['inactive with exit 0', state('inactive', 0, unit('loaded')), 'not_active'],
+    ['failed', state('failed', 3, unit('loaded', 'failed', 'exit-code')), 'not_active'],
+    ['failed, and nothing more could be read', state('failed', 3), 'not_active'],
+    ['activating for the first time', state('activating', 3, unit('loaded', 'start')), 'in_transition'],
+    ['deactivating for the first time', state('deactivating', 3, unit('loaded', 'stop')), 'in_transition'],
+    ['a unit that is not there', state('inactive', 4, unit('not-found')), 'misconfigured'],
+    ['a unit that is not there, and nothing more could be read', state('inactive', 4), 'misconfigured'],
+    ['a masked unit', state('inactive', 3, unit('masked')), 'misconfigured'],
+    ['a unit file with an error', state('inactive', 3, unit('bad-setting')), 'misconfigured'],
+    ['sudo that refuses', { kind: 'sudo_refused', message: 'no' }, 'misconfigured'],
+    ['an answer that is none', { kind: 'odd_answer', message: 'hm' }, 'misconfigured'],
+    ['a refused connection', { kind: 'no_answer', code: 'refused', message: '' }, 'unreachable'],
+    ['a timeout', { kind: 'no_answer', code: 'timeout', message: '' }, 'unreachable'],
+    ['a changed host key', { kind: 'no_answer', code: 'host_key_changed', message: '' }, 'unreachable'],
+    ['a refused login', { kind: 'no_answer', code: 'auth_rejected', message: '' }, 'unreachable'],
+    ['a key of ours that cannot be used', { kind: 'no_answer', code: 'key_invalid', message: '' }, 'inconclusive'],
+    ['a monitor that stood still', { kind: 'no_answer', code: 'stalled', message: '' }, 'inconclusive'],
+  ])('takes %s for what it is', (_, result, kind) => {
+    expect(judge(result, { graceUsed: false }).kind).toBe(kind);
+  });
+
+  it.each(['activating', 'deactivating'])('counts %s as not active once its grace is used', (activeState) => {
+    expect(judge(state(activeState, 3, unit('loaded', 'auto-restart')), { graceUsed: true }).kind).toBe('not_active');
+  });
+
+  it('says in its message what systemd knows', () => {
+    expect(judge(state('failed', 3, unit('loaded', 'failed', 'exit-code')), { graceUsed: false })).toMatchObject({
+      message: 'service not active: failed (exit-code)',
+    });
+  });
+});

@@ -1,0 +1,166 @@
+import type { Letter } from './letter.ts';
+import type { ADMIN_KINDS, DigestItem, MessageFacts, MonitorFault } from '../../facts/message.ts';
+import { durationInWords, spanInWords, timeInWords, count } from '../../facts/time-words.ts';
+
+type VpsMessage = Extract<MessageFacts, { about: 'vps' }>;
+type FleetMessage = Extract<MessageFacts, { about: 'fleet' }>;
+type Words = Pick<Letter, 'subject' | 'lead' | 'seen' | 'next' | 'command'>;
+type AdminKind = (typeof ADMIN_KINDS)[number];
+export type FleetKind = Extract<AdminKind, `monitor_fault_${string}`>;
+
+export const hostOf = ({ host, port }: VpsMessage['vps']): string => (port === 22 ? host : `${host}:${port}`);
+
+const CHECKS_GO_ON = 'Checks go on meanwhile; the first healthy one closes the circuit.';
+const NOT_SENT_THEN = 'The message of its beginning could not be sent then, so this one tells both.';
+
+function whatWasSeen({ incident, error }: VpsMessage): string[] {
+  const counted =
+    incident === null
+      ? ''
+      : `${count(incident.failedChecks, 'failed check')}, ${count(incident.restarts, 'restart')} so far.`;
+  return [error === null ? '' : `Last seen: ${error}`, counted].filter(Boolean);
+}
+
+const trial = ({ trialAtMs, atMs }: VpsMessage): string =>
+  trialAtMs === null
+    ? 'One trial restart follows as soon as SSH works.'
+    : `Automatic restarts pause; one trial restart at ${timeInWords(trialAtMs, atMs)}.`;
+
+/** The words for an admin about one VPS. `beginning`: what was to be told when it began and never was. */
+export function adminWords(
+  kind: Exclude<AdminKind, FleetKind>,
+  facts: VpsMessage,
+  beginning: DigestItem | null,
+): Words {
+  const host = hostOf(facts.vps);
+  const { customer, service } = facts.vps;
+  const sinceMs = facts.incident?.openedAtMs ?? facts.atMs;
+  const since = timeInWords(sinceMs, facts.atMs);
+  const seen = whatWasSeen(facts);
+  switch (kind) {
+    case 'circuit_opened':
+      return {
+        subject: `${host}: circuit opened`,
+        lead: `The circuit of ${host} (${customer}) has opened: its checks have failed since ${since}.`,
+        seen,
+        next: [trial(facts), CHECKS_GO_ON],
+      };
+    case 'crash_loop':
+      return {
+        subject: `${host}: crash loop, circuit opened`,
+        lead: `${service} on ${host} (${customer}) keeps dying after restarts, so its circuit has opened.`,
+        seen,
+        next: [trial(facts), CHECKS_GO_ON],
+      };
+    case 'circuit_closed': {
+      const span = spanInWords(sinceMs, facts.incident?.endedAtMs ?? facts.atMs);
+      const looped = beginning?.kind === 'crash_loop' ? ` ${service} had kept dying after restarts.` : '';
+      return {
+        subject: `${host}: circuit closed`,
+        lead:
+          beginning === null
+            ? `The circuit of ${host} (${customer}) is closed again: ${service} is running.`
+            : `${host} (${customer}) was failing ${span}; its circuit had opened and is closed again.${looped}`,
+        seen:
+          beginning === null
+            ? [`The incident lasted ${span}.`, ...seen]
+            : [NOT_SENT_THEN, ...whatWasSeen({ ...facts, error: errorOf(beginning) })],
+        next: ['Automatic restarts are allowed again.'],
+      };
+    }
+    case 'circuit_reminder':
+      return {
+        subject: `${host}: circuit still open, for ${durationInWords(facts.atMs - sinceMs)}`,
+        lead: `The circuit of ${host} (${customer}) is still open: it has been failing for ${durationInWords(facts.atMs - sinceMs)}.`,
+        seen,
+        next: [trial(facts), 'Acknowledge the incident to stop these reminders; its end is told in any case.'],
+      };
+    case 'host_key_changed':
+      return {
+        subject: `${host}: host key changed`,
+        lead: `${host} (${customer}) shows another host key than the pinned one, so nothing is sent to it.`,
+        seen,
+        next: [
+          'If somebody is in between, the machine is fine and the way to it is not: do not trust the new key unseen.',
+          'If you have reinstalled the machine, pin the new key:',
+        ],
+        command: `wardround vps repin ${host}`,
+      };
+    case 'access_rejected':
+      return {
+        subject: `${host}: login refused`,
+        lead: `${host} (${customer}) refuses our login since ${since}.`,
+        seen,
+        next: [
+          'The next logins come after 1, 2, 4 … up to 30 minutes, so that we are not locked out.',
+          'When the key is in place again, this ends the wait:',
+        ],
+        command: `wardround vps test ${host}`,
+      };
+    case 'configuration_fault':
+      return {
+        subject: `${host}: configuration fault`,
+        lead: `${host} (${customer}) needs a hand: a restart cannot help there.`,
+        seen,
+        next: ['Nothing is restarted until it is mended. Look again afterwards:'],
+        command: `wardround vps test ${host}`,
+      };
+  }
+}
+
+const errorOf = ({ facts }: DigestItem): string | null => (facts.about === 'vps' ? facts.error : null);
+
+/** The words for an admin about the monitor as a whole. `told`: the beginning has been told. */
+export function fleetWords(kind: FleetKind, { fault, beganAtMs, atMs }: FleetMessage, told: boolean): Words {
+  const seen = told ? [] : [NOT_SENT_THEN];
+  const span = spanInWords(beganAtMs, atMs);
+  if (kind === 'monitor_fault_began') return faultBegan(fault, timeInWords(beganAtMs, atMs));
+  switch (fault.kind) {
+    case 'outage':
+      return {
+        subject: 'Fleet: sweeps count again',
+        lead: told
+          ? `Sweeps count again: the outage lasted ${span}.`
+          : `${outage(fault)} ${span}, so sweeps did not count; they count again.`,
+        seen,
+        next: [
+          'No state moved and no customer was told meanwhile. Whatever is still unreachable is counted from now on.',
+        ],
+      };
+    case 'healing_paused':
+      return {
+        subject: 'Fleet: healing is on again',
+        lead: told
+          ? `Healing is on again: it was paused ${span}.`
+          : `Healing was paused ${span}, as ${stopped(fault)}; it is on again.`,
+        seen,
+        next: ['Services that are still stopped are restarted within the usual limits.'],
+      };
+  }
+}
+
+const outage = ({ unreachable, reachableBefore }: Extract<MonitorFault, { kind: 'outage' }>): string =>
+  `${unreachable} of ${count(reachableBefore, 'VPS', 'VPSs')} that had been reachable were unreachable at once`;
+const stopped = (fault: Extract<MonitorFault, { kind: 'healing_paused' }>): string =>
+  `${fault.stopped} of ${count(fault.fleet, 'service')} had stopped at once`;
+
+function faultBegan(fault: MonitorFault, at: string): Words {
+  switch (fault.kind) {
+    case 'outage':
+      return {
+        subject: `Fleet: ${fault.unreachable} of ${fault.reachableBefore} VPSs unreachable at once, sweeps do not count`,
+        lead: `Since ${at}, ${outage(fault)}: that looks like our own network, so sweeps do not count.`,
+        seen: ['Checks go on. No state moves, nothing is restarted and no customer is told until it is over.'],
+        next: ['If it is the fleet and not us, say so, and sweeps count again:'],
+        command: 'wardround outage accept',
+      };
+    case 'healing_paused':
+      return {
+        subject: `Fleet: ${fault.stopped} of ${fault.fleet} services stopped at once, healing is paused`,
+        lead: `At ${at}, ${stopped(fault)}: that looks like a bad release, so healing is paused.`,
+        seen: ['Checks go on and customers are told as usual, but nothing is restarted.'],
+        next: ['When restarts are the right answer, let them go on:'],
+        command: 'wardround healing on',
+      };
+  }
+}

@@ -1,0 +1,220 @@
+import type { MonitorState } from '../db/schema.ts';
+import type { MonitorStatus } from '../monitoring/health-checker.ts';
+import { isConfigurationFault } from '../monitoring/rules/verdict.ts';
+import { timeInWords, shortDuration } from '../facts/time-words.ts';
+import type { FleetRow } from './fleet-read.ts';
+import type { IncidentRow } from './incident-read.ts';
+import { isOurFault } from './plain-words.ts';
+import { type Condition } from './fleet-words.ts';
+
+/** What a customer's page knows of the own VPS; nothing that a machine said. */
+export type CustomerFacts = {
+  readonly vps: Pick<
+    FleetRow,
+    | 'active'
+    | 'subscriptionStatus'
+    | 'maintenanceSince'
+    | 'maintenanceUntil'
+    | 'status'
+    | 'circuitState'
+    | 'circuitReason'
+    | 'halfOpenAt'
+    | 'lastCheckAt'
+    | 'lastHealthyAt'
+    | 'lastErrorCode'
+    | 'authRetryAt'
+  >;
+  /** The one that is open. */
+  readonly incident: Pick<IncidentRow, 'openedAt' | 'restarts' | 'acknowledgedAt'> | null;
+  /** When a restart of ours last brought the service back. */
+  readonly restartedAt: Date | null;
+  readonly monitor: Pick<MonitorStatus, 'role' | 'nextSweepAt'> &
+    Pick<MonitorState, 'healing'> & {
+      /** Much of the fleet became unreachable at once, so no check counts. */
+      readonly outage: boolean;
+    };
+  /** How long a check tells how things are; without another one by then, nobody knows. */
+  readonly checkValidMs: number;
+};
+
+/** How things are, and what happens next; `mark` and `label` are the same in a shape and a word. */
+export type CustomerSentence = {
+  readonly mark: Condition;
+  readonly label: string;
+  readonly now: string;
+  readonly next: string;
+  /** Whether something is wrong that the customer may worry about. */
+  readonly trouble: boolean;
+};
+
+const RESTART_NEWS_MS = 60 * 60_000;
+
+/** One VPS for the person who rents it: plain, calm, in one breath. */
+export function customerSentence(facts: CustomerFacts, now: Date): CustomerSentence {
+  const { vps } = facts;
+  if (!vps.active) return notWatched(vps);
+  if (vps.maintenanceSince !== null) return underMaintenance(facts, now);
+  if (vps.status === null) return notChecked(facts, now);
+  const unknown = whyUnknown(facts, now);
+  if (unknown !== null) {
+    const next = [lastSeen(vps.lastHealthyAt, now), unknown.next].filter(Boolean).join(' ');
+    return { mark: 'unchecked', label: 'Unknown', now: unknown.now, next, trouble: false };
+  }
+  switch (vps.status) {
+    case 'healthy':
+      return running(facts, now);
+    case 'unhealthy':
+      return stopped(facts, now);
+    case 'down':
+      return { ...DOWN, now: `${noAnswer(facts, now)}.`, next: `We try again ${untilNextCheck(facts, now)}.` };
+    case 'circuit_open':
+      return givenUp(facts, now);
+    default:
+      return vps.status satisfies never;
+  }
+}
+
+const STOPPED = { mark: 'unhealthy', label: 'Not running', trouble: true } as const;
+const DOWN = { mark: 'down', label: 'No answer', trouble: true } as const;
+
+const notWatched = ({ subscriptionStatus }: CustomerFacts['vps']): CustomerSentence => ({
+  mark: 'not_watched',
+  label: 'Not watched',
+  ...{
+    active: { now: 'Your server is being set up.', next: 'Checks begin as soon as it is ready.' },
+    past_due: {
+      now: 'Checks have stopped: a payment is overdue.',
+      next: 'They go on as soon as it has arrived.',
+    },
+    canceled: { now: 'Checks have ended: your subscription is cancelled.', next: 'Nothing is restarted any more.' },
+  }[subscriptionStatus],
+  trouble: false,
+});
+
+const underMaintenance = ({ vps }: CustomerFacts, now: Date): CustomerSentence => ({
+  mark: 'maintenance',
+  label: 'Maintenance',
+  now:
+    vps.maintenanceUntil === null
+      ? 'Under maintenance.'
+      : `Under maintenance until ${timeInWords(vps.maintenanceUntil.getTime(), now.getTime())}.`,
+  next: 'We keep looking, but restart nothing meanwhile.',
+  trouble: false,
+});
+
+function notChecked(facts: CustomerFacts, now: Date): CustomerSentence {
+  const { vps, monitor } = facts;
+  const base = { mark: 'unchecked', label: 'Not checked yet', trouble: false } as const;
+  if (isOurFault(vps.lastErrorCode))
+    return { ...base, now: 'We could not check your server yet.', next: 'That is our fault; our team knows.' };
+  return monitor.role === 'off'
+    ? { ...base, now: 'Not checked yet.', next: 'Our checks are switched off at the moment.' }
+    : { ...base, now: 'Not checked yet.', next: `The first check comes ${untilNextCheck(facts, now)}.` };
+}
+
+function whyUnknown(facts: CustomerFacts, now: Date): { readonly now: string; readonly next: string } | null {
+  const { vps, monitor, checkValidMs } = facts;
+  const known = 'Our team knows.';
+  if (monitor.outage)
+    return { now: 'Our own checks do not get through, so we cannot tell how your server is.', next: known };
+  if (isOurFault(vps.lastErrorCode)) return { now: 'We could not check your server; that is our fault.', next: known };
+  const age = now.getTime() - (vps.lastCheckAt?.getTime() ?? 0);
+  if (age <= checkValidMs) return null;
+  return monitor.role === 'off'
+    ? { now: 'Our checks are switched off at the moment, so we cannot tell how your server is.', next: '' }
+    : {
+        now: 'Our checks are late, so we cannot tell how your server is right now.',
+        next: `We look again ${untilNextCheck(facts, now)}.`,
+      };
+}
+
+const lastSeen = (at: Date | null, now: Date): string =>
+  at === null ? '' : `It was last seen running ${shortDuration(now.getTime() - at.getTime())} ago.`;
+
+function running(facts: CustomerFacts, now: Date): CustomerSentence {
+  const { vps, restartedAt } = facts;
+  const base = { mark: 'healthy', label: 'Running', trouble: false } as const;
+  const checked = vps.lastCheckAt === null ? '' : ago('Checked', vps.lastCheckAt, now);
+  // Between two states for the first time: looked at again before anything is done.
+  if (vps.lastErrorCode !== null)
+    return {
+      ...base,
+      now: 'Your service is just starting or stopping.',
+      next: `We look again ${untilNextCheck(facts, now)}.`,
+    };
+  if (restartedAt !== null && now.getTime() - restartedAt.getTime() < RESTART_NEWS_MS)
+    return {
+      ...base,
+      now: `We restarted it at ${timeInWords(restartedAt.getTime(), now.getTime())} and it is running.`,
+      next: checked,
+    };
+  return { ...base, now: 'Running.', next: checked };
+}
+
+function stopped(facts: CustomerFacts, now: Date): CustomerSentence {
+  const { vps, incident, monitor } = facts;
+  if (isConfigurationFault(vps.lastErrorCode))
+    return { ...STOPPED, now: 'We cannot check your service as it is set up.', next: 'Our team has to look.' };
+  if (monitor.healing !== 'on')
+    return { ...STOPPED, now: 'Your service is not running.', next: 'Restarts wait for our team, which knows.' };
+  const restarts = incident?.restarts ?? 0;
+  return restarts === 0
+    ? { ...STOPPED, now: 'Your service is not running.', next: `We restart it ${untilNextCheck(facts, now)}.` }
+    : { ...STOPPED, now: `${didNotHelp(restarts)}.`, next: `We try again ${untilNextCheck(facts, now)}.` };
+}
+
+function givenUp(facts: CustomerFacts, now: Date): CustomerSentence {
+  const { vps, incident, monitor } = facts;
+  const restarts = incident?.restarts ?? 0;
+  const team = incident?.acknowledgedAt ? 'our team is on it' : 'our team knows';
+  if (isConfigurationFault(vps.lastErrorCode))
+    return { ...STOPPED, now: 'We cannot check your service as it is set up;', next: `${team}.` };
+  const isStopped = vps.circuitReason === 'crash_loop' || STOPPED_CODES.includes(vps.lastErrorCode ?? '');
+  if (!isStopped)
+    return {
+      ...DOWN,
+      now: `${noAnswer(facts, now)};`,
+      next: `${team}, and we try again ${untilNextCheck(facts, now)}.`,
+    };
+  const what =
+    vps.circuitReason === 'crash_loop'
+      ? 'Your service keeps stopping after restarts'
+      : restarts > 0
+        ? didNotHelp(restarts)
+        : 'Your service is not running';
+  const next =
+    monitor.healing !== 'on'
+      ? 'restarts wait for it'
+      : vps.halfOpenAt === null
+        ? `next automatic try ${untilNextCheck(facts, now)}`
+        : `next automatic try in ${shortDuration(vps.halfOpenAt.getTime() - now.getTime())}`;
+  return { ...STOPPED, now: `${what};`, next: `${team}, ${next}.` };
+}
+
+const STOPPED_CODES: readonly string[] = [
+  'service_not_active',
+  'service_in_transition',
+  'restart_failed',
+  'start_limit',
+  'crash_loop',
+];
+
+const noAnswer = ({ incident }: CustomerFacts, now: Date): string =>
+  incident === null
+    ? 'Your server does not answer'
+    : `Your server has not answered since ${timeInWords(incident.openedAt.getTime(), now.getTime())}`;
+
+const NUMBERS = ['No', 'One', 'Two', 'Three', 'Four', 'Five', 'Six', 'Seven', 'Eight', 'Nine', 'Ten'];
+const didNotHelp = (restarts: number): string =>
+  `${NUMBERS[restarts] ?? restarts} ${restarts === 1 ? 'restart' : 'restarts'} did not help`;
+
+const ago = (what: string, at: Date, now: Date): string =>
+  `${what} ${shortDuration(now.getTime() - at.getTime())} ago.`;
+
+function untilNextCheck({ vps, monitor: { role, nextSweepAt } }: CustomerFacts, now: Date): string {
+  if (role === 'off') return 'when our checks are switched on again';
+  if (nextSweepAt === null) return 'with the next check';
+  // After refused logins, checks wait longer.
+  const ms = Math.max(nextSweepAt.getTime(), vps.authRetryAt?.getTime() ?? 0) - now.getTime();
+  return ms < 1_000 ? 'any moment' : `in ${shortDuration(ms)}`;
+}

@@ -1,0 +1,187 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import { openHistoryApp, record, type HistoryApp } from '../../../tests/support/history.ts';
+import { LOCAL_OPERATOR } from '../auth/actor.ts';
+import { healthChecks, maintenanceWindows, subscriptions, users } from '../db/schema.ts';
+import { readFleetList, readFleetRows } from './fleet-list.ts';
+import { parseFleetQuery, WINDOW_ROWS } from './fleet-query.ts';
+import { listVps } from './fleet-read.ts';
+import { byTrouble, conditionOf, countConditions } from './fleet-words.ts';
+
+/** A Monday. */
+const NOW = new Date('2026-06-15T12:00:00Z');
+const minutesOff = (minutes: number): Date => new Date(NOW.getTime() + minutes * 60_000);
+
+let scratch: HistoryApp;
+beforeAll(async () => {
+  scratch = await openHistoryApp();
+});
+afterAll(() => scratch.close());
+beforeEach(() => scratch.app.db.delete(users).run());
+
+type Vps = {
+  name?: string | null;
+  host?: string;
+  subscription?: 'active' | 'past_due' | 'canceled';
+  provisioned?: boolean;
+  provisioning?: 'pending' | 'provisioning' | 'ready' | 'failed';
+  /** Null: it has no state. */
+  health?: {
+    status: 'healthy' | 'unhealthy' | 'down' | 'circuit_open';
+    checkedMinutesAgo: number | null;
+    probeMs?: number | null;
+  } | null;
+  /** Minutes from now. */
+  window?: { kind: 'once' | 'until_healthy' | 'weekly'; starts: number; ends: number | null; weekday: number } | null;
+};
+
+function add(vpss: readonly Vps[]): void {
+  const { db } = scratch.app;
+  for (const [index, vps] of vpss.entries()) {
+    const userId = `user-${index}`;
+    db.insert(users)
+      .values({ id: userId, email: `c${index}@example.test`, name: vps.name ?? null })
+      .run();
+    db.insert(subscriptions)
+      .values({
+        id: `vps-${index}`,
+        userId,
+        status: vps.subscription ?? 'active',
+        vpsProvisioned: vps.provisioned ?? true,
+        provisioningStatus: vps.provisioning ?? 'ready',
+        vpsIpAddress: vps.host ?? `10.0.0.${index}`,
+        createdAt: new Date(index),
+      })
+      .run();
+    const { health = { status: 'healthy', checkedMinutesAgo: 1 }, window = null } = vps;
+    if (health !== null)
+      db.insert(healthChecks)
+        .values({
+          userId,
+          status: health.status,
+          lastProbeMs: health.probeMs ?? null,
+          lastCheckAt: health.checkedMinutesAgo === null ? null : minutesOff(-health.checkedMinutesAgo),
+        })
+        .run();
+    if (window !== null)
+      db.insert(maintenanceWindows)
+        .values({
+          id: `window-${index}`,
+          userId,
+          kind: window.kind,
+          startsAt: minutesOff(window.starts),
+          endsAt: window.ends === null ? null : minutesOff(window.ends),
+          ...(window.kind === 'weekly' && {
+            weekday: window.weekday,
+            startMinute: 11 * 60,
+            durationMinutes: 120,
+            timeZone: 'UTC',
+          }),
+          createdBy: 'test',
+        })
+        .run();
+  }
+}
+const list = (search = '') =>
+  readFleetList(scratch.app, LOCAL_OPERATOR, parseFleetQuery(new URLSearchParams(search)), NOW);
+const idsOf = (search = ''): string[] => list(search).rows.map(({ id }) => id);
+
+const anyVps: fc.Arbitrary<Vps> = fc.record({
+  subscription: fc.constantFrom('active', 'active', 'active', 'past_due', 'canceled'),
+  provisioned: fc.constantFrom(true, true, true, false),
+  provisioning: fc.constantFrom('ready', 'ready', 'ready', 'pending', 'provisioning', 'failed'),
+  health: fc.option(
+    fc.record({
+      status: fc.constantFrom('healthy', 'unhealthy', 'down', 'circuit_open'),
+      checkedMinutesAgo: fc.option(fc.integer({ min: 0, max: 9 }), { freq: 4 }),
+    }),
+    { freq: 4 },
+  ),
+  window: fc.option(
+    fc.record({
+      kind: fc.constantFrom('once', 'until_healthy', 'weekly'),
+      starts: fc.constantFrom(-20_000, -5, 0, 5),
+      ends: fc.constantFrom(null, -1, 0, 5),
+      weekday: fc.constantFrom(0, 1),
+    }),
+  ),
+});
+
+describe('the list of the fleet', () => {
+  it('calls every VPS what words.ts calls it, sorts and counts as words.ts does', () => {
+    fc.assert(
+      fc
+        .property(fc.array(anyVps, { maxLength: 12 }), (vpss) => {
+          add(vpss);
+          const all = listVps(scratch.app, LOCAL_OPERATOR, NOW);
+          const found = list();
+          expect(found.rows.map(({ id }) => id)).toEqual(byTrouble(all).map(({ id }) => id));
+          expect(found.counts).toEqual(countConditions(all));
+          expect(found.total).toBe(vpss.length);
+          for (const condition of new Set(all.map(conditionOf)))
+            expect(idsOf(`?status=${condition}`)).toEqual(
+              all.filter((row) => conditionOf(row) === condition).map(({ id }) => id),
+            );
+        })
+        .afterEach(() => scratch.app.db.delete(users).run()),
+      { numRuns: 150 },
+    );
+  });
+
+  it('finds a piece of customer, address, host with port or id, whatever its case, and nothing else', () => {
+    add([{ name: 'Nordlys AS' }, { name: 'Kestrel 100%', host: '192.0.2.7' }, { name: null }]);
+    expect(idsOf('?q=nordLYS')).toEqual(['vps-0']);
+    expect(idsOf('?q=c2%40example')).toEqual(['vps-2']);
+    expect(idsOf('?q=192.0.2.7:22')).toEqual(['vps-1']);
+    expect(idsOf('?q=vps-1')).toEqual(['vps-1']);
+    expect(idsOf('?q=100%25')).toEqual(['vps-1']);
+    expect(idsOf('?q=_')).toEqual([]);
+    expect(list('?q=nord')).toMatchObject({ total: 3, matching: 1, counts: { healthy: 3 } });
+    expect(list('?q=nord&status=down')).toMatchObject({ matching: 0, rows: [] });
+  });
+
+  it('sorts by what is asked, either way, and puts what has no value last', () => {
+    const health = (checkedMinutesAgo: number | null, probeMs: number | null, status = 'healthy') =>
+      ({ status, checkedMinutesAgo, probeMs }) as Vps['health'];
+    add([
+      { name: 'beta', health: health(3, 50) },
+      { name: 'Alpha', health: health(null, null) },
+      { name: 'gamma', health: health(9, 200) },
+      { name: 'Delta', health: health(1, 900, 'down') },
+    ]);
+    expect(idsOf('?sort=customer')).toEqual(['vps-1', 'vps-0', 'vps-3', 'vps-2']);
+    expect(idsOf('?sort=-customer')).toEqual(['vps-2', 'vps-3', 'vps-0', 'vps-1']);
+    expect(idsOf('?sort=checked')).toEqual(['vps-2', 'vps-0', 'vps-3', 'vps-1']);
+    expect(idsOf('?sort=-checked')).toEqual(['vps-3', 'vps-0', 'vps-2', 'vps-1']);
+    expect(idsOf('?sort=response').slice(0, 2)).toEqual(['vps-2', 'vps-0']);
+    expect(idsOf('?sort=-response').slice(0, 2)).toEqual(['vps-0', 'vps-2']);
+    expect(idsOf('?sort=-host')).toEqual(['vps-3', 'vps-2', 'vps-1', 'vps-0']);
+  });
+
+  it('comes in windows that are the whole list side by side, the last one where an offset is too large', () => {
+    add(Array.from({ length: 2 * WINDOW_ROWS + 5 }, () => ({})));
+    const windows = [0, 1, 2].map((window) => {
+      const query = parseFleetQuery(new URLSearchParams({ offset: String(window * WINDOW_ROWS) }));
+      return readFleetRows(scratch.app, LOCAL_OPERATOR, query, NOW);
+    });
+    expect(windows.map(({ length }) => length)).toEqual([WINDOW_ROWS, WINDOW_ROWS, 5]);
+    expect(new Set(windows.flat().map(({ id }) => id)).size).toBe(2 * WINDOW_ROWS + 5);
+    expect(list('?offset=900000')).toMatchObject({ offset: 2 * WINDOW_ROWS, matching: 2 * WINDOW_ROWS + 5 });
+  });
+
+  it('is a customer’s own VPS only, whatever is asked', () => {
+    add([{}, {}]);
+    const actor = { role: 'customer', userId: 'user-1' } as const;
+    const query = parseFleetQuery(new URLSearchParams());
+    expect(readFleetList(scratch.app, actor, query, NOW)).toMatchObject({ total: 1, rows: [{ id: 'vps-1' }] });
+  });
+
+  it('has the last checks of each row', async () => {
+    add([{}, {}]);
+    await record(scratch.app, [
+      { userId: 'user-1', at: minutesOff(-2), state: 'healthy', probeMs: 40 },
+      { userId: 'user-1', at: minutesOff(-1), state: 'down', probeMs: null },
+    ]);
+    expect(list().rows.map(({ strip }) => strip)).toEqual(['', 'hd']);
+  });
+});

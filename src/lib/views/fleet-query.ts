@@ -1,0 +1,56 @@
+import { CONDITIONS, type Condition } from './fleet-words.ts';
+
+/** How the list may be sorted; `checked`: the oldest check first, `response`: the slowest first. */
+export type FleetSort = 'trouble' | 'customer' | 'host' | 'checked' | 'response';
+
+export const SORT_WORDS: Readonly<Record<FleetSort, string>> = {
+  trouble: 'Trouble first',
+  customer: 'Customer',
+  host: 'Host',
+  checked: 'Longest unchecked',
+  response: 'Slowest response',
+};
+export const SORTS = Object.keys(SORT_WORDS) as FleetSort[];
+
+/** What is asked of the fleet: it stands in the address of the page, and nowhere else. */
+export type FleetQuery = {
+  readonly status: Condition | null;
+  /** A piece of customer, address of mail, host or id; empty: all. */
+  readonly search: string;
+  readonly sort: FleetSort;
+  /** The other way round than usual. */
+  readonly reversed: boolean;
+  /** How many rows come before the first one. */
+  readonly offset: number;
+};
+
+/** Rows that are read at a time, and a page without scripts. */
+export const WINDOW_ROWS = 100;
+const LONGEST_SEARCH = 100;
+const MOST_ROWS = 1_000_000;
+
+/** Reads the parameters of an address; what makes no sense there is as if it was not given. */
+export function parseFleetQuery(params: URLSearchParams): FleetQuery {
+  const [, minus = '', name = ''] = /^(-?)(.*)$/.exec(params.get('sort') ?? '') ?? [];
+  const sort = SORTS.find((one) => one === name) ?? 'trouble';
+  const offset = Number(params.get('offset') ?? 0);
+  return {
+    status: CONDITIONS.find((condition) => condition === params.get('status')) ?? null,
+    search: (params.get('q') ?? '').trim().slice(0, LONGEST_SEARCH),
+    sort,
+    reversed: minus !== '' && sort !== 'trouble',
+    offset: Number.isInteger(offset) && offset > 0 && offset < MOST_ROWS ? offset : 0,
+  };
+}
+
+/** The other way: `?status=down&q=nord`, empty where nothing differs from the usual. */
+export function fleetSearch(query: FleetQuery, change: Partial<FleetQuery> = {}): string {
+  const { status, search, sort, reversed, offset } = { ...query, ...change };
+  const params = new URLSearchParams();
+  if (status !== null) params.set('status', status);
+  if (search !== '') params.set('q', search);
+  if (sort !== 'trouble') params.set('sort', (reversed ? '-' : '') + sort);
+  if (offset > 0) params.set('offset', String(offset));
+  const text = params.toString();
+  return text === '' ? '' : `?${text}`;
+}

@@ -1,0 +1,172 @@
+import { and, asc, desc, eq, inArray, or, type SQL } from 'drizzle-orm';
+import type { App } from '../app.ts';
+import { type Actor, ownedBy } from '../auth/actor.ts';
+import { healthChecks, maintenanceWindows, restartAttempts, subscriptions, users } from '../db/schema.ts';
+import { getEffectiveCircuitState, type CircuitState } from '../monitoring/circuit-breaker.ts';
+import { maintenanceAt } from '../monitoring/rules/maintenance.ts';
+import { UNCHECKED, type HealthState } from '../monitoring/rules/transition.ts';
+import { plainError } from './plain-words.ts';
+import { fingerprint } from '../provisioning/host-key.ts';
+
+/** One VPS as it is shown: facts, no secrets. Times are `Date`s, or null where it has not happened. */
+export type FleetRow = {
+  readonly id: string;
+  readonly userId: string;
+  readonly customer: string;
+  readonly email: string;
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly service: string;
+  readonly subscriptionStatus: 'active' | 'past_due' | 'canceled';
+  /** Whether the sweep looks at it. */
+  readonly active: boolean;
+  readonly maintenanceSince: Date | null;
+  /** Null also where nobody has said an end. */
+  readonly maintenanceUntil: Date | null;
+  /** Since when an admin keeps it from being restarted automatically; null: healing is on. */
+  readonly healingPausedSince: Date | null;
+  /** Null before the first pin. */
+  readonly hostKeyFingerprint: string | null;
+  /** Null before the first check. */
+  readonly status: HealthState['status'] | null;
+  /** What the circuit is at this moment, not what it was when it was stored. */
+  readonly circuitState: CircuitState;
+  /** When an open circuit becomes half-open. */
+  readonly halfOpenAt: Date | null;
+} & Pick<
+  HealthState,
+  | 'circuitOpenedAt'
+  | 'circuitReason'
+  | 'consecutiveFailures'
+  | 'lastCheckAt'
+  | 'lastHealthyAt'
+  | 'lastFailureAt'
+  | 'lastRestartAttemptAt'
+  | 'lastError'
+  | 'lastErrorCode'
+  | 'lastProbeMs'
+  | 'authRetryAt'
+  | 'totalChecks'
+  | 'totalFailures'
+  | 'totalRecoveries'
+>;
+
+function readRows({ db, settings }: App, where: SQL | undefined, now: Date): FleetRow[] {
+  const ids = db.select({ id: subscriptions.userId }).from(subscriptions).where(where);
+  const windows = Map.groupBy(
+    db.select().from(maintenanceWindows).where(inArray(maintenanceWindows.userId, ids)).all(),
+    ({ userId }) => userId,
+  );
+  return db
+    .select({ subscription: subscriptions, customer: users, health: healthChecks })
+    .from(subscriptions)
+    .innerJoin(users, eq(users.id, subscriptions.userId))
+    .leftJoin(healthChecks, eq(healthChecks.userId, subscriptions.userId))
+    .where(where)
+    .orderBy(asc(subscriptions.createdAt), asc(subscriptions.id))
+    .all()
+    .map(({ subscription, customer, health }): FleetRow => {
+      const state = health ?? UNCHECKED;
+      const maintenance = maintenanceAt(windows.get(customer.id) ?? [], now);
+      const circuitState = getEffectiveCircuitState(state, now, settings.breaker);
+      return {
+        id: subscription.id,
+        userId: customer.id,
+        customer: customer.name ?? customer.email,
+        email: customer.email,
+        host: subscription.vpsIpAddress ?? '',
+        port: subscription.sshPort,
+        user: subscription.sshUser,
+        service: subscription.serviceName ?? settings.monitoredService,
+        subscriptionStatus: subscription.status,
+        active:
+          subscription.status === 'active' &&
+          subscription.vpsProvisioned &&
+          subscription.provisioningStatus === 'ready',
+        maintenanceSince: maintenance?.since ?? null,
+        maintenanceUntil: maintenance?.until ?? null,
+        healingPausedSince: subscription.healingPausedSince,
+        hostKeyFingerprint: subscription.sshHostKey === null ? null : fingerprint(subscription.sshHostKey),
+        status: state.lastCheckAt === null ? null : state.status,
+        circuitState,
+        halfOpenAt:
+          circuitState === 'open' && state.circuitOpenedAt !== null
+            ? new Date(state.circuitOpenedAt.getTime() + settings.breaker.cooldownMs)
+            : null,
+        circuitOpenedAt: state.circuitOpenedAt,
+        circuitReason: state.circuitReason,
+        consecutiveFailures: state.consecutiveFailures,
+        lastCheckAt: state.lastCheckAt,
+        lastHealthyAt: state.lastHealthyAt,
+        lastFailureAt: state.lastFailureAt,
+        lastRestartAttemptAt: state.lastRestartAttemptAt,
+        lastError: state.lastError,
+        lastErrorCode: state.lastErrorCode,
+        lastProbeMs: state.lastProbeMs,
+        authRetryAt: state.authRetryAt,
+        totalChecks: state.totalChecks,
+        totalFailures: state.totalFailures,
+        totalRecoveries: state.totalRecoveries,
+      };
+    });
+}
+
+/** The row as this actor may see it: raw text of errors is for admins. */
+const rowFor =
+  (actor: Actor) =>
+  (row: FleetRow): FleetRow =>
+    actor.role === 'admin' || row.lastError === null ? row : { ...row, lastError: plainError(row.lastErrorCode) };
+
+/** Likewise for a restart. */
+const restartFor =
+  (actor: Actor) =>
+  (row: RestartRow): RestartRow =>
+    actor.role === 'admin' ? row : { ...row, detail: null, requestedBy: null };
+
+/** The VPSs this actor may see, oldest first. */
+export const listVps = (app: App, actor: Actor, now: Date): FleetRow[] =>
+  readRows(app, ownedBy(actor, subscriptions.userId), now).map(rowFor(actor));
+
+/** The VPSs a person means by `HOST`, `HOST:PORT` or an id; more than one where a host name stands for several. */
+export function findVps(app: App, actor: Actor, wanted: string, now: Date): FleetRow[] {
+  const [, host = wanted, port] = /^\[?(.*?)\]?:(\d{1,5})$/.exec(wanted) ?? [];
+  const address = and(eq(subscriptions.vpsIpAddress, host), eq(subscriptions.sshPort, Number(port ?? 0)));
+  const meant = or(
+    eq(subscriptions.id, wanted),
+    eq(subscriptions.userId, wanted),
+    eq(subscriptions.vpsIpAddress, wanted),
+    address,
+  );
+  return readRows(app, and(meant, ownedBy(actor, subscriptions.userId)), now).map(rowFor(actor));
+}
+
+export const readVps = (app: App, actor: Actor, id: string, now: Date): FleetRow | undefined =>
+  readRows(app, and(eq(subscriptions.id, id), ownedBy(actor, subscriptions.userId)), now).map(rowFor(actor))[0];
+
+/** These VPSs, as far as this actor may see them, oldest first. */
+export const readVpsByIds = (app: App, actor: Actor, ids: readonly string[], now: Date): FleetRow[] =>
+  readRows(app, and(inArray(subscriptions.id, [...ids]), ownedBy(actor, subscriptions.userId)), now).map(rowFor(actor));
+
+export type RestartRow = Pick<
+  typeof restartAttempts.$inferSelect,
+  'intendedAt' | 'finishedAt' | 'outcome' | 'detail' | 'requestedBy'
+>;
+
+/** The latest restarts of a VPS, newest first. */
+export const listRestartLedger = ({ db }: App, actor: Actor, vpsId: string, limit: number): RestartRow[] =>
+  db
+    .select({
+      intendedAt: restartAttempts.intendedAt,
+      finishedAt: restartAttempts.finishedAt,
+      outcome: restartAttempts.outcome,
+      detail: restartAttempts.detail,
+      requestedBy: restartAttempts.requestedBy,
+    })
+    .from(restartAttempts)
+    .innerJoin(subscriptions, eq(subscriptions.userId, restartAttempts.userId))
+    .where(and(eq(subscriptions.id, vpsId), ownedBy(actor, subscriptions.userId)))
+    .orderBy(desc(restartAttempts.intendedAt))
+    .limit(limit)
+    .all()
+    .map(restartFor(actor));

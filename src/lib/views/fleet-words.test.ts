@@ -1,0 +1,146 @@
+import { describe, expect, it } from 'vitest';
+import type { FleetRow } from './fleet-read.ts';
+import { byTrouble, circuitInWords, countConditions, fleetSentence, vpsSentence, whatWeSaw } from './fleet-words.ts';
+import { relativeTime, shortDuration } from '../facts/time-words.ts';
+
+const NOW = new Date('2026-06-15T12:00:00Z');
+const inMinutes = (minutes: number): Date => new Date(NOW.getTime() + minutes * 60_000);
+const BREAKER = { maxConsecutiveFailures: 3, cooldownMs: 1_800_000 };
+const ROW: FleetRow = {
+  id: 'vps-1',
+  userId: 'user-1',
+  customer: 'Nordlys AS',
+  email: 'ops@nordlys.test',
+  host: '10.4.1.7',
+  port: 22,
+  user: 'root',
+  service: 'rachel8',
+  subscriptionStatus: 'active',
+  active: true,
+  maintenanceSince: null,
+  healingPausedSince: null,
+  maintenanceUntil: null,
+  hostKeyFingerprint: null,
+  status: 'healthy',
+  circuitState: 'closed',
+  halfOpenAt: null,
+  circuitOpenedAt: null,
+  circuitReason: null,
+  consecutiveFailures: 0,
+  lastCheckAt: NOW,
+  lastHealthyAt: NOW,
+  lastFailureAt: null,
+  lastRestartAttemptAt: null,
+  lastError: null,
+  lastErrorCode: null,
+  lastProbeMs: 40,
+  authRetryAt: null,
+  totalChecks: 1,
+  totalFailures: 0,
+  totalRecoveries: 0,
+};
+const open: Partial<FleetRow> = {
+  status: 'circuit_open',
+  circuitState: 'open',
+  circuitReason: 'failures',
+  consecutiveFailures: 4,
+  halfOpenAt: inMinutes(12),
+};
+const say = (rows: Partial<FleetRow>[]): string =>
+  fleetSentence(countConditions(rows.map((row) => ({ ...ROW, ...row }))))
+    .map((phrase) => phrase.text)
+    .join('');
+
+describe('durations', () => {
+  it.each([
+    [0, '0 s'],
+    [-5_000, '0 s'],
+    [119_999, '119 s'],
+    [120_000, '2 min'],
+    [3_599_999, '59 min'],
+    [3_600_000, '1 h'],
+    [47 * 3_600_000, '47 h'],
+    [72 * 3_600_000, '3 days'],
+  ])('%i ms are %s', (durationMs, text) => {
+    expect(shortDuration(durationMs)).toBe(text);
+  });
+  it('lie in the past with "ago"', () => {
+    expect(relativeTime(inMinutes(-3), NOW)).toBe('3 min ago');
+  });
+});
+
+describe('the sentence of the fleet', () => {
+  it.each<[string, Partial<FleetRow>[]]>([
+    ['No VPS is watched yet.', []],
+    ['No VPS is watched yet.', [{ active: false }]],
+    ['The one VPS is healthy.', [{}]],
+    ['All 2 VPSs are healthy.', [{}, {}, { active: false }]],
+    ['0 of 1 VPSs is healthy. 1 has not been checked yet.', [{ status: null }]],
+    [
+      '1 of 5 VPSs are healthy. 1 circuit is open, 2 are unreachable, 1 is under maintenance.',
+      [{}, open, { status: 'down' }, { status: 'down' }, { maintenanceSince: NOW }],
+    ],
+  ])('%s', (sentence, rows) => {
+    expect(say(rows)).toBe(sentence);
+  });
+
+  it('lists trouble first', () => {
+    const rows = [{}, { maintenanceSince: NOW }, { status: 'down' as const }, open].map((row, index) => ({
+      ...ROW,
+      ...row,
+      id: String(index),
+    }));
+    expect(byTrouble(rows).map((row) => row.id)).toEqual(['3', '2', '1', '0']);
+  });
+});
+
+describe('one VPS in words', () => {
+  it.each<[Partial<FleetRow>, string, string]>([
+    [{}, 'Closed', 'rachel8 is running.'],
+    [
+      { status: 'unhealthy', consecutiveFailures: 1 },
+      'Closed · 1 of 3 failures',
+      'SSH works, but rachel8 is not active. 2 more failures open the circuit.',
+    ],
+    [
+      { status: 'down', consecutiveFailures: 2 },
+      'Closed · 2 of 3 failures',
+      'No check was possible over SSH, so no restart is tried. One more failure opens the circuit.',
+    ],
+    [
+      open,
+      'Open · trial in 12 min',
+      '4 checks in a row failed. Automatic restarts pause; one trial in 12 min. Checks go on meanwhile.',
+    ],
+    [
+      { ...open, circuitReason: 'crash_loop' },
+      'Open · trial in 12 min',
+      'rachel8 keeps dying after restarts. Automatic restarts pause; one trial in 12 min. Checks go on meanwhile.',
+    ],
+    [
+      { ...open, circuitState: 'half_open', halfOpenAt: null },
+      'Half-open · one trial when SSH works',
+      '4 checks in a row failed. One trial restart follows as soon as SSH works.',
+    ],
+    [
+      { maintenanceSince: NOW },
+      'Closed',
+      'Under maintenance: looked at in every sweep, but neither restarted nor counted.',
+    ],
+    [{ active: false, subscriptionStatus: 'past_due' }, 'Closed', 'Not watched: its subscription is past due.'],
+    [{ status: null }, 'Closed', 'Not checked yet: the next sweep does.'],
+    [{ lastErrorCode: 'key_unreadable' }, 'Closed', 'rachel8 was running when it was last seen.'],
+  ])('%o', (row, circuit, sentence) => {
+    expect(circuitInWords({ ...ROW, ...row }, NOW, BREAKER)).toBe(circuit);
+    expect(vpsSentence({ ...ROW, ...row }, NOW, BREAKER)).toBe(sentence);
+  });
+
+  it('says when a refused login is tried again', () => {
+    expect(whatWeSaw({ ...ROW, lastError: 'the host refused the login', authRetryAt: inMinutes(4) }, NOW)).toBe(
+      'the host refused the login · next login in 4 min',
+    );
+    expect(whatWeSaw({ ...ROW, lastError: 'the host refused the login', authRetryAt: inMinutes(-1) }, NOW)).toBe(
+      'the host refused the login',
+    );
+  });
+});

@@ -1,0 +1,65 @@
+import { and, count, eq, inArray } from 'drizzle-orm';
+import type { App } from '../app.ts';
+import type { Actor } from '../auth/actor.ts';
+import { notifications, users, type MonitorState } from '../db/schema.ts';
+import { readMonitorState } from '../monitoring/monitor-state.ts';
+import type { Channel } from '../notifications/channel.ts';
+import { CHANNELS } from '../notifications/channels/registry.ts';
+import { type ChannelName, CHANNEL_NAMES } from '../facts/message.ts';
+import { listMessages, type OutboxLine } from '../notifications/outbox-read.ts';
+import { lastTest, type TestRun } from '../notifications/test-runs.ts';
+
+export type ChannelState = {
+  readonly name: ChannelName;
+  /** The setting without which it sends nothing; null when it is in force. */
+  readonly lacks: string | null;
+  readonly waiting: number;
+  readonly failed: number;
+  readonly test: TestRun | null;
+};
+
+export type SettingsView = {
+  readonly monitor: MonitorState;
+  /** Who switched healing last, by address. */
+  readonly healingBy: string | null;
+  readonly channels: readonly ChannelState[];
+  /** The latest messages that were given up. */
+  readonly failed: readonly OutboxLine[];
+};
+
+const FAILED_SHOWN = 10;
+
+/** What can be switched, and how it is. Undefined for a customer. */
+export function readSettings(app: App, actor: Actor): SettingsView | undefined {
+  if (actor.role !== 'admin') return undefined;
+  const { db, settings } = app;
+  const counts = db
+    .select({ channel: notifications.channel, status: notifications.status, messages: count() })
+    .from(notifications)
+    .where(inArray(notifications.status, ['pending', 'sending', 'failed']))
+    .groupBy(notifications.channel, notifications.status)
+    .all();
+  const countOf = (channel: ChannelName, failed: boolean): number =>
+    counts
+      .filter((row) => row.channel === channel && (row.status === 'failed') === failed)
+      .reduce((sum, { messages }) => sum + messages, 0);
+  const monitor = readMonitorState(db);
+  const by = monitor.healingBy ?? '';
+  const admin = db
+    .select({ email: users.email })
+    .from(users)
+    .where(and(eq(users.id, by), eq(users.role, 'admin')))
+    .get();
+  return {
+    monitor,
+    healingBy: admin?.email ?? monitor.healingBy,
+    channels: CHANNEL_NAMES.map((name) => ({
+      name,
+      lacks: (CHANNELS[name] as Channel).lacks(settings),
+      waiting: countOf(name, false),
+      failed: countOf(name, true),
+      test: lastTest(name),
+    })),
+    failed: listMessages(db, { status: 'failed', limit: FAILED_SHOWN }),
+  };
+}

@@ -1,0 +1,33 @@
+import { eq } from 'drizzle-orm';
+import type { App } from '../app.ts';
+import type { Actor } from '../auth/actor.ts';
+import { subscriptions, users } from '../db/schema.ts';
+
+/** What can be edited, as it is; the service as stored: null means the setting `MONITORED_SERVICE`. */
+export type EditableVps = {
+  readonly email: string;
+  readonly name: string | null;
+  readonly host: string;
+  readonly port: number;
+  readonly user: string;
+  readonly service: string | null;
+};
+
+/** Undefined: no such VPS, or not for this actor. */
+export const readEditable = ({ db }: App, actor: Actor, id: string): EditableVps | undefined =>
+  actor.role !== 'admin'
+    ? undefined
+    : db
+        .select({
+          email: users.email,
+          name: users.name,
+          host: subscriptions.vpsIpAddress,
+          port: subscriptions.sshPort,
+          user: subscriptions.sshUser,
+          service: subscriptions.serviceName,
+        })
+        .from(subscriptions)
+        .innerJoin(users, eq(users.id, subscriptions.userId))
+        .where(eq(subscriptions.id, id))
+        .all()
+        .map((row) => ({ ...row, host: row.host ?? '' }))[0];
