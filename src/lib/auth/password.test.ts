@@ -11,7 +11,14 @@ import {
 import type { App } from '../app.ts';
 import { oneTimeLinks } from '../db/schema.ts';
 import { LOCAL_OPERATOR } from './actor.ts';
-import { changePassword, inviteUser, requestPasswordReset, resetPassword, whoseLink } from './password.ts';
+import {
+  changePassword,
+  checkPassword,
+  inviteUser,
+  requestPasswordReset,
+  resetPassword,
+  whoseLink,
+} from './password.ts';
 import { onSessionsEnded } from './session-end.ts';
 import { signIn } from './sign-in.ts';
 
@@ -32,6 +39,36 @@ async function mailTo(app: App, email: string, now = new Date()): Promise<string
   if (result.kind === 'accepted') await result.delivered;
   return result.kind;
 }
+
+describe('a new password', () => {
+  it('lifts what was counted against the account: sign-ins at any browser, resets, checks', async () => {
+    const { app } = await openAccountApp();
+    const userId = await addUser(app, ANNA);
+    const { signedIn, asking: known } = await openSession(app, ANNA);
+    const guess = { email: ANNA, password: 'x'.repeat(200) };
+    for (let attempt = 0; attempt < 10; attempt++) {
+      await signIn(app, askFrom(`198.51.100.${attempt}`), guess, hence(0));
+      await signIn(app, known, guess, hence(0));
+      await checkPassword(app, signedIn, 'wrong', hence(0));
+      await mailTo(app, ANNA);
+    }
+    const right = { email: ANNA, password: PASSWORD };
+    const isLimited = async (given: typeof right) => [
+      (await signIn(app, askFrom('192.0.2.9'), given, hence(1))).kind,
+      (await signIn(app, known, given, hence(1))).kind,
+      (await checkPassword(app, signedIn, given.password, hence(1))).kind,
+      await mailTo(app, ANNA, hence(1)),
+    ];
+    expect(await isLimited(right)).toEqual(['limited', 'limited', 'limited', 'limited']);
+
+    const invitation = await inviteUser(app, LOCAL_OPERATOR, ANNA, hence(1));
+    if (invitation.kind !== 'invited') throw new Error(invitation.kind);
+    const given = { token: tokenIn(invitation.link), password: NEW };
+    expect(await resetPassword(app, askFrom('192.0.2.9'), given, hence(2))).toEqual({ kind: 'done' });
+    expect(await isLimited({ email: ANNA, password: NEW })).toEqual(['signed_in', 'signed_in', 'right', 'accepted']);
+    expect(userId).toBe(signedIn.user.id);
+  });
+});
 
 describe('a change of the password', () => {
   it('ends every other session of that user, this one goes on, and streams hear of it', async () => {

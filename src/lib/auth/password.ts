@@ -10,6 +10,7 @@ import type { Asking } from './asking.ts';
 import { networkOf } from './network-of.ts';
 import { endSessions, hashPassword, isPassword, storePassword } from './credentials.ts';
 import { passwordMail } from './mail.ts';
+import { knownDevice } from './device.ts';
 import { unlessBusy } from './hash-gate.ts';
 import { makeLink, peekLink, takeLink } from './one-time-link.ts';
 import { countAttempt, forgiveAttempt, type Counted, type Later, type Limited } from './rate-limit.ts';
@@ -38,10 +39,14 @@ export async function requestPasswordReset(app: App, asking: Asking, typed: stri
   const email = normalizeEmail(typed);
   const problem = emailProblem(email);
   if (problem !== undefined) return { kind: 'refused', problem };
-  const counted: Counted[] = [
-    ['reset mail account', email],
-    ['reset mail address', networkOf(asking.address)],
-  ];
+  const device = knownDevice(app, asking, email);
+  const counted: Counted[] =
+    device === null
+      ? [
+          ['reset mail account', email],
+          ['reset mail address', networkOf(asking.address)],
+        ]
+      : [['reset mail device', email, device]];
   const allowance = await countAttempt(app, counted, now);
   if (!allowance.allowed) return { kind: 'limited', retryAt: allowance.retryAt };
 

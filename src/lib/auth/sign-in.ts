@@ -5,6 +5,7 @@ import { sessions, verifications } from '../db/schema.ts';
 import { LONGEST_PASSWORD, normalizeEmail } from './account-form.ts';
 import { headersOf, type Asking } from './asking.ts';
 import { authOf } from './auth.ts';
+import { knownDevice, rememberDevice } from './device.ts';
 import { unlessBusy } from './hash-gate.ts';
 import { networkOf } from './network-of.ts';
 import { countAttempt, forgiveAttempt, type Counted, type Later, type Limited } from './rate-limit.ts';
@@ -29,10 +30,14 @@ export async function signIn(
   now: Date,
 ): Promise<SignInResult> {
   const email = normalizeEmail(given.email);
-  const counted: Counted[] = [
-    ['sign-in account', email],
-    ['sign-in address', networkOf(asking.address)],
-  ];
+  const device = knownDevice(app, asking, email);
+  const counted: Counted[] =
+    device === null
+      ? [
+          ['sign-in account', email],
+          ['sign-in address', networkOf(asking.address)],
+        ]
+      : [['sign-in device', email, device]];
   const allowance = await countAttempt(app, counted, now);
   if (!allowance.allowed) return { kind: 'limited', retryAt: allowance.retryAt };
   if (given.password.length > LONGEST_PASSWORD) return { kind: 'wrong' };
@@ -56,7 +61,8 @@ export async function signIn(
   await forgetExpired(app, now);
   const body = (await response.json()) as { twoFactorRedirect?: boolean };
   const setCookies = response.headers.getSetCookie();
-  return { kind: body.twoFactorRedirect === true ? 'second_factor' : 'signed_in', setCookies };
+  if (body.twoFactorRedirect === true) return { kind: 'second_factor', setCookies };
+  return { kind: 'signed_in', setCookies: [...setCookies, rememberDevice(app, asking, email)] };
 }
 
 const SECOND_FACTOR_COOKIE = 'wardround.two_factor=';
@@ -91,7 +97,11 @@ export async function verifySecondFactor(
   const response = await (/^\d{6}$/.test(code) ? api.verifyTOTP(call) : api.verifyBackupCode(call));
   if (response.ok) {
     await forgiveAttempt(app, counted);
-    return { kind: 'signed_in', setCookies: response.headers.getSetCookie() };
+    const { user } = (await response.json()) as { user: { email: string } };
+    return {
+      kind: 'signed_in',
+      setCookies: [...response.headers.getSetCookie(), rememberDevice(app, asking, user.email)],
+    };
   }
   const { code: reason } = (await response.json()) as { code?: string };
   switch (reason) {
