@@ -7,6 +7,7 @@ import { readSession } from '$lib/auth/session';
 import { bootServer } from '$lib/boot';
 import { parseTheme, THEME_COOKIE } from '$lib/components/theme';
 import { passOn } from './routes/browser-cookies';
+import { sharedAnswer } from './routes/shared-answers';
 
 // Runs at the start of a built server, at the first request in dev (and again after an edit), and at build time whenever
 // a page is prerendered: a build has no business with the fleet.
@@ -18,7 +19,8 @@ export const handle: Handle = async ({ event, resolve }) => {
   if (building) return resolve(event);
   refuseForeignOrigin(event);
   const asking = askingOf(event);
-  const { signedIn, setCookies } = await readSession(await defaultApp(), asking);
+  const app = await defaultApp();
+  const { signedIn, setCookies } = await readSession(app, asking);
   passOn(event.cookies, setCookies);
   event.locals.asking = asking;
   event.locals.signedIn = signedIn;
@@ -26,17 +28,24 @@ export const handle: Handle = async ({ event, resolve }) => {
   guard(event);
 
   const theme = parseTheme(event.cookies.get(THEME_COOKIE)) ?? 'system';
-  const response = await resolve(event, {
-    transformPageChunk: ({ html }) => html.replace('%wardround.theme%', theme),
-  });
-  const { headers } = response;
+  const render = async (): Promise<Response> => {
+    const response = await resolve(event, {
+      transformPageChunk: ({ html }) => html.replace('%wardround.theme%', theme),
+    });
+    setHeaders(event, response);
+    return response;
+  };
+  return (await sharedAnswer(app, event, theme, render)) ?? render();
+};
+
+function setHeaders({ url, route }: RequestEvent, { headers, ok }: Response): void {
   headers.set('x-content-type-options', 'nosniff');
   headers.set('x-frame-options', 'DENY');
   headers.set('referrer-policy', 'same-origin');
   headers.set('permissions-policy', 'camera=(), geolocation=(), microphone=()');
   headers.set('cross-origin-opener-policy', 'same-origin');
-  if (event.url.protocol === 'https:') headers.set('strict-transport-security', 'max-age=31536000');
-  if (event.route.id === BADGE && response.ok) {
+  if (url.protocol === 'https:') headers.set('strict-transport-security', 'max-age=31536000');
+  if (route.id === BADGE && ok) {
     // The same for everybody, and fetched with each view of the pages that show it; so it carries no one's session.
     headers.delete('set-cookie');
     headers.set('cache-control', 'public, max-age=60');
@@ -44,8 +53,7 @@ export const handle: Handle = async ({ event, resolve }) => {
     // Nothing that is made for one person stays in a cache: not in a proxy, nor behind the back button after sign-out.
     headers.set('cache-control', 'private, no-store');
   }
-  return response;
-};
+}
 
 const BADGE = '/status/[token]/badge.svg';
 

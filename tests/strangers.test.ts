@@ -2,19 +2,25 @@ import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createAdmin, post } from './support/accounts.ts';
-import { addAll, makeLogin, startVps } from './support/fleet.ts';
+import { createAdmin, post, signIn } from './support/accounts.ts';
+import { addAll, makeLogin, startVps, type SimulatedVps } from './support/fleet.ts';
 import { endWith, scratchEnvironment, startProcess, startServer } from './support/project.ts';
 
 describe('a server that strangers flood', () => {
   const scratch = scratchEnvironment({ ENABLE_HEALTH_MONITOR: 'false' });
   let server: Awaited<ReturnType<typeof startServer>>;
+  let vps: SimulatedVps;
+  let vpsId: string;
   beforeAll(async () => {
+    const login = makeLogin(scratch.folder);
+    vps = await startVps(login.publicKey, {});
+    [vpsId = ''] = await addAll(scratch.environment, login.keyFile, [vps]);
     await createAdmin(scratch.environment);
     server = await startServer(scratch.environment);
   });
   afterAll(async () => {
     await endWith(server, 'SIGKILL');
+    await vps.host.close();
     scratch.remove();
   });
 
@@ -30,6 +36,33 @@ describe('a server that strangers flood', () => {
     const page = (await refused[0]?.text()) ?? '';
     expect(page).toContain('Try again in 5 s');
     expect(page).toMatch(/value="\d+@example\.test"/);
+  });
+
+  it('renders a public status page once in a while, however often it is asked for; off is off at once', async () => {
+    const get = async (path: string, cookie = ''): Promise<{ status: number; body: string }> => {
+      const response = await fetch(server.url + path, { headers: { cookie, accept: 'text/html' } });
+      return { status: response.status, body: await response.text() };
+    };
+    const nonceOf = (body: string): string => /nonce="([^"]+)"/.exec(body)?.[1] ?? '';
+    const cookie = await signIn(server.url);
+    await post(`${server.url}/vps/${vpsId}/status-page?/on`, { title: 'Shop' }, { cookie });
+    const token = /\/status\/([\w-]{43})/.exec((await get(`/vps/${vpsId}/status-page`, cookie)).body)?.[1] ?? '';
+    const pages = await Promise.all(Array.from({ length: 20 }, () => get(`/status/${token}`)));
+    expect(new Set(pages.map(({ status }) => status))).toEqual(new Set([200]));
+    // Each page that is rendered gets a nonce of its own.
+    expect(new Set(pages.map(({ body }) => nonceOf(body))).size).toBe(1);
+    expect(pages[0]?.body).toContain('Shop');
+    // Whoever is signed in gets a page of the own, and nobody else gets that one.
+    expect((await get(`/status/${token}`, cookie)).body).toContain('Sign out');
+    expect((await get(`/status/${token}`)).body).not.toContain('Sign out');
+    // Another look is another page.
+    expect((await get(`/status/${token}`, 'wardround.theme=dark')).body).toContain('data-theme="dark"');
+    expect((await get(`/status/${token}`)).body).toContain('data-theme="system"');
+    await post(`${server.url}/vps/${vpsId}/status-page?/on`, { title: 'Bakery' }, { cookie });
+    expect((await get(`/status/${token}`)).body).toContain('Bakery');
+    await post(`${server.url}/vps/${vpsId}/status-page?/off`, {}, { cookie });
+    expect((await get(`/status/${token}`)).status).toBe(404);
+    expect((await get(`/status/${token}/badge.svg`)).status).toBe(404);
   });
 
   it('has more threads for name look-ups than libuv makes by itself', () => {

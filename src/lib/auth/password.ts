@@ -25,14 +25,17 @@ const INVITATION_VALID_MS = 7 * 24 * HOUR_MS;
 type Refused = { readonly kind: 'refused'; readonly problem: string };
 
 export type ResetRequest =
-  /** `delivered` never rejects, and nobody should wait for it who answers a stranger: it tells whether there is a user. */
-  | { readonly kind: 'accepted'; readonly delivered: Promise<void> }
+  /**
+   * `deliver` does what is to be done, if anything, and never rejects. It takes longer if there is such a user, so it is
+   * to be called some time after a stranger has got an answer: see `deliverLater`.
+   */
+  | { readonly kind: 'accepted'; readonly deliver: () => Promise<void> }
   | Limited
   | Refused
   /** There is no way to send mails. */
   | { readonly kind: 'no_mail' };
 
-/** Mails a link for a new password, if the address is that of a user; the answer is the same if not. */
+/** Prepares a mail with a link for a new password. Whether the address is that of a user is not even looked up yet. */
 export async function requestPasswordReset(app: App, asking: Asking, typed: string, now: Date): Promise<ResetRequest> {
   const { sendMail } = app;
   if (sendMail === null) return { kind: 'no_mail' };
@@ -50,7 +53,7 @@ export async function requestPasswordReset(app: App, asking: Asking, typed: stri
   const allowance = await countAttempt(app, counted, now);
   if (!allowance.allowed) return { kind: 'limited', retryAt: allowance.retryAt };
 
-  const deliver = async (): Promise<void> => {
+  const mailLink = async (): Promise<void> => {
     const user = app.db.select({ id: users.id }).from(users).where(eq(users.email, email)).get();
     if (!user) return;
     const expiresAt = new Date(now.getTime() + RESET_VALID_MS);
@@ -59,10 +62,19 @@ export async function requestPasswordReset(app: App, asking: Asking, typed: stri
     );
     await sendMail(passwordMail('reset', email, link, 'an hour'));
   };
-  const delivered = deliver().catch((error: unknown) => {
-    log.error(`a mail for a new password could not be sent: ${messageOf(error)}`);
-  });
-  return { kind: 'accepted', delivered };
+  const deliver = (): Promise<void> =>
+    mailLink().catch((error: unknown) => {
+      log.error(`a mail for a new password could not be sent: ${messageOf(error)}`);
+    });
+  return { kind: 'accepted', deliver };
+}
+
+const DELIVER_AFTER_MS = { least: 1_000, most: 3_000 };
+
+/** Calls `deliver` when the answer has long gone, at a moment that nobody can tell from the next answers either. */
+export function deliverLater(deliver: () => Promise<void>): void {
+  const { least, most } = DELIVER_AFTER_MS;
+  setTimeout(() => void deliver(), least + Math.random() * (most - least));
 }
 
 export type Invitation =

@@ -1,6 +1,6 @@
 import { fail } from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
-import { requestPasswordReset } from '$lib/auth/password';
+import { deliverLater, requestPasswordReset } from '$lib/auth/password';
 import { fieldsOf, later } from '../form-fields';
 import type { Actions, PageServerLoad } from './$types';
 
@@ -21,6 +21,7 @@ export const actions: Actions = {
         return fail(status, { email, problem });
       }
       case 'accepted':
+        deliverLater(result.deliver);
         return { email: email.trim(), sent: true };
     }
   },
