@@ -68,6 +68,24 @@ export default ts.config(
     rules: { 'no-restricted-imports': ['error', { patterns: LIB_WALLS }] },
   },
   {
+    files: ['src/routes/**'],
+    ignores: ['src/routes/posted-form.ts'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: 'MemberExpression[property.name=/^(formData|json|arrayBuffer|text)$/][object.name="request"]',
+          message: 'posted-form.ts reads what was posted, and refuses what cannot be read: take it from locals.form',
+        },
+        {
+          selector:
+            'MemberExpression[property.name=/^(formData|json|arrayBuffer|text)$/][object.property.name="request"]',
+          message: 'posted-form.ts reads what was posted, and refuses what cannot be read: take it from locals.form',
+        },
+      ],
+    },
+  },
+  {
     files: ['src/lib/components/**'],
     rules: {
       '@typescript-eslint/no-restricted-imports': [

@@ -9,6 +9,8 @@ declare global {
       /** Null on public routes, as long as nobody is signed in. */
       signedIn: SignedIn | null;
       actor: Actor | null;
+      /** What was posted; null for a request that posts nothing. */
+      form: FormData | null;
     }
   }
 }

@@ -1,12 +1,21 @@
 import { building, dev } from '$app/environment';
-import { error, redirect, type Handle, type RequestEvent, type ServerInit } from '@sveltejs/kit';
+import {
+  error,
+  redirect,
+  type Handle,
+  type HandleServerError,
+  type RequestEvent,
+  type ServerInit,
+} from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
 import type { Asking } from '$lib/auth/asking';
 import { judgeAccess } from '$lib/auth/routes';
 import { readSession } from '$lib/auth/session';
 import { bootServer } from '$lib/boot';
 import { parseTheme, THEME_COOKIE } from '$lib/components/theme';
+import { createLog } from '$lib/log';
 import { passOn } from './routes/browser-cookies';
+import { readPostedForm } from './routes/posted-form';
 import { sharedAnswer } from './routes/shared-answers';
 
 // Runs at the start of a built server, at the first request in dev (and again after an edit), and at build time whenever
@@ -26,6 +35,7 @@ export const handle: Handle = async ({ event, resolve }) => {
   event.locals.signedIn = signedIn;
   event.locals.actor = signedIn?.actor ?? null;
   guard(event);
+  event.locals.form = await readPostedForm(event);
 
   const theme = parseTheme(event.cookies.get(THEME_COOKIE)) ?? 'system';
   const render = async (): Promise<Response> => {
@@ -54,6 +64,17 @@ function setHeaders({ url, route }: RequestEvent, { headers, ok }: Response): vo
     headers.set('cache-control', 'private, no-store');
   }
 }
+
+const log = createLog('web');
+
+/** Only what is our fault is worth a line: strangers may ask for anything, as often as they like. */
+export const handleError: HandleServerError = ({ error: problem, event, status, message }) => {
+  if (status >= 500) {
+    const stack = problem instanceof Error ? (problem.stack ?? problem.message) : String(problem);
+    log.error(`${status} for ${event.request.method} ${event.route.id ?? 'an unknown address'}: ${stack}`);
+  }
+  return { message };
+};
 
 const BADGE = '/status/[token]/badge.svg';
 

@@ -3,12 +3,12 @@ import type { Later } from '$lib/auth/rate-limit';
 import type { VpsDescription } from '$lib/fleet-admin/new-vps';
 import { shortDuration } from '$lib/facts/time-words';
 
+/** The form that an action was called with. */
+export const formOf = ({ locals }: RequestEvent): FormData => locals.form ?? new FormData();
+
 /** The text fields of a posted form; what is missing or a file is empty. */
-export async function fieldsOf<Name extends string>(
-  { request }: RequestEvent,
-  ...names: Name[]
-): Promise<Record<Name, string>> {
-  const data = await request.formData();
+export function fieldsOf<Name extends string>(event: RequestEvent, ...names: Name[]): Record<Name, string> {
+  const data = formOf(event);
   const text = (name: Name): string => {
     const value = data.get(name);
     return typeof value === 'string' ? value : '';
@@ -33,12 +33,12 @@ export function later(
 }
 
 /** What a form says of a VPS, and the same as it was typed, to be shown again: without the key. */
-export async function vpsFieldsOf(event: RequestEvent): Promise<{
+export function vpsFieldsOf(event: RequestEvent): {
   readonly described: VpsDescription;
   readonly typed: Readonly<Record<'customer' | 'name' | 'host' | 'port' | 'user' | 'service' | 'hostKey', string>>;
   /** What the form was made from, where it says so. */
   readonly was: Readonly<Record<'name' | 'host' | 'port' | 'user' | 'service', string>>;
-}> {
+} {
   const {
     privateKey,
     'was.name': name,
@@ -47,7 +47,7 @@ export async function vpsFieldsOf(event: RequestEvent): Promise<{
     'was.user': wasUser,
     'was.service': wasService,
     ...typed
-  } = await fieldsOf(
+  } = fieldsOf(
     event,
     'customer',
     'name',

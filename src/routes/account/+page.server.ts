@@ -37,14 +37,14 @@ export const load: PageServerLoad = async ({ locals, url }) => {
 
 export const actions: Actions = {
   name: async (event) => {
-    const { name } = await fieldsOf(event, 'name');
+    const { name } = fieldsOf(event, 'name');
     const problem = await changeName(await defaultApp(), guarded(event.locals.signedIn), name);
     if (problem !== undefined) return fail(400, { name, nameProblem: problem });
     redirect(303, '/account?done=name');
   },
   password: async (event) => {
     const now = new Date();
-    const given = await fieldsOf(event, 'current', 'next');
+    const given = fieldsOf(event, 'current', 'next');
     const result = await changePassword(await defaultApp(), guarded(event.locals.signedIn), given, now);
     switch (result.kind) {
       case 'limited':

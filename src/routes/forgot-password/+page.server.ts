@@ -9,7 +9,7 @@ export const load: PageServerLoad = async () => ({ canMail: (await defaultApp())
 export const actions: Actions = {
   default: async (event) => {
     const now = new Date();
-    const { email } = await fieldsOf(event, 'email');
+    const { email } = fieldsOf(event, 'email');
     const result = await requestPasswordReset(await defaultApp(), event.locals.asking, email, now);
     switch (result.kind) {
       case 'no_mail':

@@ -11,7 +11,7 @@ export const load: PageServerLoad = async ({ url }) => ({
 export const actions: Actions = {
   default: async (event) => {
     const now = new Date();
-    const { password } = await fieldsOf(event, 'password');
+    const { password } = fieldsOf(event, 'password');
     const token = event.url.searchParams.get('token') ?? '';
     const result = await resetPassword(await defaultApp(), event.locals.asking, { token, password }, now);
     switch (result.kind) {

@@ -23,7 +23,7 @@ export const actions: Actions = {
   default: async (event) => {
     const { locals, url, cookies } = event;
     const now = new Date();
-    const { email, password } = await fieldsOf(event, 'email', 'password');
+    const { email, password } = fieldsOf(event, 'email', 'password');
     if (email.trim() === '' || password === '')
       return fail(400, { email, problem: 'Enter your e-mail address and your password.' });
     const result = await signIn(await defaultApp(), locals.asking, { email, password }, now);

@@ -17,7 +17,7 @@ export const actions: Actions = {
     const { locals, url, cookies } = event;
     const app = await defaultApp();
     const now = new Date();
-    const given = await fieldsOf(event, 'email', 'name', 'password');
+    const given = fieldsOf(event, 'email', 'name', 'password');
     const typed = { email: given.email, name: given.name };
     const refuse = (status: number, problem: string | null, { email, name, password }: Problems<keyof NewAdmin> = {}) =>
       fail(status, { ...typed, problem, emailProblem: email, nameProblem: name, passwordProblem: password });

@@ -35,7 +35,7 @@ export const actions: Actions = {
     const now = new Date();
     const { asking, signedIn } = event.locals;
     if (guarded(signedIn).user.hasSecondFactor) redirect(303, '/account/second-factor');
-    const { password } = await fieldsOf(event, 'password');
+    const { password } = fieldsOf(event, 'password');
     const result = await beginSecondFactor(await defaultApp(), asking, guarded(signedIn), password, now);
     switch (result.kind) {
       case 'limited':
@@ -52,7 +52,7 @@ export const actions: Actions = {
   confirm: async (event) => {
     const now = new Date();
     const { asking, signedIn } = event.locals;
-    const { code, uri, codes } = await fieldsOf(event, 'code', 'uri', 'codes');
+    const { code, uri, codes } = fieldsOf(event, 'code', 'uri', 'codes');
     const result = await confirmSecondFactor(await defaultApp(), asking, guarded(signedIn), code, now);
     const setup = setupOf(uri, codes.split(' ').slice(0, 20));
     switch (result.kind) {
@@ -74,7 +74,7 @@ export const actions: Actions = {
   disable: async (event) => {
     const now = new Date();
     const { asking, signedIn } = event.locals;
-    const { password } = await fieldsOf(event, 'password');
+    const { password } = fieldsOf(event, 'password');
     const result = await disableSecondFactor(await defaultApp(), asking, guarded(signedIn), password, now);
     switch (result.kind) {
       case 'limited':
@@ -92,7 +92,7 @@ export const actions: Actions = {
   codes: async (event) => {
     const now = new Date();
     const { asking, signedIn } = event.locals;
-    const { password } = await fieldsOf(event, 'password');
+    const { password } = fieldsOf(event, 'password');
     if (!guarded(signedIn).user.hasSecondFactor) redirect(303, '/account/second-factor');
     const result = await renewBackupCodes(await defaultApp(), asking, guarded(signedIn), password, now);
     switch (result.kind) {

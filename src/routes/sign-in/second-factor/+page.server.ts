@@ -16,7 +16,7 @@ export const actions: Actions = {
     const { locals, url, cookies } = event;
     if (!awaitsSecondFactor(locals.asking)) redirect(303, '/sign-in?done=expired');
     const now = new Date();
-    const { code } = await fieldsOf(event, 'code');
+    const { code } = fieldsOf(event, 'code');
     if (code.trim() === '') return fail(400, { problem: 'Enter the code that your authenticator app shows.' });
     const result = await verifySecondFactor(await defaultApp(), locals.asking, code, now);
     switch (result.kind) {

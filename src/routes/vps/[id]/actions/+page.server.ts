@@ -51,7 +51,7 @@ export const actions: Actions = {
   restart: (event) => carryOut(event, 'restart', (app, actor, { id }, now) => restartNow(app, actor, id, { now })),
   reset: (event) => carryOut(event, 'reset', (app, actor, { id }, now) => resetCircuit(app, actor, [id], now)),
   maintenance: async (event) => {
-    const { length, until, reason } = await fieldsOf(event, 'length', 'until', 'reason');
+    const { length, until, reason } = fieldsOf(event, 'length', 'until', 'reason');
     const chosen = Object.hasOwn(LENGTHS, length) ? LENGTHS[length] : { until: `${until}Z` };
     const parsed = parseMaintenance({ ...chosen, ...(reason && { reason }) }, new Date());
     if ('problems' in parsed) return fail(400, { problem: 'Enter a time in the future, in UTC.' });
@@ -68,7 +68,7 @@ export const actions: Actions = {
       if (vps.active) await checkNow(app, actor, [vps.id]);
     }),
   remove: async (event) => {
-    const { host } = await fieldsOf(event, 'host');
+    const { host } = fieldsOf(event, 'host');
     return carryOut(event, 'remove', async (app, actor, vps) => {
       // A form that was filled in for another machine, or by nobody, removes nothing.
       if (host !== vps.host) throw new RefusedError('the question was about another machine');
