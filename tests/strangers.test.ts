@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { readdirSync } from 'node:fs';
 import { connect, type Socket } from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { createAdmin, post, signIn } from './support/accounts.ts';
+import { ADMIN, createAdmin, PASSWORD, post, signIn } from './support/accounts.ts';
 import { addAll, makeLogin, startVps, type SimulatedVps } from './support/fleet.ts';
 import { endWith, scratchEnvironment, startProcess, startServer } from './support/project.ts';
 
@@ -64,6 +64,15 @@ describe('a server that strangers flood', () => {
     expect((await get(`/status/${token}`)).status).toBe(404);
     expect((await get(`/status/${token}/badge.svg`)).status).toBe(404);
   });
+
+  it.each(['/.//elsewhere.example', '/x/..//elsewhere.example', '/%2e/\\elsewhere.example'])(
+    'leads nobody who signs in to %s',
+    async (next) => {
+      const target = `${server.url}/sign-in?next=${encodeURIComponent(next)}`;
+      const response = await post(target, { email: ADMIN, password: PASSWORD });
+      expect([response.status, response.headers.get('location')]).toEqual([303, '/']);
+    },
+  );
 
   it('has more threads for name look-ups than libuv makes by itself', () => {
     // The sign-ins above have started them. Node itself has about ten others.

@@ -49,11 +49,3 @@ export function judgeAccess(routeId: string, actor: Actor | null): 'allowed' | '
       return actor.role === 'admin' ? 'allowed' : 'forbidden';
   }
 }
-
-/** Where to go after signing in: a path of this site, whatever the address of the page says. */
-export function pathAfterSignIn(next: string | null, origin: string): string {
-  if (next === null || !next.startsWith('/')) return '/';
-  const url = URL.parse(next, origin);
-  // `//elsewhere.example` and `/\elsewhere.example` are paths to the eye only.
-  return url?.origin === origin ? `${url.pathname}${url.search}` : '/';
-}

@@ -1,8 +1,8 @@
 import { fail, redirect } from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
 import { hasAdmin } from '$lib/auth/accounts';
-import { pathAfterSignIn } from '$lib/auth/routes';
 import { signIn } from '$lib/auth/sign-in';
+import { localPath } from '$lib/facts/local-path';
 import { passOn } from '../browser-cookies';
 import { doneIn, fieldsOf, later } from '../form-fields';
 import type { Actions, PageServerLoad } from './$types';
@@ -43,7 +43,7 @@ export const actions: Actions = {
         return redirect(303, `/sign-in/second-factor${url.search}`);
       case 'signed_in':
         passOn(cookies, result.setCookies);
-        return redirect(303, pathAfterSignIn(url.searchParams.get('next'), url.origin));
+        return redirect(303, localPath(url.searchParams.get('next') ?? '/', url.origin) ?? '/');
     }
   },
 };

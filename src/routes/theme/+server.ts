@@ -1,5 +1,6 @@
 import { error, redirect } from '@sveltejs/kit';
 import { parseTheme, THEME_COOKIE } from '$lib/components/theme';
+import { localPath } from '$lib/facts/local-path';
 import { fieldsOf } from '../form-fields';
 import type { RequestHandler } from './$types';
 
@@ -13,5 +14,8 @@ export const POST: RequestHandler = async (event) => {
   const secure = event.url.protocol === 'https:';
   event.cookies.set(THEME_COOKIE, theme, { path: '/', maxAge: YEAR_S, httpOnly: true, sameSite: 'lax', secure });
   const from = URL.parse(event.request.headers.get('referer') ?? '');
-  redirect(303, from?.origin === event.url.origin ? from.href : '/');
+  redirect(
+    303,
+    localPath(from?.origin === event.url.origin ? from.pathname + from.search : '/', event.url.origin) ?? '/',
+  );
 };

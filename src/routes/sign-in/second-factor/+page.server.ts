@@ -1,7 +1,7 @@
 import { fail, redirect } from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
-import { pathAfterSignIn } from '$lib/auth/routes';
 import { awaitsSecondFactor, verifySecondFactor } from '$lib/auth/sign-in';
+import { localPath } from '$lib/facts/local-path';
 import { passOn } from '../../browser-cookies';
 import { fieldsOf, later } from '../../form-fields';
 import type { Actions, PageServerLoad } from './$types';
@@ -34,7 +34,7 @@ export const actions: Actions = {
         return redirect(303, '/sign-in?done=expired');
       case 'signed_in':
         passOn(cookies, result.setCookies);
-        return redirect(303, pathAfterSignIn(url.searchParams.get('next'), url.origin));
+        return redirect(303, localPath(url.searchParams.get('next') ?? '/', url.origin) ?? '/');
     }
   },
 };
