@@ -41,7 +41,7 @@ export async function becomeFirstAdmin(
   const allowance = await countAttempt(app, counted, now);
   if (!allowance.allowed) return { kind: 'limited', retryAt: allowance.retryAt };
   if (!isFirstAdminLink(app, token, now)) return { kind: 'invalid_link' };
-  const problems = problemsOfAdmin(given);
+  const problems = await problemsOfAdmin(given);
   if (problems) return { kind: 'refused', problems };
   const hash = await unlessBusy(now, () => hashPassword(app, given.password));
   if (typeof hash !== 'string') return hash;

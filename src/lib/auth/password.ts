@@ -119,7 +119,7 @@ export async function resetPassword(
   if (!allowance.allowed) return { kind: 'limited', retryAt: allowance.retryAt };
   const whose = whoseLink(app, token, now);
   if (!whose) return { kind: 'invalid_link' };
-  const problem = passwordProblem(password, whose.email);
+  const problem = await passwordProblem(password, whose.email);
   if (problem !== undefined) return { kind: 'refused', problem };
   const hash = await unlessBusy(now, () => hashPassword(app, password));
   if (typeof hash !== 'string') return hash;
@@ -160,7 +160,7 @@ export async function changePassword(
   now: Date,
 ): Promise<ChangeResult> {
   const { session, user } = signedIn;
-  const problem = passwordProblem(next, user.email);
+  const problem = await passwordProblem(next, user.email);
   if (problem !== undefined) return { kind: 'refused', problem };
   const check = await checkPassword(app, signedIn, current, now);
   if (check.kind !== 'right') return check;

@@ -17,6 +17,8 @@ const LIMITS = {
   'sign-in device': { max: 10, windowMs: 15 * MINUTE_MS },
   'sign-in address': { max: 50, windowMs: 15 * MINUTE_MS },
   'second factor address': { max: 30, windowMs: 15 * MINUTE_MS },
+  // A code of an authenticator app is good for a minute and a half at most, and for one sign-in.
+  'second factor code': { max: 1, windowMs: 3 * MINUTE_MS },
   'password check': { max: 10, windowMs: 15 * MINUTE_MS },
   'reset mail account': { max: 3, windowMs: 60 * MINUTE_MS },
   'reset mail device': { max: 3, windowMs: 60 * MINUTE_MS },
@@ -64,6 +66,10 @@ export const countAttempt = ({ db }: App, counted: readonly Counted[], now: Date
         .run();
     return { allowed: true };
   });
+
+/** Uses up a code of a user's authenticator app; false where it has been used before (RFC 6238, section 5.2). */
+export const spendCode = async (app: App, userId: string, code: string, now: Date): Promise<boolean> =>
+  (await countAttempt(app, [['second factor code', `${userId} ${code}`]], now)).allowed;
 
 /** Takes a counted attempt back: it was right, and people may be right as often as they like. */
 export const forgiveAttempt = async ({ db }: App, counted: readonly Counted[]): Promise<void> => {

@@ -4,7 +4,7 @@ import { headersOf, type Asking } from './asking.ts';
 import { authOf } from './auth.ts';
 import { unlessBusy } from './hash-gate.ts';
 import { checkPassword } from './password.ts';
-import { countAttempt, forgiveAttempt, type Counted, type Later } from './rate-limit.ts';
+import { countAttempt, forgiveAttempt, spendCode, type Counted, type Later } from './rate-limit.ts';
 import { announceSessionsEnded } from './session-end.ts';
 import type { SignedIn } from './session.ts';
 
@@ -70,15 +70,17 @@ export async function confirmSecondFactor(
   const counted: Counted[] = [['second factor address', signedIn.user.id]];
   const allowance = await countAttempt(app, counted, now);
   if (!allowance.allowed) return { kind: 'limited', retryAt: allowance.retryAt };
+  const code = typed.replaceAll(/\s/g, '');
   const response = await (
     await authOf(app)
   ).api.verifyTOTP({
-    body: { code: typed.replaceAll(/\s/g, '') },
+    body: { code },
     headers: headersOf(asking),
     asResponse: true,
   });
   if (response.status === 400 || response.status === 401) return { kind: 'wrong' };
   await bodyOf(response);
+  await spendCode(app, signedIn.user.id, code, now);
   await forgiveAttempt(app, counted);
   announceSessionsEnded(signedIn.user.id);
   return { kind: 'done', setCookies: response.headers.getSetCookie() };

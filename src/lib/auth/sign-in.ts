@@ -1,4 +1,4 @@
-import { lte } from 'drizzle-orm';
+import { eq, lte } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import { write } from '../db/client.ts';
 import { sessions, verifications } from '../db/schema.ts';
@@ -8,7 +8,7 @@ import { authOf } from './auth.ts';
 import { knownDevice, rememberDevice } from './device.ts';
 import { unlessBusy } from './hash-gate.ts';
 import { networkOf } from './network-of.ts';
-import { countAttempt, forgiveAttempt, type Counted, type Later, type Limited } from './rate-limit.ts';
+import { countAttempt, forgiveAttempt, spendCode, type Counted, type Later, type Limited } from './rate-limit.ts';
 import { announceSessionsEnded } from './session-end.ts';
 import type { SignedIn } from './session.ts';
 
@@ -74,6 +74,8 @@ export type SecondFactorResult =
   | Signed
   | Limited
   | { readonly kind: 'wrong' }
+  /** The code of the app has been used for a sign-in before: the password has to be given again, and the next code. */
+  | { readonly kind: 'used' }
   /** Ten minutes or five wrong codes ago: the password has to be given again. */
   | { readonly kind: 'expired' }
   /** Ten wrong codes in a row: locked for a quarter of an hour, whoever tries. */
@@ -94,15 +96,23 @@ export async function verifySecondFactor(
   const cookie = asking.cookie.split(/;\s*/).find((one) => one.includes(SECOND_FACTOR_COOKIE)) ?? '';
   const call = { body: { code }, headers: headersOf({ ...asking, cookie }), asResponse: true as const };
   const { api } = await authOf(app);
-  const response = await (/^\d{6}$/.test(code) ? api.verifyTOTP(call) : api.verifyBackupCode(call));
+  const isOfApp = /^\d{6}$/.test(code);
+  const response = await (isOfApp ? api.verifyTOTP(call) : api.verifyBackupCode(call));
   if (response.ok) {
+    const { user, token } = (await response.json()) as { user: { id: string; email: string }; token: string };
+    if (isOfApp && !(await spendCode(app, user.id, code, now))) {
+      // Nobody has been told of this session yet.
+      await write(app.db, (tx) => tx.delete(sessions).where(eq(sessions.token, token)).run());
+      return { kind: 'used' };
+    }
     await forgiveAttempt(app, counted);
-    const { user } = (await response.json()) as { user: { email: string } };
     return {
       kind: 'signed_in',
       setCookies: [...response.headers.getSetCookie(), rememberDevice(app, asking, user.email)],
     };
   }
+  // The same backup code is being used somewhere else at this moment.
+  if (response.status === 409) return { kind: 'wrong' };
   const { code: reason } = (await response.json()) as { code?: string };
   switch (reason) {
     case 'INVALID_CODE':

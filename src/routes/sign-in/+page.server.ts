@@ -11,6 +11,7 @@ const DONE: Record<string, string> = {
   'signed-out': 'You are signed out.',
   password: 'Your new password is set. Sign in with it.',
   expired: 'That took too long, or there were too many wrong codes. Sign in again.',
+  used: 'That code has been used already. Sign in again, with the next one that your app shows.',
 };
 
 export const load: PageServerLoad = async ({ locals, url }) => {

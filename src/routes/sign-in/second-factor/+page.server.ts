@@ -31,7 +31,8 @@ export const actions: Actions = {
           problem: 'That code is not right. Codes change every 30 seconds: enter the one shown now.',
         });
       case 'expired':
-        return redirect(303, '/sign-in?done=expired');
+      case 'used':
+        return redirect(303, `/sign-in?done=${result.kind}`);
       case 'signed_in':
         passOn(cookies, result.setCookies);
         return redirect(303, localPath(url.searchParams.get('next') ?? '/', url.origin) ?? '/');
