@@ -82,7 +82,7 @@ export async function confirmSecondFactor(
   await bodyOf(response);
   await spendCode(app, signedIn.user.id, code, now);
   await forgiveAttempt(app, counted);
-  announceSessionsEnded(signedIn.user.id);
+  announceSessionsEnded(app, signedIn.user.id);
   return { kind: 'done', setCookies: response.headers.getSetCookie() };
 }
 
@@ -98,7 +98,7 @@ export async function disableSecondFactor(
   const answer = await askWithPassword(app, asking, given, (api, call) => api.disableTwoFactor(call));
   if ('kind' in answer) return answer;
   await bodyOf(answer);
-  announceSessionsEnded(signedIn.user.id);
+  announceSessionsEnded(app, signedIn.user.id);
   return { kind: 'done', setCookies: answer.headers.getSetCookie() };
 }
 

@@ -7,7 +7,13 @@ import { newId, notificationTargets, telegramBots, users } from '../db/schema.ts
 import { CHANNELS } from './channels/registry.ts';
 import { BOT_TOKEN, botTokenPlace } from './channels/telegram.ts';
 import { targetSecretPlace } from './channels/webhook.ts';
-import { ADMIN_KINDS, CUSTOMER_KINDS, type ChannelName, type NotificationKind, CHANNEL_NAMES } from '../facts/message.ts';
+import {
+  ADMIN_KINDS,
+  CUSTOMER_KINDS,
+  type ChannelName,
+  type NotificationKind,
+  CHANNEL_NAMES,
+} from '../facts/message.ts';
 import { isPublicHost } from './public-host.ts';
 
 type User = typeof users.$inferSelect;
