@@ -155,8 +155,9 @@ function whyNotRetried(app: App, id: string): string {
     : `${id} is ${found.status}; only what has failed can be retried`;
 }
 
-function describePreference({ channel, enabled, kinds, address, hasSecret }: Preference): string {
-  const where = address === null ? '' : ` to ${address}`;
+function describePreference({ channel, enabled, kinds, address, pendingAddress, hasSecret }: Preference): string {
+  const pending = pendingAddress === null ? '' : ` (${pendingAddress} has not been confirmed yet)`;
+  const where = `${address === null ? '' : ` to ${address}`}${pending}`;
   const signed = hasSecret ? ', signed' : '';
   return `${channel.padEnd(9)} ${enabled ? 'on ' : 'off'} ${kinds === null ? 'everything' : kinds.join(', ')}${where}${signed}`;
 }

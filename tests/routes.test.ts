@@ -112,6 +112,8 @@ const MATRIX: Readonly<Record<string, Answers>> = {
       ),
     ]),
   ),
+  'GET /confirm-address': everybody('200'),
+  'POST /confirm-address': everybody('400'),
   'GET /account/second-factor': admins('303 /sign-in?next=%2Faccount%2Fsecond-factor', '200'),
   'POST /account/second-factor?/begin': admins('303 /sign-in?next=%2Faccount%2Fsecond-factor%3F%2Fbegin', '400'),
   'POST /account/second-factor?/confirm': admins('303 /sign-in?next=%2Faccount%2Fsecond-factor%3F%2Fconfirm', '400'),

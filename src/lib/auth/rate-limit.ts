@@ -22,6 +22,7 @@ const LIMITS = {
   'password check': { max: 10, windowMs: 15 * MINUTE_MS },
   'reset mail account': { max: 3, windowMs: 60 * MINUTE_MS },
   'reset mail device': { max: 3, windowMs: 60 * MINUTE_MS },
+  'confirmation mail account': { max: 5, windowMs: 60 * MINUTE_MS },
   'reset mail address': { max: 20, windowMs: 60 * MINUTE_MS },
   'one-time link address': { max: 30, windowMs: 15 * MINUTE_MS },
 } as const;

@@ -25,6 +25,7 @@ export const ROUTE_ACCESS: Readonly<Record<string, Access>> = {
   '/fleet/rows': 'admin',
   '/account': 'signed-in',
   '/account/notifications': 'signed-in',
+  '/confirm-address': 'public',
   '/account/second-factor': 'admin',
   '/sign-in': 'public',
   '/sign-in/second-factor': 'public',

@@ -27,7 +27,7 @@ async function save(event: RequestEvent, channel: ChannelName) {
   const { actor, user } = guarded(event.locals.signedIn);
   const form = readChannelForm(formOf(event));
   const owner = guarded(findUser(app, actor, user.email));
-  const problems = await saveChannel(app, actor, { user: owner, channel }, form);
+  const problems = await saveChannel(app, actor, { user: owner, channel, now: new Date() }, form);
   const { enabled, kinds, address } = form;
   if (problems.length > 0) return fail(400, { channel, problems, typed: { enabled, kinds, address } });
   redirect(303, `/account/notifications?done=${channel}`);
