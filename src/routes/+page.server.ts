@@ -43,7 +43,8 @@ export const actions: Actions = {
     const actor = guarded(event.locals.actor);
     if (actor.role !== 'admin') error(403, 'This is for administrators');
     const form = formOf(event);
-    const action = parseBulkAction(String(form.get('do')));
+    const wanted = form.get('do');
+    const action = typeof wanted === 'string' ? parseBulkAction(wanted) : undefined;
     const vpsIds = form.getAll('vps').map(String);
     if (action === undefined || vpsIds.length === 0) return fail(400, { problem: 'Select the VPSs that are meant.' });
     const result = await actOnMany(await defaultApp(), actor, { action, vpsIds }, new Date());

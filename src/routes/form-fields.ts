@@ -72,8 +72,7 @@ export function vpsFieldsOf(event: RequestEvent): {
     user: filled(user),
     service: filled(service),
     hostKey: filled(hostKey),
-    // Browsers end the lines of a text area with CR LF.
-    privateKey: privateKey.replaceAll('\r\n', '\n'),
+    privateKey,
   };
   return { described, typed, was };
 }

@@ -40,7 +40,7 @@ export type PreferenceChange = {
   /** `all`, or kinds with commas between them. */
   readonly kinds?: string | undefined;
   /** Empty: the channel's own. */
-  readonly address?: string | undefined;
+  readonly address?: string;
   readonly secret?: string | undefined;
 };
 
@@ -210,7 +210,7 @@ function missing(
         ? []
         : ['telegram has no bot; set one first: wardround notify telegram EMAIL --bot-token-file F --chat-id ID'];
     }
-    default:
+    case 'email':
       return [];
   }
 }

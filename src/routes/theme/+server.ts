@@ -7,7 +7,7 @@ import type { RequestHandler } from './$types';
 const YEAR_S = 365 * 24 * 60 * 60;
 
 /** The switch for light and dark; a form, so that it works without scripts. */
-export const POST: RequestHandler = async (event) => {
+export const POST: RequestHandler = (event) => {
   const { theme: wanted } = fieldsOf(event, 'theme');
   const theme = parseTheme(wanted);
   if (theme === undefined) error(400, 'The theme is light, dark or system');

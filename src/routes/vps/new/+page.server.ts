@@ -1,7 +1,8 @@
 import { fail, redirect } from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
-import { addVps, RefusedError } from '$lib/fleet-admin/fleet-admin';
+import { addVps } from '$lib/fleet-admin/fleet-admin';
+import { RefusedError } from '$lib/fleet-admin/the-vps';
 import { parseVps } from '$lib/fleet-admin/new-vps';
 import { checkNow } from '$lib/fleet-admin/vps-actions';
 import { vpsFieldsOf } from '../../form-fields';

@@ -3,7 +3,7 @@ import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
 import { editVps, mergeEdit, type EditFields } from '$lib/fleet-admin/edit-vps';
 import { readEditable, type EditableVps } from '$lib/views/vps-form-read';
-import { RefusedError } from '$lib/fleet-admin/fleet-admin';
+import { RefusedError } from '$lib/fleet-admin/the-vps';
 import { readVps } from '$lib/views/fleet-read';
 import { parseVpsEdit } from '$lib/fleet-admin/new-vps';
 import { checkNow } from '$lib/fleet-admin/vps-actions';
