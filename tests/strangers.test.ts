@@ -88,7 +88,7 @@ describe('a server that may open 256 files', () => {
     const login = makeLogin(scratch.folder);
     const vps = await startVps(login.publicKey, {});
     await addAll(scratch.environment, login.keyFile, [vps]);
-    const limited = ['-c', 'ulimit -n 256; exec "$0" scripts/start.ts', process.execPath];
+    const limited = ['-c', 'ulimit -n 256; exec "$0" scripts/start.js', process.execPath];
     const server = startProcess('sh', limited, scratch.environment);
     const sockets: Socket[] = [];
     try {
