@@ -112,6 +112,12 @@ describe('the customer', () => {
     expect(kinds(run([{ ...HEALED, minutes: 60 }], world))).toEqual(['recovered', 'recovered']);
   });
 
+  it('is told of a recovery within the hour when the last one lies in the future: the clock was set back', () => {
+    const world = run([HEALED]);
+    expect(kinds(run([{ ...HEALED, minutes: -30 }], world))).toEqual(['recovered', 'recovered']);
+    expect(kinds(run([{ ...HEALED, minutes: -1 }], world))).toEqual(['recovered']);
+  });
+
   it('is told "back up", not "recovered", when the outage was told before', () => {
     expect(kinds(run([FAILED, FAILED, HEALED]))).toEqual(['down', 'up']);
   });
