@@ -5,13 +5,14 @@ import {
   readdirSync,
   readFileSync,
   rmSync,
+  statSync,
   symlinkSync,
   utimesSync,
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { openApp } from '../src/lib/app.ts';
+import { createAdmin } from './support/accounts.ts';
 import {
   PROJECT_DIR,
   runNode,
@@ -174,11 +175,43 @@ describe('npm start', () => {
   });
 });
 
-it('the built command line needs no Node that can read TypeScript', async () => {
-  (await openApp(scratch.environment, 'begin')).close();
-  const environment = { ...scratch.environment, ...NO_TYPESCRIPT };
-  expect(await runNode(['cli/wardround.js', 'vps', 'list', '--json'], { environment })).toMatchObject({
-    exitCode: 0,
-    stdout: '[]\n',
+describe('the built command line', () => {
+  it('needs no Node that can read TypeScript', async () => {
+    await createAdmin(scratch.environment);
+    const environment = { ...scratch.environment, ...NO_TYPESCRIPT };
+    expect(await runNode(['cli/wardround.js', 'vps', 'list', '--json'], { environment })).toMatchObject({
+      exitCode: 0,
+      stdout: '[]\n',
+    });
+  });
+
+  // What makes a command slow, instead of how slow it is: `npm run bench:cli` measures that.
+  it.each([
+    ['--version', 250],
+    ['vps --help', 900],
+    ['vps list', 900],
+  ])('loads for "%s" at most %i KB of JavaScript, no SSH, and asks for no locale', async (command, limitKb) => {
+    const report = join(scratch.folder, 'loaded.json');
+    const preload = join(scratch.folder, 'preload.cjs');
+    writeFileSync(
+      preload,
+      `let locales = 0;
+       for (const name of ['DateTimeFormat', 'NumberFormat', 'Collator', 'Segmenter', 'PluralRules'])
+         Intl[name] = new Proxy(Intl[name], {
+           apply: (target, self, args) => (locales++, target(...args)),
+           construct: (target, args) => (locales++, new target(...args)),
+         });
+       process.on('exit', () => {
+         const files = Object.keys(require('node:module')._cache).filter((file) => file.endsWith('js'));
+         require('node:fs').writeFileSync(${JSON.stringify(report)}, JSON.stringify({ locales, files }));
+       });`,
+    );
+    await createAdmin(scratch.environment);
+    const environment = { ...scratch.environment, NODE_OPTIONS: `--require ${preload}` };
+    expect((await runNode(['cli/wardround.js', ...command.split(' ')], { environment })).exitCode).toBe(0);
+    const { locales, files } = JSON.parse(readFileSync(report, 'utf8')) as { locales: number; files: string[] };
+    expect(locales).toBe(0);
+    expect(files.filter((file) => file.includes('/ssh2/'))).toEqual([]);
+    expect(files.reduce((sum, file) => sum + statSync(file).size, 0) / 1024).toBeLessThan(limitKb);
   });
 });
