@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import type { MaintenanceWindow } from '../src/lib/db/schema.ts';
-import { cancelWindow, endMaintenance, planMaintenance } from '../src/lib/fleet-admin/vps-actions.ts';
 import { listWindows } from '../src/lib/views/maintenance-read.ts';
 import { parseMaintenance } from '../src/lib/fleet-admin/maintenance-request.ts';
 import { describeWindow } from '../src/lib/views/maintenance-words.ts';
@@ -37,6 +36,7 @@ export function addMaintenanceCommand(vps: Command): void {
     .addOption(jsonOption())
     .action((wanted: string, state: 'on' | 'off' | 'list', options: MaintenanceOptions) =>
       withApp(async (app) => {
+        const { cancelWindow, endMaintenance, planMaintenance } = await import('../src/lib/fleet-admin/vps-actions.ts');
         const row = theVps(app, wanted);
         const now = new Date();
         if (state === 'on') {

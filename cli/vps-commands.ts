@@ -1,20 +1,12 @@
 import type { Command } from 'commander';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
-import { addVps, removeVps, repinHostKey, testVps } from '../src/lib/fleet-admin/fleet-admin.ts';
+import { CAUSES } from '../src/lib/facts/cause.ts';
+import type { NewPin } from '../src/lib/fleet-admin/fleet-admin.ts';
 import { listVps } from '../src/lib/views/fleet-read.ts';
-import { parseVps } from '../src/lib/fleet-admin/new-vps.ts';
 import { fingerprint, parseHostKey } from '../src/lib/provisioning/host-key.ts';
+import { FAILED } from './caller.ts';
 import { addActionCommands } from './action-commands.ts';
-import {
-  confirmUnless,
-  FAILED,
-  jsonOption,
-  readKeyFile,
-  theVps,
-  UsageError,
-  withApp,
-  type JsonOption,
-} from './context.ts';
+import { confirmUnless, jsonOption, readKeyFile, theVps, UsageError, withApp, type JsonOption } from './context.ts';
 import { addMaintenanceCommand } from './maintenance-command.ts';
 import { print, printJson, renderTable, renderVps } from './output.ts';
 
@@ -30,10 +22,11 @@ type AddOptions = {
   json?: true;
 };
 
-/** `wardround vps …`. */
-export function addVpsCommands(program: Command): Command {
-  const vps = program.command('vps').description('the VPSs of the fleet');
+/** What changes the fleet or logs in brings SSH with it, and what only reads is not to wait for that. */
+const fleetAdmin = () => import('../src/lib/fleet-admin/fleet-admin.ts');
 
+/** `wardround vps …`. */
+export function fillVps(vps: Command): void {
   vps
     .command('add')
     .description('add a VPS, and its customer if new; the next sweep checks it')
@@ -47,10 +40,11 @@ export function addVpsCommands(program: Command): Command {
     .option('--host-key <key>', 'pin this host key, "ssh-ed25519 AAAA…" (default: the one of the first connection)')
     .addOption(jsonOption())
     .action(async ({ keyFile, json, ...given }: AddOptions) => {
+      const { parseVps } = await import('../src/lib/fleet-admin/new-vps.ts');
       const parsed = parseVps({ ...given, privateKey: readKeyFile(keyFile) });
       if ('problems' in parsed) throw new UsageError(parsed.problems.join('\n'));
       await withApp(async (app) => {
-        const { id, newCustomer } = await addVps(app, LOCAL_OPERATOR, parsed.vps);
+        const { id, newCustomer } = await (await fleetAdmin()).addVps(app, LOCAL_OPERATOR, parsed.vps);
         const row = theVps(app, id);
         if (json) printJson(row);
         else {
@@ -97,7 +91,7 @@ export function addVpsCommands(program: Command): Command {
     .action((wanted: string, { json }: JsonOption) =>
       withApp(async (app) => {
         const row = theVps(app, wanted);
-        const { verdict, durationMs, hostKey } = await testVps(app, row.id);
+        const { verdict, durationMs, hostKey } = await (await fleetAdmin()).testVps(app, row.id);
         const healthy = verdict.kind === 'healthy';
         const shown = hostKey === null ? null : fingerprint(hostKey);
         if (json)
@@ -136,7 +130,7 @@ export function addVpsCommands(program: Command): Command {
           yes === true || json === true,
           `Remove ${row.host} of ${row.email}, with its ${row.totalChecks} checks?`,
         );
-        await removeVps(app, LOCAL_OPERATOR, row.id);
+        await (await fleetAdmin()).removeVps(app, LOCAL_OPERATOR, row.id);
         if (json) printJson({ ...row, removed: row.id });
         else print(`Removed ${row.host} (${row.id}).`);
       }),
@@ -146,20 +140,36 @@ export function addVpsCommands(program: Command): Command {
     .command('repin')
     .description('trust another host key from now on, after a machine was reinstalled')
     .argument('<host|id>', 'host, host:port, or id')
-    .option('--host-key <key>', 'the new key, "ssh-ed25519 AAAA…" (default: the one of the next connection)')
+    .option(
+      '--host-key <key>',
+      'the new key, "ssh-ed25519 AAAA…" (default: the one shown last, or at the next connection)',
+    )
     .option('--yes', 'do not ask')
     .addOption(jsonOption())
     .action((wanted: string, { hostKey, yes, json }: JsonOption & { hostKey?: string; yes?: true }) => {
-      const pin = hostKey === undefined ? null : parseHostKey(hostKey);
-      if (hostKey !== undefined && pin === null)
+      const given = hostKey === undefined ? null : parseHostKey(hostKey);
+      if (hostKey !== undefined && given === null)
         throw new UsageError(
           `--host-key is ${JSON.stringify(hostKey)}; allowed: a line such as "ssh-ed25519 AAAA…", as ssh-keyscan prints it`,
         );
       return withApp(async (app) => {
         const row = theVps(app, wanted);
-        const question = `Forget the host key ${row.hostKeyFingerprint} of ${row.host}? Whoever answers there next is trusted.`;
-        await confirmUnless(yes === true || json === true || row.hostKeyFingerprint === null || pin !== null, question);
-        await repinHostKey(app, LOCAL_OPERATOR, row.id, pin);
+        const offered = row.offeredHostKeyFingerprint;
+        const pin: NewPin =
+          given !== null
+            ? { kind: 'given', hostKey: given }
+            : offered !== null
+              ? { kind: 'offered', fingerprint: offered }
+              : { kind: 'next' };
+        const question =
+          offered === null
+            ? `Forget the host key ${row.hostKeyFingerprint} of ${row.host}? Whoever answers there next is trusted.`
+            : `Pinned:    ${row.hostKeyFingerprint}\nShown now: ${offered}\n${CAUSES.host_key_changed.todo}\nTrust the key that ${row.host} shows now?`;
+        await confirmUnless(
+          yes === true || json === true || row.hostKeyFingerprint === null || given !== null,
+          question,
+        );
+        await (await fleetAdmin()).repinHostKey(app, LOCAL_OPERATOR, row.id, pin);
         const now = theVps(app, row.id);
         if (json) printJson(now);
         else print(`${now.host}: host key ${now.hostKeyFingerprint ?? 'to be pinned at the next connection'}.`);
@@ -168,5 +178,4 @@ export function addVpsCommands(program: Command): Command {
 
   addActionCommands(vps);
   addMaintenanceCommand(vps);
-  return vps;
 }

@@ -501,7 +501,7 @@ describe('a question that is answered late', () => {
     expect(ward.state()).toMatchObject({ totalChecks: 1 });
     const late: (() => Promise<unknown>)[] = [
       () => removeVps(ward.app, ADMIN, ward.id),
-      () => repinHostKey(ward.app, ADMIN, ward.id, null),
+      () => repinHostKey(ward.app, ADMIN, ward.id, { kind: 'next' }),
       () => endMaintenance(ward.app, ADMIN, [ward.id], new Date()),
       () => cancelWindow(ward.app, ADMIN, ward.id, 'window-1'),
       () => resetCircuit(ward.app, ADMIN, [ward.id], new Date()),

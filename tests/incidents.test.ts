@@ -1,7 +1,7 @@
 import { asc, eq } from 'drizzle-orm';
 import { describe, expect, it } from 'vitest';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
-import { healthEvents, healthSamples, incidents, notifications, subscriptions } from '../src/lib/db/schema.ts';
+import { healthEvents, healthSamples, incidents, notifications, subscriptions, users } from '../src/lib/db/schema.ts';
 import { removeVps } from '../src/lib/fleet-admin/fleet-admin.ts';
 import { planMaintenance } from '../src/lib/fleet-admin/vps-actions.ts';
 import { acknowledgeIncident } from '../src/lib/fleet-admin/incident-admin.ts';
@@ -278,6 +278,25 @@ describe('messages', () => {
     expect(down).toMatchObject({ recipientId: ward.userId, channel: 'email', status: 'pending' });
     expect(up?.facts).toMatchObject({ about: 'vps', incident: { endedAtMs: expect.any(Number), failedChecks: 6 } });
     expect(ward.state()).toMatchObject({ lastNotifiedDownAt: expect.any(Date), lastNotifiedUpAt: expect.any(Date) });
+  });
+
+  it.each<[string, (ward: Ward) => void]>([
+    ['sudo refuses', ({ host }) => host.refuseSudo('*', 'sudo: a password is required')],
+    ['a message of the day comes first', ({ host }) => host.set({ state: 'Welcome!\nactive' })],
+    [
+      'systemctl finds no bus',
+      ({ host }) => host.refuseSudo('*', 'Failed to connect to bus: No such file or directory'),
+    ],
+  ])('are for admins only while SSH works and %s', async (_, spoil) => {
+    const ward = await openWard();
+    ward.app.db.insert(users).values({ id: 'user-admin', email: 'root@admin.example', role: 'admin' }).run();
+    await ward.sweep();
+    spoil(ward);
+    for (let round = 0; round < 4; round++) await ward.sweep();
+    expect(ward.state()).toMatchObject({ status: 'circuit_open', reachable: true });
+    const told = ward.app.db.select().from(notifications).all();
+    expect(told.map(({ audience }) => audience)).toEqual(['admin', 'admin']);
+    expect(told[0]).toMatchObject({ kind: expect.stringMatching(/^(access_rejected|configuration_fault)$/) });
   });
 
   it('hold no secret and nothing of the key', async () => {

@@ -207,7 +207,7 @@ describe('Telegram', () => {
     expect(request).toMatchObject({ method: 'POST', path: `/bot${TOKEN}/sendMessage` });
     expect(JSON.parse(request?.body ?? '')).toMatchObject({
       chat_id: '4711',
-      text: expect.stringContaining('Your server a.example has been unreachable'),
+      text: expect.stringContaining('Your server a.example has not answered'),
     });
     expect(row()).toMatchObject({ status: 'sent' });
     expect(scratch.app.db.select().from(telegramBots).get()?.botToken).toMatch(/^v1\./);

@@ -78,11 +78,16 @@ export class ConfigurationError extends Error {
   }
 }
 
+const withoutSlashes = (url: string): string => (url.endsWith('/') ? withoutSlashes(url.slice(0, -1)) : url);
+
 const HOUR_MS = 60 * 60_000;
 const DAY_MS = 24 * HOUR_MS;
 
-/** A systemd unit name that is safe as one word of a remote command line. Source: systemd.unit(5). */
-export const UNIT_NAME = /^[A-Za-z0-9_@][A-Za-z0-9:_.@-]{0,254}$/;
+/**
+ * A systemd unit name, also as systemd-escape(1) makes it (`app@foo\x2dbar.service`); no option of a command looks like it.
+ * Source: systemd.unit(5).
+ */
+export const UNIT_NAME = /^(?=.{1,255}$)(?:[A-Za-z0-9_@]|\\x[0-9a-f]{2})(?:[A-Za-z0-9:_.@-]|\\x[0-9a-f]{2})*$/;
 
 /** The variables of `.env.example` and their defaults; `config.test.ts` holds the two together. */
 export const DEFAULTS = {
@@ -154,6 +159,8 @@ export function parseSettings(environment: Environment): Settings {
     return value;
   };
   const cron = (name: Name): string => {
+    // Known to be one; and to ask costs a short command as much as all its work.
+    if (given(name) === DEFAULTS[name]) return DEFAULTS[name];
     const fields = given(name).split(/\s+/);
     let valid = fields.length === 5 || fields.length === 6;
     try {
@@ -164,6 +171,7 @@ export function parseSettings(environment: Environment): Settings {
     if (!valid) refuse(name, 'a cron expression of five fields, or six with seconds first, such as */1 * * * *');
     return fields.join(' ');
   };
+  let sampleValid: number | undefined;
   const notifications = (): NotificationSettings => {
     // Its value is not shown: it may hold a password.
     const url = (name: Name, protocols: readonly string[], example: string): string => {
@@ -172,7 +180,7 @@ export function parseSettings(environment: Environment): Settings {
         problems.push(
           `${name} is not such an address (what was given may hold a password and is not shown); allowed: ${example}`,
         );
-      return given(name).replace(/\/+$/, '');
+      return withoutSlashes(given(name));
     };
     const web = ['http:', 'https:'];
     const mailFrom = parseMailbox(given('MAIL_FROM'));
@@ -235,7 +243,10 @@ export function parseSettings(environment: Environment): Settings {
     gracePeriodCron: cron('GRACE_PERIOD_CRON'),
     gracePeriodMs: integer('GRACE_PERIOD_DAYS', 0, 3_650, 'days') * DAY_MS,
     history: {
-      sampleValidMs: sampleValidMs(given('HEALTH_CHECK_CRON')),
+      // Worked out when it is asked for: most commands do not, and it takes two dozen runs of the schedule.
+      get sampleValidMs() {
+        return (sampleValid ??= sampleValidMs(given('HEALTH_CHECK_CRON')));
+      },
       // Each at least as long as the pages look back on it.
       detailMs: integer('HISTORY_DETAIL_HOURS', 2, 168, 'hours') * HOUR_MS,
       tenMinutesMs: integer('HISTORY_10MIN_DAYS', 2, 90, 'days') * DAY_MS,

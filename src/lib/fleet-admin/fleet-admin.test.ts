@@ -34,7 +34,7 @@ it('nothing of the fleet is changed for a customer, whatever a page lets through
     () => planMaintenance(app, customer, [id], window),
     () => endMaintenance(app, customer, [id], NOW),
     () => cancelWindow(app, customer, id, planned?.id ?? ''),
-    () => repinHostKey(app, customer, id, null),
+    () => repinHostKey(app, customer, id, { kind: 'next' }),
     () => checkNow(app, customer, [id]),
     () => resetCircuit(app, customer, [id], NOW),
     () => setVpsHealing(app, customer, [id], false, NOW),

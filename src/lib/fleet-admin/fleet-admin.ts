@@ -2,13 +2,15 @@ import { eq } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import { adminName, type Actor } from '../auth/actor.ts';
 import { encryptToken, privateKeyPlace } from '../crypto/encryption.ts';
-import { write } from '../db/client.ts';
-import { newId, subscriptions, users } from '../db/schema.ts';
+import { write, type Transaction } from '../db/client.ts';
+import { healthChecks, newId, subscriptions, users, type Subscription } from '../db/schema.ts';
 import { noteAdminAction } from '../db/journal-store.ts';
 import { publish } from '../live/bus.ts';
 import { openTarget } from '../monitoring/look.ts';
-import { clearLoginBackoff, forgetHealth } from '../monitoring/health-store.ts';
+import { clearLoginBackoff, clearLoginBackoffIn, forgetHealth } from '../monitoring/health-store.ts';
 import { judge, type Verdict } from '../monitoring/rules/verdict.ts';
+import { fingerprint } from '../provisioning/host-key.ts';
+import { VpsConnection } from '../provisioning/vps-connection.ts';
 import { probeService } from '../provisioning/vps-status.ts';
 import type { NewVps } from './new-vps.ts';
 import { RefusedError, theVps } from './the-vps.ts';
@@ -82,14 +84,35 @@ export const removeVps = ({ db }: App, actor: Actor, vpsId: string): Promise<voi
     publish(tx, { kind: 'all' });
   });
 
-/** Pins another host key; null: the one of the next connection. For a machine that was reinstalled. */
-export const repinHostKey = ({ db }: App, actor: Actor, vpsId: string, hostKey: string | null): Promise<void> =>
+/** Which host key is trusted: this one; the one with this fingerprint, which was shown last; or that of the next connection. */
+export type NewPin =
+  | { readonly kind: 'given'; readonly hostKey: string }
+  | { readonly kind: 'offered'; readonly fingerprint: string }
+  | { readonly kind: 'next' };
+
+/** Pins another host key, for a machine that was reinstalled. Throws `RefusedError` where it shows yet another by now. */
+export const repinHostKey = ({ db }: App, actor: Actor, vpsId: string, pin: NewPin): Promise<void> =>
   write(db, (tx) => {
-    const { userId } = theVps(tx, actor, vpsId);
+    const vps = theVps(tx, actor, vpsId);
+    const hostKey = pin.kind === 'given' ? pin.hostKey : pin.kind === 'offered' ? offeredKey(tx, vps, pin) : null;
     tx.update(subscriptions).set({ sshHostKey: hostKey }).where(eq(subscriptions.id, vpsId)).run();
-    noteAdminAction(tx, adminName(actor), { userId, vpsId }, 'host_key_repinned');
+    clearLoginBackoffIn(tx, vps.userId);
+    noteAdminAction(tx, adminName(actor), { userId: vps.userId, vpsId }, 'host_key_repinned');
     publish(tx, { kind: 'vps', vpsIds: [vpsId] });
   });
+
+function offeredKey(
+  tx: Transaction,
+  vps: Subscription,
+  { fingerprint: wanted }: { readonly fingerprint: string },
+): string {
+  const hostKey = tx.select().from(healthChecks).where(eq(healthChecks.userId, vps.userId)).get()?.offeredHostKey;
+  if (hostKey == null || fingerprint(hostKey) !== wanted)
+    throw new RefusedError(
+      `the key ${wanted} is not the one that ${vps.vpsIpAddress} has shown last; compare them once more`,
+    );
+  return hostKey;
+}
 
 export type VpsTest = {
   readonly verdict: Verdict;
@@ -103,7 +126,9 @@ export async function testVps(app: App, id: string): Promise<VpsTest> {
   if (!subscription) throw new RefusedError(`there is no VPS with the id ${id}`);
   const target = openTarget(app, subscription);
   if ('kind' in target) return { verdict: target, durationMs: null, hostKey: null };
-  const { result, durationMs, hostKey } = await probeService(target, app.settings);
+  const connection = new VpsConnection(target, app.settings);
+  const { result, durationMs, hostKey } = await probeService(connection);
+  await connection.close();
   if (hostKey !== null) await clearLoginBackoff(app.db, subscription.userId);
   return { verdict: judge(result, { graceUsed: true }), durationMs, hostKey };
 }

@@ -75,6 +75,44 @@ describe('the description of a VPS', () => {
     expect(problems.join('\n')).not.toContain('SECRET');
   });
 
+  it('keeps the key as every check can read it, however it was pasted', () => {
+    const pasted = login.private.replaceAll('\n', ' \r\n   ');
+    expect(parseVps({ ...GOOD, privateKey: pasted })).toMatchObject({ vps: { privateKey: login.private } });
+  });
+
+  it.each([
+    'rachel8',
+    'app@1.service',
+    String.raw`app@foo\x2dbar.service`,
+    String.raw`\x2dodd\x20name.service`,
+    'a'.repeat(255),
+  ])('takes %s for a unit', (service) => {
+    expect(problemsOf({ service })).toEqual([]);
+  });
+
+  it.each([
+    '',
+    '-H evil.example',
+    '-Hevil.example',
+    '--help',
+    'x;y',
+    'x y',
+    "x'y",
+    'x"y',
+    'x`y`',
+    'x$(y)',
+    'x\ny',
+    'x/y',
+    String.raw`x\y`,
+    String.raw`x\x2Dy`,
+    String.raw`x\x2`,
+    'x\\',
+    'x*',
+    'a'.repeat(256),
+  ])('refuses %o as a unit', (service) => {
+    expect(problemsOf({ service })).toHaveLength(1);
+  });
+
   it.each([
     ['a public key', login.public, 'it is a public key'],
     [

@@ -2,7 +2,7 @@ import { isIP } from 'node:net';
 import { emailProblem, nameProblem, normalizeEmail } from '../auth/account-form.ts';
 import { UNIT_NAME } from '../config.ts';
 import { parseHostKey } from '../provisioning/host-key.ts';
-import { parsePrivateKey } from '../provisioning/private-key.ts';
+import { parsePrivateKey, tidyPrivateKey } from '../provisioning/private-key.ts';
 import { SSHCommandError } from '../provisioning/ssh-failure.ts';
 
 /** A VPS as a person describes it: everything as typed. */
@@ -42,15 +42,14 @@ export type VpsProblems = { readonly problems: readonly string[]; readonly field
 /** Reads a description; gives the VPS, or every problem in it. */
 export function parseVps(given: VpsDescription): { readonly vps: NewVps } | VpsProblems {
   const { vps, found } = read(given);
-  readKey(given.privateKey, found);
-  return found.problems.length > 0 ? found : { vps: { ...vps, privateKey: given.privateKey } };
+  const privateKey = readKey(given.privateKey, found);
+  return found.problems.length > 0 ? found : { vps: { ...vps, privateKey } };
 }
 
 /** The same for a VPS that is there already: no key means that it keeps the one it has. */
 export function parseVpsEdit(given: VpsDescription): { readonly edit: VpsEdit } | VpsProblems {
   const { vps, found } = read(given);
-  const privateKey = given.privateKey.trim() === '' ? null : given.privateKey;
-  if (privateKey !== null) readKey(privateKey, found);
+  const privateKey = given.privateKey.trim() === '' ? null : readKey(given.privateKey, found);
   return found.problems.length > 0 ? found : { edit: { ...vps, privateKey } };
 }
 
@@ -100,7 +99,7 @@ function read(given: VpsDescription): { readonly vps: Omit<NewVps, 'privateKey'>
     service === null || UNIT_NAME.test(service),
     ['service', 'service'],
     service ?? '',
-    'a systemd unit name such as rachel8 or app@1.service',
+    String.raw`a systemd unit name such as rachel8, app@1.service, or app@foo\x2dbar.service as systemd-escape prints it`,
   );
   check(
     given.hostKey === undefined || hostKey !== null,
@@ -112,13 +111,16 @@ function read(given: VpsDescription): { readonly vps: Omit<NewVps, 'privateKey'>
   return { vps: { email, name, host, port: Number(port), user, service, hostKey }, found };
 }
 
-function readKey(privateKey: string, { problems, fields }: Found): void {
+/** The key as it is to be stored, so that no check has to tidy it again; empty for one that cannot be used. */
+function readKey(privateKey: string, { problems, fields }: Found): string {
   try {
     parsePrivateKey(privateKey);
+    return tidyPrivateKey(privateKey);
   } catch (error) {
     if (!(error instanceof SSHCommandError)) throw error;
-    const allowed = 'an unencrypted private key in OpenSSH or PEM format (ssh-keygen -p removes a passphrase)';
+    const allowed = 'an unencrypted private key in OpenSSH, PEM or PKCS #8 format (ssh-keygen -p removes a passphrase)';
     problems.push(`${error.message}; allowed: ${allowed}`);
     fields.privateKey = `Paste ${allowed}.`;
+    return '';
   }
 }

@@ -6,7 +6,8 @@ import { isWatched } from '../db/watched.ts';
 import { getEffectiveCircuitState, type CircuitState } from '../monitoring/circuit-breaker.ts';
 import { maintenanceAt } from '../monitoring/rules/maintenance.ts';
 import { stateOfRow, type HealthState } from '../monitoring/rules/transition.ts';
-import { plainError } from './plain-words.ts';
+import { traitsOf } from '../facts/cause.ts';
+import { TROUBLE_WORDS } from '../facts/trouble-words.ts';
 import { fingerprint } from '../provisioning/host-key.ts';
 
 /** One VPS as it is shown: facts, no secrets. Times are `Date`s, or null where it has not happened. */
@@ -29,6 +30,8 @@ export type FleetRow = {
   readonly healingPausedSince: Date | null;
   /** Null before the first pin. */
   readonly hostKeyFingerprint: string | null;
+  /** Of the key that the host has shown instead; null while it shows the pinned one. */
+  readonly offeredHostKeyFingerprint: string | null;
   /** Null before the first check. */
   readonly status: HealthState['status'] | null;
   /** What the circuit is at this moment, not what it was when it was stored. */
@@ -37,6 +40,7 @@ export type FleetRow = {
   readonly halfOpenAt: Date | null;
 } & Pick<
   HealthState,
+  | 'reachable'
   | 'circuitOpenedAt'
   | 'circuitReason'
   | 'consecutiveFailures'
@@ -86,12 +90,14 @@ function readRows({ db, settings }: App, where: SQL | undefined, now: Date): Fle
         maintenanceUntil: maintenance?.until ?? null,
         healingPausedSince: subscription.healingPausedSince,
         hostKeyFingerprint: subscription.sshHostKey === null ? null : fingerprint(subscription.sshHostKey),
+        offeredHostKeyFingerprint: state.offeredHostKey === null ? null : fingerprint(state.offeredHostKey),
         status: state.lastCheckAt === null ? null : state.status,
         circuitState,
         halfOpenAt:
           circuitState === 'open' && state.circuitOpenedAt !== null
             ? new Date(state.circuitOpenedAt.getTime() + settings.breaker.cooldownMs)
             : null,
+        reachable: state.reachable,
         circuitOpenedAt: state.circuitOpenedAt,
         circuitReason: state.circuitReason,
         consecutiveFailures: state.consecutiveFailures,
@@ -114,7 +120,9 @@ function readRows({ db, settings }: App, where: SQL | undefined, now: Date): Fle
 const rowFor =
   (actor: Actor) =>
   (row: FleetRow): FleetRow =>
-    actor.role === 'admin' || row.lastError === null ? row : { ...row, lastError: plainError(row.lastErrorCode) };
+    actor.role === 'admin' || row.lastError === null
+      ? row
+      : { ...row, lastError: TROUBLE_WORDS[traitsOf(row.lastErrorCode ?? 'unknown').trouble].past };
 
 /** Likewise for a restart. */
 const restartFor =

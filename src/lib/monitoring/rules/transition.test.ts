@@ -256,6 +256,13 @@ describe('advance', () => {
     );
   });
 
+  it('counts nothing when it was our own fault that nobody saw the end', () => {
+    const unknown: RestartOutcome = { outcome: 'unknown', code: 'local_limit', message: 'restart sent; then EMFILE' };
+    const { state, events } = run([check(0, NOT_ACTIVE, restart(unknown))]);
+    expect(state).toMatchObject({ consecutiveFailures: 0, lastErrorCode: 'service_not_active', reachable: true });
+    expect(events).toEqual(['check_failed']);
+  });
+
   it('does not take a restart that could not be sent for a trial', () => {
     const notSent: RestartOutcome = { outcome: 'not_sent', code: 'refused', message: 'the restart could not be sent' };
     const { state } = run([check(40, NOT_ACTIVE, restart(notSent, true))], failedThreeTimes());

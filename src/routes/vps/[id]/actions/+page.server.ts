@@ -71,11 +71,13 @@ export const actions: Actions = {
     carryOut(event, 'endMaintenance', (app, actor, { id }, now) => endMaintenance(app, actor, [id], now)),
   pause: (event) => carryOut(event, 'pause', (app, actor, { id }, now) => setVpsHealing(app, actor, [id], false, now)),
   resume: (event) => carryOut(event, 'resume', (app, actor, { id }, now) => setVpsHealing(app, actor, [id], true, now)),
-  repin: (event) =>
-    carryOut(event, 'repin', async (app, actor, vps) => {
-      await repinHostKey(app, actor, vps.id, null);
+  repin: async (event) => {
+    const { fingerprint } = await fieldsOf(event, 'fingerprint');
+    return carryOut(event, 'repin', async (app, actor, vps) => {
+      await repinHostKey(app, actor, vps.id, fingerprint === '' ? { kind: 'next' } : { kind: 'offered', fingerprint });
       if (vps.active) await checkNow(app, actor, [vps.id]);
-    }),
+    });
+  },
   remove: async (event) => {
     const { host } = await fieldsOf(event, 'host');
     return carryOut(event, 'remove', async (app, actor, vps) => {
