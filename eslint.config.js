@@ -40,12 +40,15 @@ export default ts.config(
       // Every import is in sight of .dependency-cruiser.js, and a type import is gone when the program runs.
       '@typescript-eslint/consistent-type-imports': ['error', { fixStyle: 'inline-type-imports' }],
       '@typescript-eslint/no-import-type-side-effects': 'error',
-      // A `default` is a word of its own: what a foreign union says besides, or nothing.
-      '@typescript-eslint/switch-exhaustiveness-check': ['error', { considerDefaultExhaustiveForUnions: true }],
+      '@typescript-eslint/switch-exhaustiveness-check': 'error',
       // `{ id: _id, ...rest }` leaves something out.
       '@typescript-eslint/no-unused-vars': ['error', { ignoreRestSiblings: true }],
 
       // Of strictTypeChecked, what is taken in part.
+      '@typescript-eslint/no-confusing-void-expression': [
+        'error',
+        { ignoreArrowShorthand: true, ignoreVoidReturningFunctions: true },
+      ],
       '@typescript-eslint/no-misused-spread': ['error', { allow: ['string'] }],
       // Looking up in a table gives undefined, too (noUncheckedIndexedAccess), where the key is known to be there.
       '@typescript-eslint/restrict-template-expressions': ['error', { allowNumber: true, allowNullish: true }],
@@ -55,9 +58,6 @@ export default ts.config(
       // It takes `signal.aborted`, asked again after an await, for asked once too often, and `shared[KEY] ??= …` for
       // needless under exactOptionalPropertyTypes: of its nine findings one was right.
       '@typescript-eslint/no-unnecessary-condition': 'off',
-      // `return reject()` and `void f()` where there is nothing to give: a matter of taste.
-      '@typescript-eslint/no-confusing-void-expression': 'off',
-      '@typescript-eslint/no-meaningless-void-operator': 'off',
       // Variables of the environment, and the app on globalThis, are taken away by name.
       '@typescript-eslint/no-dynamic-delete': 'off',
       // It takes `Promise.withResolvers<void>()` for wrong.
@@ -73,6 +73,8 @@ export default ts.config(
     rules: {
       // Components get their links resolved; the rule sees literal calls only.
       'svelte/no-navigation-without-resolve': 'off',
+      // `void value` tells an effect what it depends on.
+      '@typescript-eslint/no-meaningless-void-operator': 'off',
       // What a page's load returns has a type for svelte-check alone, which does these checks; ESLint takes it for `any`.
       '@typescript-eslint/no-unsafe-argument': 'off',
       '@typescript-eslint/no-unsafe-assignment': 'off',

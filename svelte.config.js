@@ -28,7 +28,7 @@ export default {
         include: [
           ...config.include,
           ...['cli', 'demo', 'scripts', 'bench', 'tests', 'lint'].map((folder) => `../${folder}/**/*.ts`),
-          ...['cli', 'scripts', 'lint'].map((folder) => `../${folder}/*.js`),
+          ...['cli', 'scripts'].map((folder) => `../${folder}/*.js`),
           '../*.ts',
         ],
       }),

@@ -1,10 +1,18 @@
 import { building, dev } from '$app/environment';
-import { error, redirect, type Handle, type RequestEvent, type ServerInit } from '@sveltejs/kit';
+import {
+  error,
+  redirect,
+  type Handle,
+  type HandleServerError,
+  type RequestEvent,
+  type ServerInit,
+} from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
 import type { Asking } from '$lib/auth/asking';
 import { judgeAccess } from '$lib/auth/routes';
 import { readSession } from '$lib/auth/session';
 import { parseTheme, THEME_COOKIE } from '$lib/components/theme';
+import { whilePersonWaits } from '$lib/db/busy';
 import { startHistoryRetention } from '$lib/history/retention';
 import { startGracePeriodEnforcer } from '$lib/jobs/grace-period-enforcer';
 import { createLog } from '$lib/log';
@@ -12,6 +20,7 @@ import { startHealthMonitor } from '$lib/monitoring/health-checker';
 import { startDispatcher } from '$lib/notifications/dispatcher';
 import { startServer } from '$lib/runtime/server';
 import { passOn } from './routes/browser-cookies';
+import { answerTrouble, noteTrouble } from './routes/database-trouble';
 
 // Runs at the start of a built server, at the first request in dev (and again after an edit), and at build time whenever
 // a page is prerendered: a build has no business with the fleet.
@@ -30,11 +39,26 @@ export const init: ServerInit = async () => {
   );
 };
 
-export const handle: Handle = async ({ event, resolve }) => {
-  if (building) return resolve(event);
+export const handle: Handle = ({ event, resolve }) =>
+  building ? resolve(event) : whilePersonWaits(() => answer(event, resolve));
+
+/** What nobody has expected, and a database that cannot serve, of whatever page, action or method. */
+export const handleError: HandleServerError = ({ error: thrown, event, status, message }) => {
+  const trouble = noteTrouble(event, thrown);
+  const what = `[web] ${status} ${event.request.method} ${event.url.pathname}`;
+  if (trouble === null) console.error(what, ...(status < 500 ? [] : [thrown]));
+  return trouble ?? { message };
+};
+
+async function answer(event: RequestEvent, resolve: Parameters<Handle>[0]['resolve']): Promise<Response> {
   refuseForeignOrigin(event);
   const asking = askingOf(event);
-  const { signedIn, setCookies } = await readSession(await defaultApp(), asking);
+  const session = await readSession(await defaultApp(), asking).catch((thrown: unknown) => {
+    if (noteTrouble(event, thrown) === null) throw thrown;
+    return null;
+  });
+  if (event.locals.trouble) return answerTrouble(event, event.locals.trouble, null);
+  const { signedIn, setCookies } = session ?? { signedIn: null, setCookies: [] };
   passOn(event.cookies, setCookies);
   event.locals.asking = asking;
   event.locals.signedIn = signedIn;
@@ -42,9 +66,11 @@ export const handle: Handle = async ({ event, resolve }) => {
   guard(event);
 
   const theme = parseTheme(event.cookies.get(THEME_COOKIE)) ?? 'system';
-  const response = await resolve(event, {
+  const resolved = await resolve(event, {
     transformPageChunk: ({ html }) => html.replace('%wardround.theme%', theme),
   });
+  const { trouble } = event.locals;
+  const response = trouble ? answerTrouble(event, trouble, resolved) : resolved;
   const { headers } = response;
   headers.set('x-content-type-options', 'nosniff');
   headers.set('x-frame-options', 'DENY');
@@ -61,7 +87,7 @@ export const handle: Handle = async ({ event, resolve }) => {
     headers.set('cache-control', 'private, no-store');
   }
   return response;
-};
+}
 
 const log = createLog('wardround');
 

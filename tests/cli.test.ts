@@ -186,6 +186,7 @@ describe('wardround admin and user', () => {
     runCliWith(input, scratch.environment, 'admin', 'create', '--email', email, '--password-stdin', ...more);
 
   it('makes, lists and removes admins, but never the last one', async () => {
+    await startFleet({});
     expect((await wardround('admin', 'list')).stdout).toContain('There is no admin');
     const made = await create('Anna@Example.test', `${PASSWORD}\n`, '--name', 'Anna', '--json');
     expect(JSON.parse(made.stdout)).toMatchObject({ email: 'anna@example.test' });
@@ -281,7 +282,10 @@ describe('wardround', () => {
     expect(one.stdout).toMatch(/^[A-Za-z0-9+/]{43}=\n$/);
     expect(one.stdout).not.toBe(two.stdout);
     const { encryptionKey } = await json<{ encryptionKey: string }>('keygen');
-    expect((await runCli({ ...scratch.environment, ENCRYPTION_KEY: encryptionKey }, 'vps', 'list')).exitCode).toBe(0);
+    const environment = { ...scratch.environment, ENCRYPTION_KEY: encryptionKey };
+    const create = ['admin', 'create', '--email', 'anna@example.test', '--password-stdin'];
+    expect((await runCliWith('a password for tests\n', environment, ...create)).exitCode).toBe(0);
+    expect((await runCli(environment, 'vps', 'list')).exitCode).toBe(0);
   });
 
   it('reports a wrong configuration in one message, without a stack', async () => {
@@ -353,11 +357,14 @@ describe('wardround', () => {
     ['user', 'invite'],
     ['sweep'],
     ['keygen'],
+    ['backup'],
+    ['restore'],
   ])('explains itself: %s --help', async (...args) => {
     const { exitCode, stdout } = await wardround(...args, '--help');
     expect(exitCode).toBe(0);
     expect(stdout).toContain(`Usage: wardround${args.map((arg) => ` ${arg}`).join('')}`);
-    if (args.length === 2 || args[0] === 'sweep' || args[0] === 'keygen') expect(stdout).toContain('--json');
+    if (args.length === 2 || ['sweep', 'keygen', 'backup', 'restore'].includes(args[0] ?? ''))
+      expect(stdout).toContain('--json');
   });
 
   it('knows its groups after "help" too, and nothing but them', async () => {

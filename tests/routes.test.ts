@@ -1,5 +1,6 @@
 import { existsSync, readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
+import Sqlite from 'better-sqlite3';
 import { eq } from 'drizzle-orm';
 import ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -187,7 +188,7 @@ function discover(): string[] {
 
 /** An incident of this VPS, written down as a sweep does. */
 async function addIncident(environment: Record<string, string>, vpsId: string): Promise<string> {
-  const app = await openApp(environment);
+  const app = await openApp(environment, 'existing');
   const vps = app.db.select().from(subscriptions).where(eq(subscriptions.id, vpsId)).get();
   const what = { cause: 'timeout', firstError: 'no answer' } as const;
   const incident = { id: 'incident-1', vpsId, userId: vps?.userId ?? '', ...what };
@@ -302,6 +303,27 @@ describe('every route, action and method', () => {
       expect((await fetch(`${server.url}/account`, { headers: { cookie }, redirect: 'manual' })).status).toBe(200);
     },
   );
+
+  it('says so where it cannot write, as the database is locked, and fails in no other way', async () => {
+    const wanted = cases.filter(([what, who]) => what.startsWith('POST') && (who === 'admin' || who === 'anonymous'));
+    const headers: Record<string, string>[] = [];
+    for (const [what, who] of wanted) headers.push(await headersOf(who, what.slice('POST '.length)));
+    const other = new Sqlite(scratch.environment.DATABASE_URL);
+    other.exec('BEGIN IMMEDIATE');
+    const answers: string[] = [];
+    const ask = async ([what, who, answer]: (typeof wanted)[number], index: number): Promise<void> => {
+      const response = await post(urlOf(what.slice('POST '.length)), {}, headers[index]);
+      const isTold = (await response.text()).includes('The database is locked by another program.');
+      const got = isTold ? `${response.status} locked` : summary(response);
+      answers.push(got === withIds(answer) ? 'as ever' : got === '503 locked' ? got : `${what} as ${who}: ${got}`);
+    };
+    // A few at a time, as each of them holds the process up for a moment.
+    for (let at = 0; at < wanted.length; at += 8)
+      await Promise.all(wanted.slice(at, at + 8).map((one, index) => ask(one, at + index)));
+    other.exec('ROLLBACK');
+    other.close();
+    expect([...new Set(answers)].toSorted()).toEqual(['503 locked', 'as ever']);
+  }, 300_000);
 
   it.each(['/api/auth/sign-in/email', '/api/auth/get-session', '/api/auth/admin/list-users', '/api/auth/ok'])(
     '%s is not there: nothing of better-auth answers by itself',

@@ -1,12 +1,13 @@
 import { error, fail, redirect } from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
+import { databaseFault } from '$lib/db/files';
 import { actOnMany } from '$lib/fleet-admin/vps-actions';
 import { bulkInWords, parseBulkAction } from '$lib/views/bulk-words';
 import { readFleetList } from '$lib/views/fleet-list';
 import { parseFleetQuery } from '$lib/views/fleet-query';
 import { listVps } from '$lib/views/fleet-read';
-import { monitorNotices } from '$lib/views/monitor-words';
+import { databaseNotice, monitorNotices } from '$lib/views/monitor-words';
 import { monitorStatus } from '$lib/monitoring/health-checker';
 import { readMonitorState } from '$lib/monitoring/monitor-state';
 import { doneIn } from './form-fields';
@@ -27,12 +28,17 @@ export const load: PageServerLoad = async ({ locals, url, depends }) => {
   }
   const query = parseFleetQuery(url.searchParams);
   const monitor = monitorStatus(app);
+  const gone = databaseFault(app.db);
   return {
     query,
     fleet: readFleetList(app, actor, query, now),
     now,
     monitor,
-    notices: monitorNotices(readMonitorState(app.db), monitor.lastSweep?.fault ?? null, now),
+    isWatched: gone === null,
+    notices: [
+      ...(gone === null ? [] : [databaseNotice(gone)]),
+      ...monitorNotices(readMonitorState(app.db), monitor.lastSweep?.fault ?? null, now),
+    ],
     breaker: app.settings.breaker,
     done: doneIn(url, DONE),
   };

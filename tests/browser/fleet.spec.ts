@@ -46,7 +46,7 @@ test.beforeAll(async () => {
   site = await openSite(scratch, /TRIPPED/);
 
   const many = scratchEnvironment({ ENABLE_HEALTH_MONITOR: 'false' });
-  const app = await openApp(many.environment);
+  const app = await openApp(many.environment, 'server');
   await addLargeFleet(app, LARGE, new Date());
   app.close();
   large = await openSite(many, /monitor is off/);

@@ -1,4 +1,4 @@
-import { lte } from 'drizzle-orm';
+import { eq, lte } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import { write } from '../db/client.ts';
 import { sessions, verifications } from '../db/schema.ts';
@@ -98,6 +98,7 @@ export async function verifySecondFactor(
     case 'TOO_MANY_ATTEMPTS_REQUEST_NEW_CODE':
     case 'TOTP_NOT_ENABLED':
       return { kind: 'expired' };
+    case undefined:
     default:
       throw new Error(`the second factor failed with status ${response.status} (${reason ?? 'no code'})`);
   }
@@ -105,6 +106,8 @@ export async function verifySecondFactor(
 
 /** Ends this session. Returns the `Set-Cookie` headers that make the browser forget it. */
 export async function signOut(app: App, asking: Asking, { session }: SignedIn): Promise<readonly string[]> {
+  // Here, as better-auth would take the cookie away all the same when the database cannot forget the session.
+  await write(app.db, (tx) => tx.delete(sessions).where(eq(sessions.id, session.id)).run());
   const response = await (await authOf(app)).api.signOut({ headers: headersOf(asking), asResponse: true });
   announceSessionsEnded(app, session.userId);
   return response.headers.getSetCookie();

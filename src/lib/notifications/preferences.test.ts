@@ -25,11 +25,14 @@ let folder: string;
 let app: App;
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'wardround-'));
-  app = await openApp({
-    DATABASE_URL: join(folder, 'w.db'),
-    ENCRYPTION_KEY_FILE: join(folder, 'key'),
-    MIGRATIONS_DIR: resolve('drizzle'),
-  });
+  app = await openApp(
+    {
+      DATABASE_URL: join(folder, 'w.db'),
+      ENCRYPTION_KEY_FILE: join(folder, 'key'),
+      MIGRATIONS_DIR: resolve('drizzle'),
+    },
+    'server',
+  );
   app.db
     .insert(users)
     .values([

@@ -53,16 +53,11 @@ export function tidyPrivateKey(text: string): string {
 
 function fromPkcs8(pem: string): string {
   const key = readPem(pem);
-  switch (key.asymmetricKeyType) {
-    case 'rsa':
-      return key.export({ type: 'pkcs1', format: 'pem' }).toString();
-    case 'ec':
-      return key.export({ type: 'sec1', format: 'pem' }).toString();
-    case 'ed25519':
-      return openSSHText(key);
-    default:
-      throw unusable(`SSH knows no keys of the kind ${key.asymmetricKeyType}; make an ed25519, ECDSA or RSA key`);
-  }
+  const kind = key.asymmetricKeyType;
+  if (kind === 'rsa') return key.export({ type: 'pkcs1', format: 'pem' }).toString();
+  if (kind === 'ec') return key.export({ type: 'sec1', format: 'pem' }).toString();
+  if (kind === 'ed25519') return openSSHText(key);
+  throw unusable(`SSH knows no keys of the kind ${kind ?? 'unknown'}; make an ed25519, ECDSA or RSA key`);
 }
 
 function readPem(pem: string): KeyObject {

@@ -22,7 +22,7 @@ export type Verdict =
       readonly cause: Exclude<SSHFailureCode, OwnFault>;
       readonly message: string;
       /** What the host has shown instead of its pinned key. */
-      readonly offeredHostKey?: string | null | undefined;
+      readonly offeredHostKey?: string | null;
     }
   /** Our own fault: says nothing about the VPS. */
   | { readonly kind: 'inconclusive'; readonly cause: OwnFault; readonly message: string };
@@ -41,7 +41,7 @@ export function judge(result: ProbeResult, { graceUsed }: { readonly graceUsed: 
       const { code: cause, message, offeredHostKey } = result;
       return isOurFault(cause)
         ? { kind: 'inconclusive', cause, message }
-        : { kind: 'unreachable', cause, message, offeredHostKey };
+        : { kind: 'unreachable', cause, message, offeredHostKey: offeredHostKey ?? null };
     }
     case 'sudo_refused':
     case 'odd_answer':

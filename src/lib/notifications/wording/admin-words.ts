@@ -39,7 +39,12 @@ function traitsFor(kind: AdminKind, facts: VpsMessage): CauseTraits {
     case 'access_rejected':
     case 'configuration_fault':
       return traits.adminKind === kind ? traits : traitsOf(USUAL[kind]);
-    default:
+    case 'circuit_opened':
+    case 'circuit_closed':
+    case 'circuit_reminder':
+    case 'crash_loop':
+    case 'monitor_fault_began':
+    case 'monitor_fault_ended':
       return traits;
   }
 }
