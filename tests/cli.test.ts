@@ -168,6 +168,24 @@ describe('wardround vps', () => {
     expect(await json('vps', 'show', id)).toMatchObject({ status: 'healthy', totalRecoveries: 1 });
   });
 
+  it('reads the end of maintenance by the clock of the machine or of a zone, and takes nothing for a day that is none', async () => {
+    const [id = ''] = await startFleet({});
+    const until = (...args: string[]): Promise<CliResult> =>
+      runCli({ ...scratch.environment, TZ: 'Europe/Oslo' }, 'vps', 'maintenance', id, 'on', '--until', ...args);
+    expect((await until('2096-12-24')).stdout).toContain(
+      'until 2096-12-23 23:00 UTC (2096-12-24 00:00 in Europe/Oslo)',
+    );
+    expect((await until('2096-12-25', '--time-zone', 'America/New_York')).stdout).toContain(
+      'until 2096-12-25 05:00 UTC (2096-12-25 06:00 in Europe/Oslo)',
+    );
+    for (const wrong of ['12/24/2096', '2097-02-31T00:00Z'])
+      expect(await until(wrong)).toMatchObject({
+        exitCode: 2,
+        stdout: '',
+        stderr: expect.stringContaining(`until is "${wrong}"; allowed: a day or time in the future`),
+      });
+  });
+
   it('trusts a new host key after repin, and not before', async () => {
     const [id = ''] = await startFleet({});
     await wardround('sweep');

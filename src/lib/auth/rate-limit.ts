@@ -3,6 +3,7 @@ import { eq, lte, sql } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import { write } from '../db/client.ts';
 import { rateLimits } from '../db/schema.ts';
+import { isWaiting } from '../facts/clock-jump.ts';
 
 const MINUTE_MS = 60_000;
 
@@ -44,7 +45,13 @@ export const countAttempt = ({ db }: App, counted: readonly Counted[], now: Date
         .from(rateLimits)
         .where(eq(rateLimits.key, keyOf(one)))
         .get();
-      if (row && row.count >= LIMITS[one[0]].max && (retryAt === null || row.endsAt > retryAt)) retryAt = row.endsAt;
+      if (!row) continue;
+      const { max, windowMs } = LIMITS[one[0]];
+      if (!isWaiting(row.endsAt, now, windowMs))
+        tx.delete(rateLimits)
+          .where(eq(rateLimits.key, keyOf(one)))
+          .run();
+      else if (row.count >= max && (retryAt === null || row.endsAt > retryAt)) retryAt = row.endsAt;
     }
     if (retryAt !== null) return { allowed: false, retryAt };
     for (const one of counted)

@@ -109,6 +109,10 @@ describe('the second factor', () => {
     }
     const asking = await givePassword(app);
     expect((await verifySecondFactor(app, asking, totp(secret, Date.now()), new Date())).kind).toBe('locked');
+    // Two hours ahead it was: a lock that would last for so long is none.
+    vi.setSystemTime(START - 120 * 60_000);
+    const later = await givePassword(app);
+    expect((await verifySecondFactor(app, later, totp(secret, Date.now()), new Date())).kind).toBe('signed_in');
   });
 
   it('is not circumvented with the session of someone else', async () => {

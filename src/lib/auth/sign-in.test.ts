@@ -120,6 +120,14 @@ describe('guessing', () => {
     expect(counts()).toEqual([{ count: 1 }, { count: 1 }]);
   });
 
+  it('does not lock anybody out for longer than it may when the clock was set back meanwhile', async () => {
+    const { app } = await openAccountApp();
+    await addUser(app, ANNA);
+    for (let attempt = 0; attempt < 10; attempt++) await signIn(app, askFrom('192.0.2.1'), tooLong, at(120));
+    expect((await signIn(app, askFrom('192.0.2.1'), right, at(120))).kind).toBe('limited');
+    expect((await signIn(app, askFrom('192.0.2.1'), right, at(0))).kind).toBe('signed_in');
+  });
+
   it('is forgotten when its time has passed, and nobody can read from it who tried', async () => {
     const { app } = await openAccountApp();
     await signIn(app, askFrom('192.0.2.1'), tooLong, at(0));

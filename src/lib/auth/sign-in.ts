@@ -1,7 +1,8 @@
-import { eq, lte } from 'drizzle-orm';
+import { eq, gt, lte } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import { write } from '../db/client.ts';
-import { sessions, verifications } from '../db/schema.ts';
+import { sessions, twoFactors, verifications } from '../db/schema.ts';
+import { CLOCK_SLACK_MS } from '../facts/clock-jump.ts';
 import { LONGEST_PASSWORD, normalizeEmail } from './account-form.ts';
 import { headersOf, networkOf, type Asking } from './asking.ts';
 import { authOf } from './auth.ts';
@@ -113,9 +114,17 @@ export async function signOut(app: App, asking: Asking, { session }: SignedIn): 
   return response.headers.getSetCookie();
 }
 
+/** How long better-auth locks a second factor, unless it is told otherwise. */
+const LOCK_MS = 15 * 60_000;
+
 const forgetExpired = async ({ db }: App, now: Date): Promise<void> => {
   await write(db, (tx) => {
     tx.delete(sessions).where(lte(sessions.expiresAt, now)).run();
     tx.delete(verifications).where(lte(verifications.expiresAt, now)).run();
+    // Written by a clock that has been set back since, or it would not last that long.
+    tx.update(twoFactors)
+      .set({ lockedUntil: null, failedVerificationCount: 0 })
+      .where(gt(twoFactors.lockedUntil, new Date(now.getTime() + LOCK_MS + CLOCK_SLACK_MS)))
+      .run();
   });
 };

@@ -5,7 +5,7 @@ import Sqlite from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openDatabase, type Database, type Opening } from './client.ts';
 import { MACHINE } from './process.ts';
-import { healthChecks, leases } from './schema.ts';
+import { healthChecks, leases, notifications } from './schema.ts';
 
 type Entry = { idx: number; version: string; when: number; tag: string; breakpoints: boolean };
 type Journal = { entries: Entry[] };
@@ -144,5 +144,26 @@ describe('a database whose tables were pushed and not migrated', () => {
     db.$client.exec(sql);
     closeAll();
     await expect(openWith(OURS)).rejects.toThrow(/no record of its migrations, as "npm run db:push" leaves them/);
+  });
+});
+
+describe('a database of an older version', () => {
+  it('keeps what was known of broken deliveries, as a column instead of the beginning of a sentence', async () => {
+    const before = await openWith(
+      version('old', (entries) => entries.slice(0, 1 + entries.findIndex(({ tag }) => tag === '0002_admin_actions'))),
+    );
+    before.$client.exec(`
+      INSERT INTO users (id, email) VALUES ('user-1', 'a@example.test');
+      INSERT INTO notifications (id, kind, audience, recipient_id, channel, dedupe_key, facts, next_attempt_at, created_at, last_error)
+      VALUES ('m1', 'down', 'customer', 'user-1', 'email', 'a', '{}', 1, 1, 'may have arrived: the mail server: SOCKET_TIMEOUT'),
+             ('m2', 'down', 'customer', 'user-1', 'email', 'b', '{}', 1, 1, 'the mail server said: may have arrived: no'),
+             ('m3', 'down', 'customer', 'user-1', 'email', 'c', '{}', 1, 1, NULL)`);
+    closeAll();
+    const now = await openWith(OURS);
+    expect(now.select().from(notifications).orderBy(notifications.id).all()).toMatchObject([
+      { mayHaveArrived: true, lastError: 'the mail server: SOCKET_TIMEOUT' },
+      { mayHaveArrived: false, lastError: 'the mail server said: may have arrived: no' },
+      { mayHaveArrived: false, lastError: null },
+    ]);
   });
 });

@@ -398,7 +398,10 @@ export const notifications = sqliteTable(
     /** The digest, or the later message, that tells this one too. */
     toldBy: text('told_by'),
     attempts: integer('attempts').notNull().default(0),
+    lastAttemptAt: time('last_attempt_at'),
     nextAttemptAt: time('next_attempt_at').notNull(),
+    /** An attempt broke off where the other side may have taken it: it can only be repeated, not be told otherwise. */
+    mayHaveArrived: integer('may_have_arrived', { mode: 'boolean' }).notNull().default(false),
     claimedBy: text('claimed_by'),
     sentAt: time('sent_at'),
     lastError: text('last_error'),
@@ -409,6 +412,21 @@ export const notifications = sqliteTable(
     index('notifications_incident_idx').on(table.incidentId),
   ],
 );
+
+/** What does not get through, and since when; judged by `notifications/rules/delivery-trouble.ts`. Gone when it is over. */
+export const deliveryTroubles = sqliteTable('delivery_troubles', {
+  /** The channel, and whose target it is: `email`, `webhook user-1`. */
+  lane: text('lane').primaryKey(),
+  channel: text('channel').$type<ChannelName>().notNull(),
+  /** Null: the channel as a whole. */
+  userId: text('user_id').references(() => users.id, { onDelete: 'cascade' }),
+  since: time('since').notNull(),
+  failures: integer('failures').notNull(),
+  refusals: integer('refusals').notNull(),
+  reason: text('reason').notNull(),
+  toldAt: time('told_at'),
+  switchedOffAt: time('switched_off_at'),
+});
 
 /**
  * Who may do what only one process may do at a time. `monitor`: which server sweeps on schedule;

@@ -13,7 +13,7 @@ export type HttpOrder = {
 
 export type HttpResult =
   | { readonly kind: 'answer'; readonly status: number; readonly retryAfterMs: number | null; readonly body: string }
-  /** `sure`: the request cannot have been understood, as no connection came about. */
+  /** `sure`: the request cannot have been understood, as no connection (over TLS, where that is asked for) came about. */
   | { readonly kind: 'no_answer'; readonly reason: string; readonly sure: boolean };
 
 const LONGEST_RETRY_AFTER_MS = 24 * 60 * 60_000;
@@ -29,8 +29,11 @@ export function sendHttp(
 ): Promise<HttpResult> {
   const deadline = AbortSignal.timeout(attempt.timeoutMs);
   const signal = AbortSignal.any([attempt.signal, deadline]);
+  const isSecure = url.startsWith('https:');
+  // Before that, nothing of the request has been written.
+  let isConnected = false;
   return new Promise((resolve) => {
-    const send = url.startsWith('https:') ? httpsRequest : httpRequest;
+    const send = isSecure ? httpsRequest : httpRequest;
     const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) };
     try {
       const outgoing = send(url, {
@@ -39,6 +42,11 @@ export function sendHttp(
         signal,
         headers: { 'user-agent': 'wardround', ...headers, ...length },
       });
+      outgoing.on('socket', (socket) =>
+        socket.once(isSecure ? 'secureConnect' : 'connect', () => {
+          isConnected = true;
+        }),
+      );
       outgoing.on('response', (response) => {
         void readBody(response, readBytes).then((text) => {
           resolve({
@@ -52,7 +60,10 @@ export function sendHttp(
         });
       });
       // Stays: after an answer was cut off, there is one more error to come.
-      outgoing.on('error', (error: NodeJS.ErrnoException) => resolve(noAnswer(error, deadline.aborted, attempt)));
+      outgoing.on('error', (error: NodeJS.ErrnoException) => {
+        const reason = reasonOf(error, deadline.aborted, attempt);
+        resolve({ kind: 'no_answer', reason, sure: !isConnected });
+      });
       outgoing.end(body);
     } catch {
       // Node refuses some URLs and headers at once; that is no secret, but its message may hold one.
@@ -85,15 +96,12 @@ const WORDS: Readonly<Record<string, string>> = {
   ENETUNREACH: 'network unreachable',
 };
 
-function noAnswer(error: NodeJS.ErrnoException, timedOut: boolean, { signal, timeoutMs }: Attempt): HttpResult {
-  if (signal.aborted) return { kind: 'no_answer', reason: 'given up, as the process stops', sure: false };
-  if (timedOut) return { kind: 'no_answer', reason: `no answer within ${timeoutMs / 1000} s`, sure: false };
+function reasonOf(error: NodeJS.ErrnoException, timedOut: boolean, { signal, timeoutMs }: Attempt): string {
+  if (signal.aborted) return 'given up, as the process stops';
+  if (timedOut) return `no answer within ${timeoutMs / 1000} s`;
   // With several addresses for a name, the error is one of several.
   const code = error.code ?? '';
-  const words = WORDS[code];
-  return words === undefined
-    ? { kind: 'no_answer', reason: `the connection failed (${code || 'no reason known'})`, sure: false }
-    : { kind: 'no_answer', reason: words, sure: true };
+  return WORDS[code] ?? `the connection failed (${code || 'no reason known'})`;
 }
 
 /** Seconds or a date (RFC 9110, section 10.2.3); null where there is neither. */

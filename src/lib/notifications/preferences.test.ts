@@ -11,7 +11,6 @@ import { parseMailbox } from '../facts/mail-address.ts';
 import type { ChannelName } from '../facts/message.ts';
 import {
   changePreference,
-  channelsFor,
   findUser,
   readPreferences,
   setTelegramBot,
@@ -20,6 +19,7 @@ import {
   type Problems,
 } from './preferences.ts';
 import { isPublicHost } from './public-host.ts';
+import { channelsFor } from './target-store.ts';
 
 let folder: string;
 let app: App;
@@ -87,6 +87,7 @@ describe('preferences', () => {
       kinds: null,
       address: 'https://example.com/hook',
       hasSecret: true,
+      trouble: null,
     });
     const stored = app.db.select().from(notificationTargets).get()?.secret ?? '';
     expect(decryptToken(stored, 'notification_targets.secret:ada:webhook', app.encryptionKey)).toBe(SECRET);

@@ -1,4 +1,4 @@
-import { and, eq } from 'drizzle-orm';
+import { eq } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import type { Actor } from '../auth/actor.ts';
 import { encryptToken } from '../crypto/encryption.ts';
@@ -15,9 +15,11 @@ import {
   CHANNEL_NAMES,
 } from '../facts/message.ts';
 import { isPublicHost } from './public-host.ts';
+import type { Trouble } from './rules/delivery-trouble.ts';
+import { isOn, readTarget } from './target-store.ts';
+import { forgetTrouble, readTrouble } from './trouble-store.ts';
 
 type User = typeof users.$inferSelect;
-type Target = typeof notificationTargets.$inferSelect;
 
 /** Where and of what one user is told on one channel; secrets stay where they are. */
 export type Preference = {
@@ -28,6 +30,8 @@ export type Preference = {
   /** Null: the channel's own, such as the user's e-mail address. */
   readonly address: string | null;
   readonly hasSecret: boolean;
+  /** That nothing gets through there, and since when; null: all is well, as far as is known. */
+  readonly trouble: Trouble | null;
 };
 
 /** What is to be different; what is left out stays. Values are as a person has typed them. */
@@ -53,7 +57,7 @@ const mayChange = (actor: Actor, userId: string): boolean => actor.role === 'adm
 
 /** All channels of a user, in the order of the registry; empty where the actor has no business. */
 export const readPreferences = ({ db }: Pick<App, 'db'>, actor: Actor, userId: string): Preference[] =>
-  mayChange(actor, userId) ? CHANNEL_NAMES.map((channel) => preferenceOf(channel, targetOf(db, userId, channel))) : [];
+  mayChange(actor, userId) ? CHANNEL_NAMES.map((channel) => preferenceOf(db, userId, channel)) : [];
 
 /** The chat of the user's own bot; null where there is no bot, or the actor has no business. The token stays where it is. */
 export function readTelegramChat(
@@ -66,27 +70,17 @@ export function readTelegramChat(
   return bot ? { chatId: bot.chatId } : null;
 }
 
-/** On which channels a user wants to hear of this kind. Without a choice of the user's own: by e-mail. */
-export const channelsFor = (db: Database | Transaction, userId: string, kind: NotificationKind): ChannelName[] =>
-  CHANNEL_NAMES.filter((channel) => {
-    const { enabled, kinds } = preferenceOf(channel, targetOf(db, userId, channel));
-    return enabled && (kinds === null || kinds.includes(kind));
-  });
-
-const targetOf = (db: Database | Transaction, userId: string, channel: ChannelName): Target | undefined =>
-  db
-    .select()
-    .from(notificationTargets)
-    .where(and(eq(notificationTargets.userId, userId), eq(notificationTargets.channel, channel)))
-    .get();
-
-const preferenceOf = (channel: ChannelName, target: Target | undefined): Preference => ({
-  channel,
-  enabled: target?.enabled ?? channel === 'email',
-  kinds: target?.kinds ?? null,
-  address: target?.address ?? null,
-  hasSecret: (target?.secret ?? null) !== null,
-});
+const preferenceOf = (db: Database | Transaction, userId: string, channel: ChannelName): Preference => {
+  const target = readTarget(db, userId, channel);
+  return {
+    channel,
+    enabled: isOn(channel, target),
+    kinds: target?.kinds ?? null,
+    address: target?.address ?? null,
+    hasSecret: (target?.secret ?? null) !== null,
+    trouble: readTrouble(db, { channel, userId }),
+  };
+};
 
 /** Changes one channel of one user, or gives every reason why not. */
 export const changePreference = (
@@ -97,7 +91,7 @@ export const changePreference = (
 ): Promise<Preference | Problems> =>
   write(db, (tx) => {
     if (!mayChange(actor, user.id)) return { problems: ['only an admin may change what another user is told'] };
-    const before = targetOf(tx, user.id, channel);
+    const before = readTarget(tx, user.id, channel);
     const kinds = change.kinds === undefined ? (before?.kinds ?? null) : parseKinds(change.kinds);
     const address = change.address === undefined ? (before?.address ?? null) : change.address.trim() || null;
     const secret =
@@ -117,7 +111,9 @@ export const changePreference = (
       .values({ userId: user.id, channel, ...target })
       .onConflictDoUpdate({ target: [notificationTargets.userId, notificationTargets.channel], set: target })
       .run();
-    return preferenceOf(channel, targetOf(tx, user.id, channel));
+    // Whoever turns it on, or leaves it on, means to have mended what was wrong.
+    if (enabled) forgetTrouble(tx, { channel, userId: user.id });
+    return preferenceOf(tx, user.id, channel);
   });
 
 const parseKinds = (text: string): readonly string[] | null =>
@@ -208,5 +204,6 @@ export const setTelegramBot = (
         set: { enabled: true },
       })
       .run();
-    return preferenceOf('telegram', targetOf(tx, user.id, 'telegram'));
+    forgetTrouble(tx, { channel: 'telegram', userId: user.id });
+    return preferenceOf(tx, user.id, 'telegram');
   });

@@ -4,6 +4,7 @@ import type { Channel } from '../channel.ts';
 
 /** Mail through any SMTP server: `SMTP_URL` says which one, whether over TLS from the start, and how to log in. */
 export const email: Channel = {
+  isShared: true,
   lacks: ({ notifications }) => (notifications.smtpUrl === null ? 'no SMTP_URL is set' : null),
   addressHint: 'an e-mail address',
   isAddress: isMailAddress,

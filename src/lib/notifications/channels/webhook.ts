@@ -15,6 +15,7 @@ export const signature = (secret: string, timestamp: number, body: string): stri
 
 /** Signed JSON to an address of the recipient's choice; docs/notifications.md has the format. */
 export const webhook: Channel = {
+  isShared: false,
   lacks: () => null,
   addressHint: 'an address such as https://example.com/hook, without a password in it',
   isAddress: isWebAddress,
@@ -65,6 +66,8 @@ function payload({ id, kind, audience, facts, beginning, rendered }: Delivery): 
 }
 
 const PASSING = new Set([408, 425, 429]);
+/** Gone, and said to be gone for good: RFC 9110, section 15.5.11. */
+const GONE = 410;
 
 /** 2xx is taken; 408, 425, 429, 5xx and no answer are tried again; anything else, redirects included, is a no. */
 export function httpOutcome(result: HttpResult, who: string): SendResult {
@@ -75,5 +78,5 @@ export function httpOutcome(result: HttpResult, who: string): SendResult {
   const reason = `${who} answered with status ${status}`;
   return PASSING.has(status) || status >= 500
     ? { outcome: 'retry', reason, ...(retryAfterMs === null ? {} : { retryAfterMs }) }
-    : { outcome: 'rejected', reason };
+    : { outcome: 'rejected', reason, ...(status === GONE && { isGone: true }) };
 }

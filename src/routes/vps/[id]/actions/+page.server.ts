@@ -61,7 +61,7 @@ export const actions: Actions = {
   reset: (event) => carryOut(event, 'reset', (app, actor, { id }, now) => resetCircuit(app, actor, [id], now)),
   maintenance: async (event) => {
     const { length, until, reason } = await fieldsOf(event, 'length', 'until', 'reason');
-    const chosen = Object.hasOwn(LENGTHS, length) ? LENGTHS[length] : { until: `${until}Z` };
+    const chosen = Object.hasOwn(LENGTHS, length) ? LENGTHS[length] : { until, timeZone: 'UTC' };
     const parsed = parseMaintenance({ ...chosen, ...(reason && { reason }) }, new Date());
     if ('problems' in parsed) return fail(400, { problem: 'Enter a time in the future, in UTC.' });
     const { window } = parsed;
