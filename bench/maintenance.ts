@@ -54,7 +54,7 @@ say(
 );
 
 const scratch = scratchEnvironment();
-const app = await openApp(scratch.environment, 'begin');
+const app = await openApp(scratch.environment, 'server');
 await addLargeFleet(app, VPSS, now);
 const timeViews = (): number[] =>
   Array.from({ length: VIEWS }, () => {

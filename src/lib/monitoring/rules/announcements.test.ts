@@ -154,6 +154,7 @@ describe('the customer', () => {
       'circuit_opened',
       'circuit_closed',
     ]);
+    expect(kinds(run([DOWN, { verdict: NO_SUDO }]))).toEqual(['access_rejected']);
   });
 
   it('hears of what else befalls such a host when that has been seen as often as usual', () => {
