@@ -4,6 +4,8 @@ import { defineConfig } from 'drizzle-kit';
 import { databasePath, readEnvironment } from './src/lib/config.ts';
 
 const url = databasePath(readEnvironment());
+// What "npm run db:push" makes is for this user only; what "db:generate" writes belongs to the project.
+if (process.argv.includes('push')) process.umask(0o077);
 // drizzle-kit makes the file, but not its folder.
 mkdirSync(dirname(url), { recursive: true, mode: 0o700 });
 

@@ -27,7 +27,7 @@ export default {
         ...config,
         include: [
           ...config.include,
-          ...['cli', 'demo', 'scripts', 'bench', 'tests'].map((folder) => `../${folder}/**/*.ts`),
+          ...['cli', 'demo', 'scripts', 'bench', 'tests', 'lint'].map((folder) => `../${folder}/**/*.ts`),
           ...['cli', 'scripts'].map((folder) => `../${folder}/*.js`),
           '../*.ts',
         ],

@@ -88,3 +88,13 @@ export async function confirm(question: string): Promise<boolean> {
     terminal.close();
   }
 }
+
+const BAR_WIDTH = 30;
+
+/** How far something is, on a terminal, in place of the bar before. */
+export function drawBar(done: number, total: number, unit = ''): void {
+  const filled = total === 0 ? BAR_WIDTH : Math.round((done / total) * BAR_WIDTH);
+  process.stderr.write(`\r${'█'.repeat(filled)}${'░'.repeat(BAR_WIDTH - filled)} ${done} of ${total}${unit}\u001b[K`);
+}
+
+export const clearBar = (): void => void process.stderr.write('\r\u001b[K');

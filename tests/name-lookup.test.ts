@@ -15,7 +15,7 @@ const login = newKey();
 const hostKey = newKey();
 const LOOPBACK: LookupAddress[] = [{ address: '127.0.0.1', family: 4 }];
 
-type Answer = readonly LookupAddress[] | string | 'never';
+type Answer = readonly LookupAddress[] | string;
 /** What the resolver of the system says from now on: addresses, an error, or nothing at all. */
 function resolver(answer: Answer) {
   type Done = (error: Error | null, addresses?: readonly LookupAddress[]) => void;

@@ -335,8 +335,8 @@ describe('a fault of our own', () => {
     const before = [userId, second.userId].map((user) => stateOf(app, user));
 
     const [one, two] = [id, second.id].map((vps) => subscriptionOf(app, vps)?.sshPrivateKey);
-    change(app, id, { sshPrivateKey: two });
-    change(app, second.id, { sshPrivateKey: one });
+    change(app, id, { sshPrivateKey: two ?? null });
+    change(app, second.id, { sshPrivateKey: one ?? null });
     host.set({ state: 'inactive' });
     expect(await sweep()).toMatchObject({ checked: 0, unchecked: 2 });
     for (const [index, user] of [userId, second.userId].entries())

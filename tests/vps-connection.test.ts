@@ -18,7 +18,10 @@ async function startHost(manners: Partial<SSHManners> = {}) {
     hostKeys: [hostKey.privateKey],
     ...manners,
     onLogin: (context) => {
-      if (context.method !== 'publickey') return context.reject(['publickey']);
+      if (context.method !== 'publickey') {
+        context.reject(['publickey']);
+        return;
+      }
       if (context.signature === undefined) seen.connections += 1;
       context.accept();
     },
@@ -36,7 +39,7 @@ describe('a session', () => {
   const open = async (manners: Partial<SSHManners> = {}) => {
     const { seen, target } = await startHost(manners);
     const session = await SSHSession.open(target, { timeoutMs: 5_000 });
-    onTestFinished(async () => void (await session.close()));
+    onTestFinished(() => session.close());
     return { seen, session };
   };
 
@@ -105,9 +108,12 @@ describe('the connection for a look', () => {
     const served = new WeakSet();
     const { seen, vps } = await startHost({
       onExec: (exec) => {
-        if (served.has(exec.connection)) return exec.reject();
+        if (served.has(exec.connection)) {
+          exec.reject();
+          return;
+        }
         served.add(exec.connection);
-        return answer(exec, { stdout: exec.command });
+        answer(exec, { stdout: exec.command });
       },
     });
     expect(await vps.run(read('one'))).toMatchObject({ ok: true });
@@ -120,7 +126,10 @@ describe('the connection for a look', () => {
   /** Answers `one`; breaks the connection at the next command, each time. */
   const breaksAtSecond: Partial<SSHManners> = {
     onExec: (exec) => {
-      if (exec.command === 'one') return answer(exec, { stdout: 'one' });
+      if (exec.command === 'one') {
+        answer(exec, { stdout: 'one' });
+        return;
+      }
       exec.accept();
       return exec.socket.end();
     },

@@ -182,7 +182,9 @@ export const hostile = {
   'exchanges keys without end': {
     onExec: ({ accept, connection }) => {
       accept();
-      const again = (): void => void connection.rekey(again);
+      const again = (): void => {
+        connection.rekey(again);
+      };
       again();
     },
   },

@@ -16,7 +16,11 @@ export type EditFields = Readonly<Record<'name' | 'host' | 'port' | 'user' | 'se
  * What a form asks for: a field that still says what the form was made from (`was`) stays as it is `now`, whatever has
  * happened to it since. An empty `was` is of a form that does not say.
  */
-export function mergeEdit<Given extends Partial<EditFields>>(now: EditFields, was: EditFields, given: Given): Given {
+export function mergeEdit<Given extends { readonly [field in keyof EditFields]?: string | undefined }>(
+  now: EditFields,
+  was: EditFields,
+  given: Given,
+): Given {
   const merged: Given = { ...given };
   for (const field of Object.keys(now) as (keyof EditFields)[])
     if (was.host !== '' && (given[field] ?? '') === was[field])

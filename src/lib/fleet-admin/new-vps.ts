@@ -8,7 +8,7 @@ import { SSHCommandError } from '../provisioning/ssh-failure.ts';
 /** A VPS as a person describes it: everything as typed. */
 export type VpsDescription = {
   readonly customer: string;
-  readonly name?: string | undefined;
+  readonly name?: string;
   readonly host: string;
   readonly port?: string | undefined;
   readonly user?: string | undefined;

@@ -251,7 +251,7 @@ const isRestart = (step: Step<Look>): step is RestartStep => step.do === 'heal' 
 /** A restart closes its connection itself; what waits for the end of the round makes another then. */
 async function closeUnused(looks: readonly Look[], steps: readonly Step<Look>[]): Promise<void> {
   const used = new Set(steps.filter(isRestart).map(({ look }) => look));
-  await Promise.all(looks.map((look) => (used.has(look) ? undefined : look.connection?.close())));
+  await Promise.all(looks.filter((look) => !used.has(look)).map(async (look) => look.connection?.close()));
 }
 
 const idOf = ({ subscription }: DueVps): string => subscription.id;

@@ -1,9 +1,10 @@
-import { and, eq } from 'drizzle-orm';
+import { eq } from 'drizzle-orm';
 import type { App } from '../app.ts';
-import type { Actor } from '../auth/actor.ts';
+import { journalName, type Actor } from '../auth/actor.ts';
 import { encryptToken } from '../crypto/encryption.ts';
 import { write, type Database, type Transaction } from '../db/client.ts';
 import { newId, notificationTargets, telegramBots, users } from '../db/schema.ts';
+import { forgetConfirmation } from './address-confirmation.ts';
 import { CHANNELS } from './channels/registry.ts';
 import { BOT_TOKEN, botTokenPlace } from './channels/telegram.ts';
 import { targetSecretPlace } from './channels/webhook.ts';
@@ -14,10 +15,13 @@ import {
   type NotificationKind,
   CHANNEL_NAMES,
 } from '../facts/message.ts';
-import { isPublicHost } from './public-host.ts';
+import { isPublicWebAddress } from './http-request.ts';
+import { isAdminNow } from './recipient.ts';
+import type { Trouble } from './rules/delivery-trouble.ts';
+import { isOn, readTarget } from './target-store.ts';
+import { forgetTrouble, readTrouble } from './trouble-store.ts';
 
 type User = typeof users.$inferSelect;
-type Target = typeof notificationTargets.$inferSelect;
 
 /** Where and of what one user is told on one channel; secrets stay where they are. */
 export type Preference = {
@@ -27,7 +31,11 @@ export type Preference = {
   readonly kinds: readonly NotificationKind[] | null;
   /** Null: the channel's own, such as the user's e-mail address. */
   readonly address: string | null;
+  /** A mail address that is not used before whoever reads it has agreed: see `address-confirmation.ts`. */
+  readonly pendingAddress: string | null;
   readonly hasSecret: boolean;
+  /** That nothing gets through there, and since when; null: all is well, as far as is known. */
+  readonly trouble: Trouble | null;
 };
 
 /** What is to be different; what is left out stays. Values are as a person has typed them. */
@@ -36,7 +44,7 @@ export type PreferenceChange = {
   /** `all`, or kinds with commas between them. */
   readonly kinds?: string | undefined;
   /** Empty: the channel's own. */
-  readonly address?: string | undefined;
+  readonly address?: string;
   readonly secret?: string | undefined;
 };
 
@@ -53,7 +61,7 @@ const mayChange = (actor: Actor, userId: string): boolean => actor.role === 'adm
 
 /** All channels of a user, in the order of the registry; empty where the actor has no business. */
 export const readPreferences = ({ db }: Pick<App, 'db'>, actor: Actor, userId: string): Preference[] =>
-  mayChange(actor, userId) ? CHANNEL_NAMES.map((channel) => preferenceOf(channel, targetOf(db, userId, channel))) : [];
+  mayChange(actor, userId) ? CHANNEL_NAMES.map((channel) => preferenceOf(db, userId, channel)) : [];
 
 /** The chat of the user's own bot; null where there is no bot, or the actor has no business. The token stays where it is. */
 export function readTelegramChat(
@@ -66,27 +74,20 @@ export function readTelegramChat(
   return bot ? { chatId: bot.chatId } : null;
 }
 
-/** On which channels a user wants to hear of this kind. Without a choice of the user's own: by e-mail. */
-export const channelsFor = (db: Database | Transaction, userId: string, kind: NotificationKind): ChannelName[] =>
-  CHANNEL_NAMES.filter((channel) => {
-    const { enabled, kinds } = preferenceOf(channel, targetOf(db, userId, channel));
-    return enabled && (kinds === null || kinds.includes(kind));
-  });
+type Target = typeof notificationTargets.$inferSelect;
 
-const targetOf = (db: Database | Transaction, userId: string, channel: ChannelName): Target | undefined =>
-  db
-    .select()
-    .from(notificationTargets)
-    .where(and(eq(notificationTargets.userId, userId), eq(notificationTargets.channel, channel)))
-    .get();
-
-const preferenceOf = (channel: ChannelName, target: Target | undefined): Preference => ({
-  channel,
-  enabled: target?.enabled ?? channel === 'email',
-  kinds: target?.kinds ?? null,
-  address: target?.address ?? null,
-  hasSecret: (target?.secret ?? null) !== null,
-});
+const preferenceOf = (db: Database | Transaction, userId: string, channel: ChannelName): Preference => {
+  const target = readTarget(db, userId, channel);
+  return {
+    channel,
+    enabled: isOn(channel, target),
+    kinds: target?.kinds ?? null,
+    address: target?.address ?? null,
+    pendingAddress: target?.pendingAddress ?? null,
+    hasSecret: (target?.secret ?? null) !== null,
+    trouble: readTrouble(db, { channel, userId }),
+  };
+};
 
 /** Changes one channel of one user, or gives every reason why not. */
 export const changePreference = (
@@ -97,9 +98,13 @@ export const changePreference = (
 ): Promise<Preference | Problems> =>
   write(db, (tx) => {
     if (!mayChange(actor, user.id)) return { problems: ['only an admin may change what another user is told'] };
-    const before = targetOf(tx, user.id, channel);
+    const before = readTarget(tx, user.id, channel);
     const kinds = change.kinds === undefined ? (before?.kinds ?? null) : parseKinds(change.kinds);
-    const address = change.address === undefined ? (before?.address ?? null) : change.address.trim() || null;
+    const where =
+      change.address === undefined
+        ? addressesOf(before)
+        : whereTo(tx, { user, channel, actor }, before, change.address);
+    const address = where.pendingAddress ?? where.address;
     const secret =
       change.secret === undefined
         ? (before?.secret ?? null)
@@ -107,18 +112,48 @@ export const changePreference = (
     const enabled = change.enabled ?? before?.enabled ?? true;
     const problems = [
       ...kindProblems(kinds, user),
-      ...addressProblems(channel, change.address === undefined ? null : address, actor),
+      ...addressProblems(channel, address === before?.address ? null : address, actor),
       ...secretProblems(channel, change.secret),
       ...(enabled ? missing(tx, { channel, address, secret, userId: user.id }) : []),
     ];
     if (problems.length > 0) return { problems };
-    const target = { enabled, kinds: kinds as readonly NotificationKind[] | null, address, secret };
+    if (before && before.pendingAddress !== where.pendingAddress) forgetConfirmation(tx, user.id);
+    const target = { enabled, kinds: kinds as readonly NotificationKind[] | null, secret, ...where };
     tx.insert(notificationTargets)
       .values({ userId: user.id, channel, ...target })
       .onConflictDoUpdate({ target: [notificationTargets.userId, notificationTargets.channel], set: target })
       .run();
-    return preferenceOf(channel, targetOf(tx, user.id, channel));
+    // Whoever turns it on, or leaves it on, means to have mended what was wrong.
+    if (enabled) forgetTrouble(tx, { channel, userId: user.id });
+    return preferenceOf(tx, user.id, channel);
   });
+
+type Addresses = Pick<Target, 'address' | 'addressNamedBy' | 'addressConfirmedAt' | 'pendingAddress'>;
+
+const addressesOf = (target: Target | undefined): Addresses => ({
+  address: target?.address ?? null,
+  addressNamedBy: target?.addressNamedBy ?? null,
+  addressConfirmedAt: target?.addressConfirmedAt ?? null,
+  pendingAddress: target?.pendingAddress ?? null,
+});
+
+/** What becomes of an address as typed: a customer's other mail address waits until whoever reads it has agreed. */
+function whereTo(
+  tx: Transaction,
+  { user, channel, actor }: { readonly user: User; readonly channel: ChannelName; readonly actor: Actor },
+  before: Target | undefined,
+  typed: string,
+): Addresses {
+  const given = typed.trim() || null;
+  const address = channel === 'email' && given === user.email ? null : given;
+  const named = { address, addressNamedBy: journalName(actor), addressConfirmedAt: null, pendingAddress: null };
+  if (address === null || actor.role === 'admin') return named;
+  const isKept = before?.address === address;
+  const isAgreed =
+    before !== undefined && (before.addressConfirmedAt !== null || isAdminNow(tx, before.addressNamedBy));
+  if (isKept && (channel !== 'email' || isAgreed)) return { ...addressesOf(before), pendingAddress: null };
+  return channel === 'email' ? { ...addressesOf(before), pendingAddress: address } : named;
+}
 
 const parseKinds = (text: string): readonly string[] | null =>
   text.trim() === 'all' ? null : text.split(',').map((kind) => kind.trim());
@@ -131,13 +166,12 @@ function kindProblems(kinds: readonly string[] | null, user: User): string[] {
   );
 }
 
-/** An admin may name any host; a customer must not make this server call its own network. */
+/** An admin may name any host; a customer must not make this server call its own network. What is there already, stays. */
 function addressProblems(channel: ChannelName, address: string | null, actor: Actor): string[] {
   if (address === null) return [];
   const { isAddress, addressHint } = CHANNELS[channel];
   if (!isAddress(address)) return [`address is ${JSON.stringify(address)}; allowed: ${addressHint}`];
-  const url = channel === 'webhook' ? URL.parse(address) : null;
-  return url && actor.role !== 'admin' && !(url.protocol === 'https:' && isPublicHost(url.hostname))
+  return channel === 'webhook' && actor.role !== 'admin' && !isPublicWebAddress(address)
     ? [`address is ${JSON.stringify(address)}; allowed: https and the name of a host on the internet`]
     : [];
 }
@@ -174,7 +208,7 @@ function missing(
         ? []
         : ['telegram has no bot; set one first: wardround notify telegram EMAIL --bot-token-file F --chat-id ID'];
     }
-    default:
+    case 'email':
       return [];
   }
 }
@@ -208,5 +242,6 @@ export const setTelegramBot = (
         set: { enabled: true },
       })
       .run();
-    return preferenceOf('telegram', targetOf(tx, user.id, 'telegram'));
+    forgetTrouble(tx, { channel: 'telegram', userId: user.id });
+    return preferenceOf(tx, user.id, 'telegram');
   });

@@ -73,8 +73,8 @@ export async function findAddresses(
   const old = mayBeOld ? (lastKnown.get(host) ?? null) : null;
   const asked = lookUp(host).then(
     (addresses): Found => ({ addresses, doubt: null }),
-    (error: NodeJS.ErrnoException): Found => {
-      const [code, message] = describeLookupError(error);
+    (error: unknown): Found => {
+      const [code, message] = describeLookupError(error as NodeJS.ErrnoException);
       return old === null || code !== 'resolver' ? { failure: [code, message] } : { addresses: old, doubt: message };
     },
   );

@@ -7,8 +7,8 @@ import { SSHCommandError } from './ssh-failure.ts';
  * `SSHCommandError` `key_invalid`.
  */
 export function parsePrivateKey(text: string): ParsedKey {
-  const parsed = ssh2.utils.parseKey(tidyPrivateKey(text));
-  const key = Array.isArray(parsed) ? parsed[0] : parsed;
+  // A file with several keys gives a list, of which the types do not speak.
+  const [key] = [ssh2.utils.parseKey(tidyPrivateKey(text))].flat();
   if (key instanceof Error || key === undefined)
     throw unusable(key && /passphrase|encrypted/i.test(key.message) ? BEHIND_PASSPHRASE : 'it is malformed');
   if (!key.isPrivateKey()) throw unusable('it is a public key');
@@ -53,16 +53,11 @@ export function tidyPrivateKey(text: string): string {
 
 function fromPkcs8(pem: string): string {
   const key = readPem(pem);
-  switch (key.asymmetricKeyType) {
-    case 'rsa':
-      return key.export({ type: 'pkcs1', format: 'pem' }).toString();
-    case 'ec':
-      return key.export({ type: 'sec1', format: 'pem' }).toString();
-    case 'ed25519':
-      return openSSHText(key);
-    default:
-      throw unusable(`SSH knows no keys of the kind ${key.asymmetricKeyType}; make an ed25519, ECDSA or RSA key`);
-  }
+  const kind = key.asymmetricKeyType;
+  if (kind === 'rsa') return key.export({ type: 'pkcs1', format: 'pem' }).toString();
+  if (kind === 'ec') return key.export({ type: 'sec1', format: 'pem' }).toString();
+  if (kind === 'ed25519') return openSSHText(key);
+  throw unusable(`SSH knows no keys of the kind ${kind ?? 'unknown'}; make an ed25519, ECDSA or RSA key`);
 }
 
 function readPem(pem: string): KeyObject {

@@ -21,13 +21,16 @@ export function guardClient(client: Client, onSecondPkOk: () => void): void {
   const passOn = protocol._onPayload;
   let hasSigned = false;
   protocol._onPayload = (payload) => {
-    switch (payload[0]) {
-      case GLOBAL_REQUEST:
-        if (wantsReply(payload)) protocol.requestFailure();
+    if (payload[0] === GLOBAL_REQUEST) {
+      if (wantsReply(payload)) protocol.requestFailure();
+      return undefined;
+    }
+    if (payload[0] === USERAUTH_PK_OK) {
+      if (hasSigned) {
+        onSecondPkOk();
         return undefined;
-      case USERAUTH_PK_OK:
-        if (hasSigned) return void onSecondPkOk();
-        hasSigned = true;
+      }
+      hasSigned = true;
     }
     return passOn(payload);
   };

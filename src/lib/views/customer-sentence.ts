@@ -5,7 +5,7 @@ import { TROUBLE_WORDS, type Trouble } from '../facts/trouble-words.ts';
 import { timeInWords, shortDuration } from '../facts/time-words.ts';
 import type { FleetRow } from './fleet-read.ts';
 import type { IncidentRow } from './incident-read.ts';
-import { type Condition } from './fleet-words.ts';
+import type { Condition } from './fleet-words.ts';
 
 /** What a customer's page knows of the own VPS; nothing that a machine said. */
 export type CustomerFacts = {

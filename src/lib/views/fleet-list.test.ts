@@ -89,7 +89,7 @@ const list = (search = '') =>
   readFleetList(scratch.app, LOCAL_OPERATOR, parseFleetQuery(new URLSearchParams(search)), NOW);
 const idsOf = (search = ''): string[] => list(search).rows.map(({ id }) => id);
 
-const anyVps: fc.Arbitrary<Vps> = fc.record({
+const anyVps = fc.record({
   subscription: fc.constantFrom('active', 'active', 'active', 'past_due', 'canceled'),
   provisioned: fc.constantFrom(true, true, true, false),
   provisioning: fc.constantFrom('ready', 'ready', 'ready', 'pending', 'provisioning', 'failed'),
@@ -114,22 +114,30 @@ const anyVps: fc.Arbitrary<Vps> = fc.record({
 describe('the list of the fleet', () => {
   it('calls every VPS what words.ts calls it, sorts and counts as words.ts does', () => {
     fc.assert(
-      fc
-        .property(fc.array(anyVps, { maxLength: 12 }), (vpss) => {
-          add(vpss);
-          const all = listVps(scratch.app, LOCAL_OPERATOR, NOW);
-          const found = list();
-          expect(found.rows.map(({ id }) => id)).toEqual(byTrouble(all).map(({ id }) => id));
-          expect(found.counts).toEqual(countFilters(all));
-          expect(found.total).toBe(vpss.length);
-          for (const filter of FILTERS.filter((one) => all.some((row) => isFoundBy(one, row))))
-            expect(idsOf(`?status=${filter}`)).toEqual(
-              byTrouble(all.filter((row) => isFoundBy(filter, row))).map(({ id }) => id),
-            );
-        })
-        .afterEach(() => scratch.app.db.delete(users).run()),
-      { numRuns: 100 },
+      fc.property(fc.array(anyVps, { maxLength: 12 }), (vpss) => {
+        add(vpss);
+        const all = listVps(scratch.app, LOCAL_OPERATOR, NOW);
+        const found = list();
+        expect(found.rows.map(({ id }) => id)).toEqual(byTrouble(all).map(({ id }) => id));
+        expect(found.counts).toEqual(countFilters(all));
+        expect(found.total).toBe(vpss.length);
+        for (const filter of FILTERS.filter((one) => all.some((row) => isFoundBy(one, row))))
+          expect(idsOf(`?status=${filter}`)).toEqual(
+            byTrouble(all.filter((row) => isFoundBy(filter, row))).map(({ id }) => id),
+          );
+      }),
+      { numRuns: 100, plugins: [fc.afterEach(() => void scratch.app.db.delete(users).run())] },
     );
+  });
+
+  it('tells what is unreachable from what is not running behind open circuits, and finds those by themselves', () => {
+    const open = (reachable: boolean): Vps => ({ health: { status: 'circuit_open', checkedMinutesAgo: 1, reachable } });
+    add([{}, open(true), open(false), { health: { status: 'down', checkedMinutesAgo: 1 } }, open(false)]);
+    expect(list().counts).toMatchObject({ healthy: 1, unhealthy: 1, down: 3, circuit_open: 3 });
+    expect(idsOf()).toEqual(['vps-2', 'vps-4', 'vps-1', 'vps-3', 'vps-0']);
+    expect(idsOf('?status=down')).toEqual(['vps-2', 'vps-4', 'vps-3']);
+    expect(idsOf('?status=circuit_open')).toEqual(['vps-2', 'vps-4', 'vps-1']);
+    expect(list('?status=circuit_open')).toMatchObject({ matching: 3, total: 5 });
   });
 
   it('finds a piece of customer, address, host with port or id, whatever its case, and nothing else', () => {
@@ -146,7 +154,7 @@ describe('the list of the fleet', () => {
 
   it('sorts by what is asked, either way, and puts what has no value last', () => {
     const health = (checkedMinutesAgo: number | null, probeMs: number | null, status = 'healthy') =>
-      ({ status, checkedMinutesAgo, probeMs }) as Vps['health'];
+      ({ status, checkedMinutesAgo, probeMs }) as NonNullable<Vps['health']>;
     add([
       { name: 'beta', health: health(3, 50) },
       { name: 'Alpha', health: health(null, null) },

@@ -69,10 +69,9 @@ export function describeEvent(kind: JournalKind, detail: JournalDetail): string 
     case 'maintenance_ended':
       return 'maintenance ended';
     case 'monitor_fault_began':
-      return detail.fault === 'healing_paused'
-        ? `healing pauses: ${detail.stopped} of ${detail.fleet} services stopped at once`
-        : `sweeps are inconclusive: ${detail.unreachable} of ${detail.reachableBefore} VPSs became unreachable at once`;
+      return faultInWords(detail);
     case 'monitor_fault_ended':
+      if (detail.fault === 'delivery') return `${wayInWords(detail)} works again`;
       return detail.fault === 'healing_paused' ? 'healing goes on' : 'sweeps count again';
     case 'admin_action':
       return (
@@ -81,3 +80,15 @@ export function describeEvent(kind: JournalKind, detail: JournalDetail): string 
       );
   }
 }
+
+function faultInWords(detail: JournalDetail): string {
+  if (detail.fault === 'healing_paused')
+    return `healing pauses: ${detail.stopped} of ${detail.fleet} services stopped at once`;
+  if (detail.fault === 'delivery')
+    return `${wayInWords(detail)} ${detail.switchedOff === true ? 'is switched off, as it refuses what is sent' : 'takes nothing'}: ${detail.reason}`;
+  return `sweeps are inconclusive: ${detail.unreachable} of ${detail.reachableBefore} VPSs became unreachable at once`;
+}
+
+/** `email`, or `webhook of root@example.com`. */
+const wayInWords = ({ channel, target }: JournalDetail): string =>
+  typeof target === 'string' ? `${channel} of ${target}` : String(channel);

@@ -1,6 +1,7 @@
 import type { IncidentState } from './incident.ts';
 import { isUpAfter, type HealthEvent, type HealthState } from './transition.ts';
 import { traitsOf, type Cause } from '../../facts/cause.ts';
+import { isAhead } from '../../facts/clock-jump.ts';
 import type { Announcement, NotificationKind } from '../../facts/message.ts';
 
 /** What the customer has been told, and when. */
@@ -70,7 +71,7 @@ function tellCustomer(
   if (maintenance || restartFollows) return null;
   if (events.some(({ kind }) => kind === 'restarted')) {
     const last = told.lastNotifiedRecoveredAt;
-    if (last !== null && Math.abs(at.getTime() - last.getTime()) < HOUR_MS) return null;
+    if (last !== null && !isAhead(last, at) && at.getTime() - last.getTime() < HOUR_MS) return null;
     return say('recovered', { lastNotifiedRecoveredAt: at }, `${at.getTime()}`);
   }
   if (isUp || incident === null || incident.failedChecks < downAfter || isDownTold(told)) return null;
@@ -114,6 +115,18 @@ function tellAdmins(outcome: CheckOutcome): Announcement[] {
         if (kind && isNewError(outcome)) told.push(say(kind, incident ? '' : `${at.getTime()}`));
         break;
       }
+      // The journal has these; no admin is told.
+      case 'healthy':
+      case 'recovered':
+      case 'restarted':
+      case 'restarted_on_request':
+      case 'restart_withheld':
+      case 'trial_failed':
+      case 'grace_given':
+      case 'maintenance_noted':
+      case 'maintenance_began':
+      case 'maintenance_ended':
+        break;
     }
   if (next.circuitState !== 'closed' && incident?.circuitOpenedAt && incident.acknowledgedAt === null) {
     const days = Math.floor((at.getTime() - incident.circuitOpenedAt.getTime()) / DAY_MS);

@@ -33,7 +33,13 @@ export function render({ kind, facts, beginning = null }: Message, publicUrl: st
     case 'recovered':
       if (facts.about !== 'vps') break;
       return layOut({ ...customerWords(kind, facts, beginning), ...frame(facts, publicUrl) });
-    default:
+    case 'circuit_opened':
+    case 'circuit_closed':
+    case 'circuit_reminder':
+    case 'crash_loop':
+    case 'host_key_changed':
+    case 'access_rejected':
+    case 'configuration_fault':
       if (facts.about !== 'vps') break;
       return layOut({ ...adminWords(kind, facts, beginning), ...frame(facts, publicUrl) });
   }
