@@ -48,6 +48,11 @@ export class PacedSocket extends Duplex {
     return { writes: this.#writes, busyMs: this.#busyMs };
   }
 
+  /** Ends the socket once all that was written has gone out. */
+  destroySoon(): void {
+    this.#socket.destroySoon();
+  }
+
   #handOn(): void {
     if (this.#hasAskedForTurn || this.#unread === null) return;
     this.#hasAskedForTurn = true;

@@ -84,7 +84,9 @@ function openSSHText(key: KeyObject): string {
     string(Buffer.concat([type, string(point)])),
     string(Buffer.concat([secret, padding])),
   ]);
-  const body = blob.toString('base64').replaceAll(/.{70}/g, '$&\n');
+  const text = blob.toString('base64');
+  const lines = Array.from({ length: Math.ceil(text.length / 70) }, (_, line) => text.slice(line * 70, line * 70 + 70));
+  const body = lines.join('\n');
   return `${BEGIN}OPENSSH PRIVATE KEY${DASHES}\n${body}\n${END}OPENSSH PRIVATE KEY${DASHES}\n`;
 }
 

@@ -1,4 +1,4 @@
-import net from 'node:net';
+import type net from 'node:net';
 import ssh2, { type ClientChannel, type ParsedKey, type PublicKeyAuthMethod } from 'ssh2';
 import { isOurFault } from '../facts/cause.ts';
 import { cleanRemoteText } from '../facts/remote-text.ts';
@@ -11,8 +11,9 @@ import {
   parseHostKey,
   PREFERRED_ALGORITHMS,
 } from './host-key.ts';
-import { findAddresses } from './name-lookup.ts';
+import { dial } from './dial.ts';
 import { PacedSocket } from './paced-socket.ts';
+import { PeerLimits } from './peer-limits.ts';
 import { parsePrivateKey } from './private-key.ts';
 import { ALGORITHMS } from './ssh-algorithms.ts';
 import { describeSocketError, SSHCommandError, type SSHFailureCode, type SSHPhase } from './ssh-failure.ts';
@@ -38,25 +39,14 @@ export type SSHCommandResult = {
 
 type Patience = { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined };
 
-/** A greeting, key exchange and login need about 8 KiB; an endless greeting would need a whole core. */
-const PREAMBLE_LIMIT_BYTES = 256 * 1024;
-/** Both streams of a command up to their limit, even if each byte comes in a packet of its own. */
-const COMMAND_LIMIT_BYTES = 16 * 1024 * 1024;
-/** A login takes some forty pieces, a command ten; a host may ask for an answer to each packet it sends. */
-const MOST_WRITES = 2_000;
-/** A look costs some five milliseconds; 16 MiB in the smallest of packets would cost four seconds. */
-const MOST_BUSY_MS = 1_000;
-/** Unasked, while one command runs: hosts exchange keys anew after a gigabyte or an hour. */
-const MOST_KEY_EXCHANGES = 1;
 /** A timer this late means that this process slept or was blocked: the silence may have been ours. */
 const STALL_TOLERANCE_MS = 2_000;
 /** How long a polite goodbye may take before the socket is torn down. */
 const GOODBYE_MS = 250;
-/** After so much of the time for connecting, the last known address stands in for a look-up that has not come back. */
-const LOOKUP_SHARE = 0.3;
-
 /** Disconnect reasons of a server that has seen enough of our logins. Source: RFC 4253, 11.1; OpenSSH sends the first. */
 const LOGIN_ENDED_REASONS = [2, 14];
+
+const GIVEN_UP = 'the check was given up because the monitor is stopping';
 
 /** Somebody who waits for the login (`null`) or for the end of a command. */
 type Waiter = {
@@ -74,11 +64,13 @@ type Waiter = {
 export class SSHSession {
   readonly #target: SSHTarget;
   readonly #client = new ssh2.Client();
+  readonly #limits = new PeerLimits();
+  /** Ends the dialling. */
   readonly #over = new AbortController();
   readonly #closed = Promise.withResolvers<undefined>();
   // Our own socket: `client.destroy()` can leave that of a half-open peer open.
-  #socket: net.Socket | null = null;
   #stream: PacedSocket | null = null;
+  #isLookingUp = true;
   #phase: SSHPhase = 'connect';
   #waiter: Waiter | null = null;
   #failure: SSHCommandError | null = null;
@@ -92,7 +84,6 @@ export class SSHSession {
   #record = new CommandRecord();
   #isSent = false;
   #hasEnded = false;
-  #received = { bytes: 0, keyExchanges: 0, before: { writes: 0, busyMs: 0 } };
 
   private constructor(target: SSHTarget) {
     this.#target = target;
@@ -107,6 +98,7 @@ export class SSHSession {
       throw refuse('the host name is empty or malformed');
     if (hostKey !== null && parseHostKey(hostKey) !== hostKey) throw refuse('the pinned host key is malformed');
     const key = typeof privateKey === 'string' ? parsePrivateKey(privateKey) : privateKey;
+    if (patience.signal?.aborted) throw new SSHCommandError('aborted', 'connect', GIVEN_UP);
     const session = new SSHSession(target);
     await session.#wait(patience, () => void session.#dial(key, { host, port, timeoutMs: patience.timeoutMs }));
     return session;
@@ -129,7 +121,7 @@ export class SSHSession {
   async run(command: string, patience: Patience): Promise<SSHCommandResult> {
     if (this.#failure !== null) throw new SSHCommandError(this.#failure.code, 'channel', this.#failure.message);
     this.#phase = 'channel';
-    this.#received = { bytes: 0, keyExchanges: 0, before: this.#stream?.cost ?? { writes: 0, busyMs: 0 } };
+    if (this.#stream !== null) this.#limits.begin(this.#stream.cost);
     const result = await this.#wait(patience, () => this.#exec(command));
     if (result === null) throw new Error('a command ended as a login does');
     return result;
@@ -140,7 +132,7 @@ export class SSHSession {
     if (this.#failure === null) {
       this.#failure = new SSHCommandError('aborted', this.#phase, 'the connection has been closed here');
       this.#client.end();
-      this.#socket?.destroySoon();
+      this.#stream?.destroySoon();
       this.#goodbye = setTimeout(() => this.#stream?.destroy(), GOODBYE_MS);
     }
     return this.#closed.promise;
@@ -172,9 +164,7 @@ export class SSHSession {
         : new SSHCommandError('resolver', this.#phase, `${this.#doubt}; at its last known address: ${message}`);
     clearTimeout(this.#deadline);
     this.#over.abort();
-    if (this.#stream !== null) this.#stream.destroy();
-    else if (this.#socket !== null) this.#socket.destroy();
-    else this.#onClosed();
+    this.#stream?.destroy();
   }
 
   /** The last word: what was settled on, once nothing of it is left. */
@@ -189,7 +179,7 @@ export class SSHSession {
     });
   };
 
-  readonly #onAbort = (): void => this.#fail('aborted', 'the check was given up because the monitor is stopping');
+  readonly #onAbort = (): void => this.#fail('aborted', GIVEN_UP);
 
   #armDeadline(timeoutMs: number): void {
     const dueAt = performance.now() + timeoutMs;
@@ -200,7 +190,7 @@ export class SSHSession {
           'stalled',
           `the monitor itself stood still for ${Math.round(lateMs / 1000)} s, so the silence says nothing`,
         );
-      else if (this.#phase === 'connect' && this.#socket === null)
+      else if (this.#isLookingUp)
         this.#fail('resolver', `the look-up of the host name has not come back within ${timeoutMs / 1000} s`);
       else this.#fail('timeout', `no answer within ${timeoutMs / 1000} s (${this.#phase})`);
     }, timeoutMs);
@@ -210,37 +200,23 @@ export class SSHSession {
     key: ParsedKey,
     { host, port, timeoutMs }: { readonly host: string; readonly port: number; readonly timeoutMs: number },
   ): Promise<void> {
-    const found = await findAddresses(host, {
-      // Only of a pinned host can be told whether it is still the one that has this address.
-      mayBeOld: Boolean(this.#target.hostKey),
-      patienceMs: timeoutMs * LOOKUP_SHARE,
-      signal: this.#over.signal,
-    });
-    if (this.#failure !== null) return;
-    if ('failure' in found) {
-      this.#fail(...found.failure);
-      return;
-    }
-    this.#doubt = found.doubt;
-    const socket = net.connect({
+    const dialled = await dial({
       host,
       port,
-      // ssh2 writes a packet in pieces, and Nagle holds the last one back for 40 ms and more.
-      noDelay: true,
-      // A name may have several addresses. Node gives each but the last 250 ms and does not come back to it: one lost
-      // packet, and a host would be down whose second address leads nowhere from here.
-      autoSelectFamilyAttemptTimeout: Math.ceil(timeoutMs / 2),
-      lookup: (_name, _options, done) => done(null, [...found.addresses]),
+      isPinned: Boolean(this.#target.hostKey),
+      timeoutMs,
+      signal: this.#over.signal,
+      onFound: () => {
+        this.#isLookingUp = false;
+      },
     });
-    this.#socket = socket;
-    socket.on('error', (error) => {
-      if (this.#stream === null) this.#fail(...describeSocketError(error, this.#phase));
-    });
-    socket.once('connect', () => this.#logIn(socket, key));
-    // Later the stream tells, when all that came before has been worked off.
-    socket.once('close', () => {
-      if (this.#stream === null) this.#onClosed();
-    });
+    this.#doubt = dialled.doubt;
+    if ('failure' in dialled) {
+      this.#fail(...dialled.failure);
+      this.#onClosed();
+    } else if (this.#failure === null) this.#logIn(dialled.socket, key);
+    // Given up at the very moment at which it came about.
+    else dialled.socket.once('close', this.#onClosed).destroy();
   }
 
   #logIn(socket: net.Socket, key: ParsedKey): void {
@@ -271,7 +247,10 @@ export class SSHSession {
       });
       guardClient(this.#client, () => this.#fail('protocol', 'the host asks for one signature after the other'));
     });
-    stream.on('data', (slice: Buffer) => this.#onReceived(slice.length, stream.cost));
+    stream.on('data', (slice: Buffer) => {
+      const why = this.#limits.onReceived(slice.length, stream.cost, this.#phase);
+      if (why !== null) this.#fail('protocol', why);
+    });
   }
 
   #accepts(blob: Buffer, pinned: string | null): boolean {
@@ -292,18 +271,6 @@ export class SSHSession {
       { offeredHostKey: shown },
     );
     return false;
-  }
-
-  #onReceived(bytes: number, { writes, busyMs }: PacedSocket['cost']): void {
-    const { before } = this.#received;
-    this.#received.bytes += bytes;
-    const limit = this.#phase === 'command' ? COMMAND_LIMIT_BYTES : PREAMBLE_LIMIT_BYTES;
-    if (this.#received.bytes > limit)
-      this.#fail('protocol', `the host sent more than ${limit / 1024} KiB (${this.#phase})`);
-    else if (writes - before.writes > MOST_WRITES)
-      this.#fail('protocol', `the host asks for one answer after the other (${this.#phase})`);
-    else if (busyMs - before.busyMs > MOST_BUSY_MS)
-      this.#fail('protocol', `the host keeps the monitor busy without end (${this.#phase})`);
   }
 
   /** The end of the connection: an exit code that is known by then counts, else this failure. */
@@ -333,9 +300,12 @@ export class SSHSession {
     this.#client.on('handshake', () => {
       // The key is proved: this is the pinned host, wherever its address came from.
       this.#doubt = null;
-      if (this.#phase === 'handshake') this.#phase = 'auth';
-      else if (++this.#received.keyExchanges > MOST_KEY_EXCHANGES)
-        this.#fail('protocol', `the host exchanges keys again and again (${this.#phase})`);
+      if (this.#phase === 'handshake') {
+        this.#phase = 'auth';
+        return;
+      }
+      const why = this.#limits.onKeyExchange(this.#phase);
+      if (why !== null) this.#fail('protocol', why);
     });
     this.#client.on('ready', () => {
       // A host can say "welcome" as often as it likes.

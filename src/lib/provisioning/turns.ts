@@ -7,7 +7,7 @@ const TURN_MS = 8;
 const waiting: (() => void)[] = [];
 let usedMs = 0;
 let isWorking = false;
-let isTurnCounted = false;
+let endOfTurn: NodeJS.Immediate | null = null;
 
 /**
  * Does `work` for a peer at once or, where this turn of the event loop has done enough for peers, in one of the next, in
@@ -28,11 +28,14 @@ function workOff(): void {
     usedMs += performance.now() - startedAt;
   }
   isWorking = false;
-  if (isTurnCounted) return;
-  isTurnCounted = true;
-  setImmediate(() => {
-    isTurnCounted = false;
-    usedMs = 0;
-    if (waiting.length > 0) workOff();
-  });
+  endOfTurn ??= setImmediate(beginNextTurn);
+  // Nobody waits for it unless there is work left: a process may end without it.
+  if (waiting.length > 0) endOfTurn.ref();
+  else endOfTurn.unref();
+}
+
+function beginNextTurn(): void {
+  endOfTurn = null;
+  usedMs = 0;
+  if (waiting.length > 0) workOff();
 }
