@@ -151,8 +151,10 @@ function whyNotRetried(app: App, id: string): string {
     : `${id} is ${found.status}; only what has failed can be retried`;
 }
 
-function describePreference({ channel, enabled, kinds, address, hasSecret, trouble }: Preference): string {
-  const where = address === null ? '' : ` to ${address}`;
+function describePreference(preference: Preference): string {
+  const { channel, enabled, kinds, address, pendingAddress, hasSecret, trouble } = preference;
+  const pending = pendingAddress === null ? '' : ` (${pendingAddress} has not been confirmed yet)`;
+  const where = `${address === null ? '' : ` to ${address}`}${pending}`;
   const signed = hasSecret ? ', signed' : '';
   return `${channel.padEnd(9)} ${enabled ? 'on ' : 'off'} ${kinds === null ? 'everything' : kinds.join(', ')}${where}${signed}${trouble === null ? '' : `\n  ${troubleInWords(trouble)}`}`;
 }

@@ -17,6 +17,8 @@ declare global {
       actor: Actor | null;
       /** Set when the database could not serve this request. */
       trouble?: DatabaseTrouble;
+      /** What was posted; null for a request that posts nothing. */
+      form: FormData | null;
     }
   }
 }

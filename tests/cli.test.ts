@@ -347,6 +347,7 @@ describe('wardround', () => {
   });
 
   it('shows a fault that nobody foresaw with its place in the sources', async () => {
+    await startFleet({});
     const migrations = join(scratch.folder, 'migrations');
     mkdirSync(join(migrations, 'meta'), { recursive: true });
     writeFileSync(join(migrations, 'meta/_journal.json'), '{');
@@ -357,7 +358,7 @@ describe('wardround', () => {
     );
     expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' });
     expect(stderr).toMatch(/^SyntaxError: /);
-    expect(stderr).toMatch(/src\/lib\/db\/client\.ts:\d+:\d+/);
+    expect(stderr).toMatch(/src\/lib\/db\/migrations\.ts:\d+:\d+/);
     expect(stderr).toMatch(/\bcli\/context\.ts:\d+:\d+/);
   });
 

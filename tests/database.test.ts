@@ -52,7 +52,7 @@ const textOf = async (response: Response): Promise<string> =>
 
 /** What keeps a server from starting. */
 async function startRefused(more: Record<string, string> = {}): Promise<string> {
-  const server = startProcess(process.execPath, ['scripts/start.ts'], { ...scratch.environment, ...more });
+  const server = startProcess(process.execPath, ['scripts/start.js'], { ...scratch.environment, ...more });
   processes.push(server);
   expect(await server.exited).toBe(1);
   expect(server.output()).not.toMatch(/^\s+at |Listening/m);

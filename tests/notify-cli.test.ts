@@ -56,7 +56,12 @@ describe('wardround notify', () => {
     const hook = ['--channel', 'webhook', '--address', `${receiver.url}/hook`, '--secret-file', secret];
     expect(await json('prefs', 'root@admin.example', ...hook)).toEqual([
       {
-        ...{ channel: 'webhook', enabled: true, kinds: null, address: `${receiver.url}/hook`, hasSecret: true },
+        channel: 'webhook',
+        enabled: true,
+        kinds: null,
+        address: `${receiver.url}/hook`,
+        pendingAddress: null,
+        hasSecret: true,
         trouble: null,
       },
     ]);

@@ -10,7 +10,7 @@ import { listVps } from '$lib/views/fleet-read';
 import { databaseNotice, monitorNotices } from '$lib/views/monitor-words';
 import { monitorStatus } from '$lib/monitoring/health-checker';
 import { readMonitorState } from '$lib/monitoring/monitor-state';
-import { doneIn } from './form-fields';
+import { doneIn, formOf } from './form-fields';
 import type { Actions, PageServerLoad } from './$types';
 
 const DONE = { removed: 'The VPS is out of the fleet. Its customer and the machine itself stay.' };
@@ -45,10 +45,10 @@ export const load: PageServerLoad = async ({ locals, url, depends }) => {
 };
 
 export const actions: Actions = {
-  bulk: async ({ locals, request }) => {
-    const actor = guarded(locals.actor);
+  bulk: async (event) => {
+    const actor = guarded(event.locals.actor);
     if (actor.role !== 'admin') error(403, 'This is for administrators');
-    const form = await request.formData();
+    const form = formOf(event);
     const wanted = form.get('do');
     const action = typeof wanted === 'string' ? parseBulkAction(wanted) : undefined;
     const vpsIds = form.getAll('vps').map(String);

@@ -19,11 +19,15 @@ import type { SignedIn } from './session.ts';
 export type NewAdmin = { readonly email: string; readonly name: string; readonly password: string };
 
 /** What is wrong with a new admin's data as typed; undefined when nothing is. */
-export const problemsOfAdmin = ({ email, name, password }: NewAdmin): Problems<keyof NewAdmin> | undefined =>
+export const problemsOfAdmin = async ({
+  email,
+  name,
+  password,
+}: NewAdmin): Promise<Problems<keyof NewAdmin> | undefined> =>
   problemsIn({
     email: emailProblem(normalizeEmail(email)),
     name: nameProblem(name.trim()),
-    password: passwordProblem(password, normalizeEmail(email)),
+    password: await passwordProblem(password, normalizeEmail(email)),
   });
 
 export const hasAdmin = (db: Pick<Transaction, 'select'>): boolean =>
@@ -50,7 +54,7 @@ export type CreateAdminResult =
 /** For the command line, and for admins. Throws when a customer asks: no page lets it come to that. */
 export async function createAdmin(app: App, actor: Actor, given: NewAdmin): Promise<CreateAdminResult> {
   adminName(actor);
-  const problems = problemsOfAdmin(given);
+  const problems = await problemsOfAdmin(given);
   if (problems) return { kind: 'refused', problems };
   const hash = await hashPassword(app, given.password);
   const userId = await write(app.db, (tx) => insertAdmin(tx, given, hash));

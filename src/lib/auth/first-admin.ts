@@ -2,10 +2,12 @@ import type { App } from '../app.ts';
 import { write } from '../db/client.ts';
 import { hasAdmin, insertAdmin, problemsOfAdmin, type NewAdmin } from './accounts.ts';
 import type { Problems } from './account-form.ts';
-import { networkOf, type Asking } from './asking.ts';
+import type { Asking } from './asking.ts';
+import { networkOf } from './network-of.ts';
 import { hashPassword } from './credentials.ts';
+import { unlessBusy } from './hash-gate.ts';
 import { makeLink, peekLink, takeLink } from './one-time-link.ts';
-import { countAttempt, forgiveAttempt, type Counted } from './rate-limit.ts';
+import { countAttempt, forgiveAttempt, type Counted, type Later } from './rate-limit.ts';
 
 const VALID_MS = 24 * 60 * 60_000;
 
@@ -24,7 +26,7 @@ export const isFirstAdminLink = ({ db }: App, token: string, now: Date): boolean
 export type FirstAdminResult =
   | { readonly kind: 'created' }
   | { readonly kind: 'invalid_link' }
-  | { readonly kind: 'limited'; readonly retryAt: Date }
+  | Later
   | { readonly kind: 'refused'; readonly problems: Problems<keyof NewAdmin> };
 
 /** Uses the link up. However many follow it at the same moment, one becomes admin. */
@@ -39,9 +41,10 @@ export async function becomeFirstAdmin(
   const allowance = await countAttempt(app, counted, now);
   if (!allowance.allowed) return { kind: 'limited', retryAt: allowance.retryAt };
   if (!isFirstAdminLink(app, token, now)) return { kind: 'invalid_link' };
-  const problems = problemsOfAdmin(given);
+  const problems = await problemsOfAdmin(given);
   if (problems) return { kind: 'refused', problems };
-  const hash = await hashPassword(app, given.password);
+  const hash = await unlessBusy(now, () => hashPassword(app, given.password));
+  if (typeof hash !== 'string') return hash;
   const result = await write(app.db, (tx): FirstAdminResult => {
     if (hasAdmin(tx) || peekLink(tx, 'first_admin', token, now) === undefined) return { kind: 'invalid_link' };
     if (insertAdmin(tx, given, hash) === null)

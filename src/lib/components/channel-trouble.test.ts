@@ -19,6 +19,7 @@ describe('the trouble with a way to send', () => {
       enabled: false,
       kinds: null,
       address: 'https://hook.example',
+      pendingAddress: null,
       hasSecret: true,
       offered: ['down' as const],
       problem: null,

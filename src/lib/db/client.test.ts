@@ -4,7 +4,7 @@ import { join, resolve } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openDatabase, write, type Database } from './client.ts';
 import { MACHINE } from './process.ts';
-import { healthChecks, leases, metadata, subscriptions, users } from './schema.ts';
+import { healthChecks, incidents, leases, metadata, subscriptions, users } from './schema.ts';
 
 let folder: string;
 let db: Database;
@@ -53,6 +53,18 @@ describe('the schema', () => {
     expect(() => db.insert(healthChecks).values({ userId: 'nobody' }).run()).toThrow(/FOREIGN KEY/);
     db.delete(users).run();
     expect(db.select().from(healthChecks).all()).toEqual([]);
+  });
+
+  it('reads a cause that another version has stored as unknown', () => {
+    db.$client.exec(`
+      INSERT INTO users (id, email) VALUES ('user-1', 'a@example.test');
+      INSERT INTO health_checks (id, user_id, last_error_code) VALUES ('health-1', 'user-1', 'of_another_version');
+      INSERT INTO incidents (id, user_id, vps_id, opened_at, cause, first_error)
+        VALUES ('incident-1', 'user-1', 'vps-1', 0, 'of_another_version', '')`);
+    expect(db.select().from(healthChecks).get()?.lastErrorCode).toBe('unknown');
+    expect(db.select().from(incidents).get()?.cause).toBe('unknown');
+    db.update(healthChecks).set({ lastErrorCode: null }).run();
+    expect(db.select().from(healthChecks).get()?.lastErrorCode).toBeNull();
   });
 
   it('stores times as whole milliseconds, also where SQL sets them', () => {

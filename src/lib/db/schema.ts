@@ -367,6 +367,12 @@ export const notificationTargets = sqliteTable(
     kinds: text('kinds', { mode: 'json' }).$type<readonly NotificationKind[]>(),
     /** Another address than the channel's own (the user's e-mail address, the chat of the user's bot). */
     address: text('address'),
+    /** Who has named that address: a user's id or `cli`. As long as that is an admin, nobody else has to vouch for it. */
+    addressNamedBy: text('address_named_by'),
+    /** When whoever reads that mailbox has confirmed it. */
+    addressConfirmedAt: time('address_confirmed_at'),
+    /** The mail address that is to be confirmed, and then to take the place of `address`. */
+    pendingAddress: text('pending_address'),
     /** Of a webhook: what its messages are signed with. Encrypted and bound to this row. */
     secret: text('secret'),
     createdAt: createdAt(),
@@ -540,8 +546,8 @@ export const oneTimeLinks = sqliteTable(
   'one_time_links',
   {
     tokenHash: text('token_hash').primaryKey(),
-    purpose: text('purpose', { enum: ['first_admin', 'password'] }).notNull(),
-    /** Whose password may be set; null for the first admin, who does not exist yet. */
+    purpose: text('purpose', { enum: ['first_admin', 'password', 'mail_address'] }).notNull(),
+    /** Whose password may be set, or mail address confirmed; null for the first admin, who does not exist yet. */
     userId: text('user_id').references(() => users.id, { onDelete: 'cascade' }),
     expiresAt: time('expires_at').notNull(),
     createdAt: createdAt(),

@@ -82,7 +82,12 @@ function recipientsOf(
   kind: NotificationKind,
   audience: { readonly kind: 'admin' } | { readonly kind: 'customer'; readonly userId: string },
 ): Recipient[] {
-  const admins = () => tx.select({ id: users.id }).from(users).where(eq(users.role, 'admin')).all();
+  const admins = () =>
+    tx
+      .select({ id: users.id })
+      .from(users)
+      .where(and(eq(users.role, 'admin'), eq(users.banned, false)))
+      .all();
   const ids = audience.kind === 'customer' ? [audience.userId] : admins().map(({ id }) => id);
   return ids.flatMap((recipientId) => channelsFor(tx, recipientId, kind).map((channel) => ({ recipientId, channel })));
 }

@@ -28,6 +28,8 @@ export type ChannelContext = { readonly settings: Settings; readonly db: Databas
 export type Recipient = {
   readonly user: Pick<typeof users.$inferSelect, 'id' | 'email'>;
   readonly target: typeof notificationTargets.$inferSelect | null;
+  /** Whether an admin, one at this moment, has named the address of `target`. */
+  readonly vouched: boolean;
 };
 
 /** The way to one recipient, or why there is none; `problem` is for admins and holds no secret. */

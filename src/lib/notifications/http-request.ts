@@ -1,6 +1,8 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
+import type { LookupFunction } from 'node:net';
 import type { Attempt } from '../facts/delivery.ts';
+import { INNER_ADDRESS, isPublicHost } from './public-host.ts';
 
 export type HttpOrder = {
   readonly method: 'GET' | 'POST';
@@ -9,6 +11,8 @@ export type HttpOrder = {
   readonly body?: string;
   /** Bytes of the answer's body that are of interest; whatever follows is not read. */
   readonly readBytes?: number;
+  /** How the name in `url` is looked up; otherwise as the system does it. */
+  readonly lookup?: LookupFunction;
 };
 
 export type HttpResult =
@@ -24,7 +28,7 @@ const LONGEST_RETRY_AFTER_MS = 24 * 60 * 60_000;
  * Node's may hold the URL and a URL may hold a token.
  */
 export function sendHttp(
-  { url, method, headers, body, readBytes = 0 }: HttpOrder,
+  { url, method, headers, body, readBytes = 0, lookup }: HttpOrder,
   attempt: Attempt,
 ): Promise<HttpResult> {
   const deadline = AbortSignal.timeout(attempt.timeoutMs);
@@ -40,6 +44,7 @@ export function sendHttp(
         method,
         agent: false,
         signal,
+        ...(lookup && { lookup }),
         headers: { 'user-agent': 'wardround', ...headers, ...length },
       });
       outgoing.on('socket', (socket) =>
@@ -91,6 +96,7 @@ async function readBody(response: IncomingMessage, readBytes: number): Promise<s
 const WORDS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'connection refused',
   ENOTFOUND: 'no such host name',
+  [INNER_ADDRESS]: 'the name leads to an address within a network, which only admins may have called',
   EAI_AGAIN: 'the name cannot be looked up at the moment',
   EHOSTUNREACH: 'host unreachable',
   ENETUNREACH: 'network unreachable',
@@ -121,4 +127,10 @@ export function isWebAddress(text: string): boolean {
     ['http:', 'https:'].includes(url.protocol) &&
     url.username + url.password === ''
   );
+}
+
+/** The same, as far as those may name it who are not admins: a name on the internet, over https. */
+export function isPublicWebAddress(text: string): boolean {
+  const url = URL.parse(text);
+  return isWebAddress(text) && url?.protocol === 'https:' && isPublicHost(url.hostname);
 }

@@ -21,7 +21,7 @@ async function openFor(role: 'admin' | 'customer') {
       const data = new FormData();
       for (const [name, value] of Object.entries(fields)) data.set(name, value);
       for (const kind of kinds) data.append('kind', kind);
-      return saveChannel(app, actor, { user, channel }, readChannelForm(data));
+      return saveChannel(app, actor, { user, channel, now: new Date() }, readChannelForm(data));
     },
   };
 }

@@ -2,6 +2,7 @@ import { eq } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import type { Actor } from '../auth/actor.ts';
 import { subscriptions, type users } from '../db/schema.ts';
+import { askForConfirmation, type ConfirmationRequest } from './address-confirmation.ts';
 import { CHANNELS } from './channels/registry.ts';
 import { ADMIN_KINDS, CUSTOMER_KINDS, type ChannelName, type NotificationKind } from '../facts/message.ts';
 import {
@@ -79,7 +80,7 @@ export function readChannelForm(data: FormData): ChannelForm {
 export async function saveChannel(
   app: App,
   actor: Actor,
-  { user, channel }: { readonly user: User; readonly channel: ChannelName },
+  { user, channel, now }: { readonly user: User; readonly channel: ChannelName; readonly now: Date },
   form: ChannelForm,
 ): Promise<readonly string[]> {
   const offered: readonly string[] = offeredTo(app, user);
@@ -90,8 +91,20 @@ export async function saveChannel(
   const change: PreferenceChange = { enabled: form.enabled, kinds, address: form.address };
   if (channel === 'telegram') return saveTelegram(app, actor, user, form, change);
   const secret = channel === 'webhook' && form.secret !== '' ? form.secret : undefined;
-  return problemsOf(await changePreference(app, actor, { user, channel }, { ...change, secret }));
+  const saved = await changePreference(app, actor, { user, channel }, { ...change, secret });
+  if ('problems' in saved || saved.pendingAddress === null) return problemsOf(saved);
+  return CONFIRMATION_PROBLEMS[(await askForConfirmation(app, user, now)).kind];
 }
+
+/** The address is stored, but nobody has been asked whether it is theirs. */
+const CONFIRMATION_PROBLEMS: Readonly<Record<ConfirmationRequest['kind'], readonly string[]>> = {
+  asked: [],
+  no_mail: [
+    'This server cannot send the mail that asks whether the address is yours. Ask your administrator to set it.',
+  ],
+  not_sent: ['The mail that asks whether the address is yours could not be sent. Save once more later.'],
+  limited: ['So many mails were sent to confirm an address that this one has to wait. Save once more in an hour.'],
+};
 
 async function saveTelegram(
   app: App,

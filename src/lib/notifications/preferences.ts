@@ -1,9 +1,10 @@
 import { eq } from 'drizzle-orm';
 import type { App } from '../app.ts';
-import type { Actor } from '../auth/actor.ts';
+import { journalName, type Actor } from '../auth/actor.ts';
 import { encryptToken } from '../crypto/encryption.ts';
 import { write, type Database, type Transaction } from '../db/client.ts';
 import { newId, notificationTargets, telegramBots, users } from '../db/schema.ts';
+import { forgetConfirmation } from './address-confirmation.ts';
 import { CHANNELS } from './channels/registry.ts';
 import { BOT_TOKEN, botTokenPlace } from './channels/telegram.ts';
 import { targetSecretPlace } from './channels/webhook.ts';
@@ -14,7 +15,8 @@ import {
   type NotificationKind,
   CHANNEL_NAMES,
 } from '../facts/message.ts';
-import { isPublicHost } from './public-host.ts';
+import { isPublicWebAddress } from './http-request.ts';
+import { isAdminNow } from './recipient.ts';
 import type { Trouble } from './rules/delivery-trouble.ts';
 import { isOn, readTarget } from './target-store.ts';
 import { forgetTrouble, readTrouble } from './trouble-store.ts';
@@ -29,6 +31,8 @@ export type Preference = {
   readonly kinds: readonly NotificationKind[] | null;
   /** Null: the channel's own, such as the user's e-mail address. */
   readonly address: string | null;
+  /** A mail address that is not used before whoever reads it has agreed: see `address-confirmation.ts`. */
+  readonly pendingAddress: string | null;
   readonly hasSecret: boolean;
   /** That nothing gets through there, and since when; null: all is well, as far as is known. */
   readonly trouble: Trouble | null;
@@ -70,6 +74,8 @@ export function readTelegramChat(
   return bot ? { chatId: bot.chatId } : null;
 }
 
+type Target = typeof notificationTargets.$inferSelect;
+
 const preferenceOf = (db: Database | Transaction, userId: string, channel: ChannelName): Preference => {
   const target = readTarget(db, userId, channel);
   return {
@@ -77,6 +83,7 @@ const preferenceOf = (db: Database | Transaction, userId: string, channel: Chann
     enabled: isOn(channel, target),
     kinds: target?.kinds ?? null,
     address: target?.address ?? null,
+    pendingAddress: target?.pendingAddress ?? null,
     hasSecret: (target?.secret ?? null) !== null,
     trouble: readTrouble(db, { channel, userId }),
   };
@@ -93,7 +100,11 @@ export const changePreference = (
     if (!mayChange(actor, user.id)) return { problems: ['only an admin may change what another user is told'] };
     const before = readTarget(tx, user.id, channel);
     const kinds = change.kinds === undefined ? (before?.kinds ?? null) : parseKinds(change.kinds);
-    const address = change.address === undefined ? (before?.address ?? null) : change.address.trim() || null;
+    const where =
+      change.address === undefined
+        ? addressesOf(before)
+        : whereTo(tx, { user, channel, actor }, before, change.address);
+    const address = where.pendingAddress ?? where.address;
     const secret =
       change.secret === undefined
         ? (before?.secret ?? null)
@@ -101,12 +112,13 @@ export const changePreference = (
     const enabled = change.enabled ?? before?.enabled ?? true;
     const problems = [
       ...kindProblems(kinds, user),
-      ...addressProblems(channel, change.address === undefined ? null : address, actor),
+      ...addressProblems(channel, address === before?.address ? null : address, actor),
       ...secretProblems(channel, change.secret),
       ...(enabled ? missing(tx, { channel, address, secret, userId: user.id }) : []),
     ];
     if (problems.length > 0) return { problems };
-    const target = { enabled, kinds: kinds as readonly NotificationKind[] | null, address, secret };
+    if (before && before.pendingAddress !== where.pendingAddress) forgetConfirmation(tx, user.id);
+    const target = { enabled, kinds: kinds as readonly NotificationKind[] | null, secret, ...where };
     tx.insert(notificationTargets)
       .values({ userId: user.id, channel, ...target })
       .onConflictDoUpdate({ target: [notificationTargets.userId, notificationTargets.channel], set: target })
@@ -115,6 +127,33 @@ export const changePreference = (
     if (enabled) forgetTrouble(tx, { channel, userId: user.id });
     return preferenceOf(tx, user.id, channel);
   });
+
+type Addresses = Pick<Target, 'address' | 'addressNamedBy' | 'addressConfirmedAt' | 'pendingAddress'>;
+
+const addressesOf = (target: Target | undefined): Addresses => ({
+  address: target?.address ?? null,
+  addressNamedBy: target?.addressNamedBy ?? null,
+  addressConfirmedAt: target?.addressConfirmedAt ?? null,
+  pendingAddress: target?.pendingAddress ?? null,
+});
+
+/** What becomes of an address as typed: a customer's other mail address waits until whoever reads it has agreed. */
+function whereTo(
+  tx: Transaction,
+  { user, channel, actor }: { readonly user: User; readonly channel: ChannelName; readonly actor: Actor },
+  before: Target | undefined,
+  typed: string,
+): Addresses {
+  const given = typed.trim() || null;
+  const address = channel === 'email' && given === user.email ? null : given;
+  const named = { address, addressNamedBy: journalName(actor), addressConfirmedAt: null, pendingAddress: null };
+  if (address === null || actor.role === 'admin') return named;
+  const isKept = before?.address === address;
+  const isAgreed =
+    before !== undefined && (before.addressConfirmedAt !== null || isAdminNow(tx, before.addressNamedBy));
+  if (isKept && (channel !== 'email' || isAgreed)) return { ...addressesOf(before), pendingAddress: null };
+  return channel === 'email' ? { ...addressesOf(before), pendingAddress: address } : named;
+}
 
 const parseKinds = (text: string): readonly string[] | null =>
   text.trim() === 'all' ? null : text.split(',').map((kind) => kind.trim());
@@ -127,13 +166,12 @@ function kindProblems(kinds: readonly string[] | null, user: User): string[] {
   );
 }
 
-/** An admin may name any host; a customer must not make this server call its own network. */
+/** An admin may name any host; a customer must not make this server call its own network. What is there already, stays. */
 function addressProblems(channel: ChannelName, address: string | null, actor: Actor): string[] {
   if (address === null) return [];
   const { isAddress, addressHint } = CHANNELS[channel];
   if (!isAddress(address)) return [`address is ${JSON.stringify(address)}; allowed: ${addressHint}`];
-  const url = channel === 'webhook' ? URL.parse(address) : null;
-  return url && actor.role !== 'admin' && !(url.protocol === 'https:' && isPublicHost(url.hostname))
+  return channel === 'webhook' && actor.role !== 'admin' && !isPublicWebAddress(address)
     ? [`address is ${JSON.stringify(address)}; allowed: https and the name of a host on the internet`]
     : [];
 }

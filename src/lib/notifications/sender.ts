@@ -1,18 +1,15 @@
-import { eq } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import type { Tenure } from '../db/lease.ts';
-import { users } from '../db/schema.ts';
 import { messageOf, type Log } from '../log.ts';
-import type { Recipient } from './channel.ts';
 import { CHANNELS, findChannel } from './channels/registry.ts';
 import { GIVE_UP_AFTER_MS, planDelivery } from './rules/delivery-plan.ts';
 import { type ChannelName, CHANNEL_NAMES } from '../facts/message.ts';
 import { record, type Outcome, type Recorded } from './delivery-record.ts';
-import { readTarget } from './target-store.ts';
 import { readTrouble } from './trouble-store.ts';
 import { applyPlan, claim, type Claimed } from './outbox.ts';
 import { countPending, isAnythingDue, listWaiting } from './outbox-read.ts';
 import { failOlderThan } from './outbox-upkeep.ts';
+import { findRecipient } from './recipient.ts';
 import { render } from './wording/render.ts';
 
 export type SenderOptions = {
@@ -113,12 +110,12 @@ export function createSender({ db, settings, encryptionKey }: App, options: Send
   async function attempt({ row, thread, beginning }: Claimed): Promise<Outcome> {
     const channel = findChannel(row.channel);
     if (!channel) return { outcome: 'failed', reason: `there is no channel ${row.channel}` };
-    const recipient = findRecipient(row.recipientId, row.channel);
-    if (!recipient) return { outcome: 'failed', reason: 'the recipient is gone' };
     const trouble = readTrouble(db, { channel: row.channel, userId: row.recipientId });
     if (trouble !== null && trouble.switchedOffAt !== null)
       return { outcome: 'failed', reason: `switched off, since it refuses what is sent: ${trouble.reason}` };
     try {
+      const recipient = findRecipient(db, row.recipientId, row.channel, row.audience);
+      if ('problem' in recipient) return { outcome: 'failed', reason: recipient.problem };
       const line = channel.reach({ db, settings, encryptionKey }, recipient);
       if ('problem' in line) return { outcome: 'failed', reason: line.problem };
       const { id, kind, audience, facts } = row;
@@ -129,11 +126,6 @@ export function createSender({ db, settings, encryptionKey }: App, options: Send
       // A bug, which no repetition mends; the others must get out all the same.
       return { outcome: 'failed', reason: `a bug: ${messageOf(error)}` };
     }
-  }
-
-  function findRecipient(userId: string, channel: ChannelName): Recipient | null {
-    const user = db.select().from(users).where(eq(users.id, userId)).get();
-    return user ? { user, target: readTarget(db, userId, channel) ?? null } : null;
   }
 
   async function writeDown(finished: Finished): Promise<void> {

@@ -8,7 +8,7 @@ import { CHANNELS } from './channels/registry.ts';
 import type { ChannelName } from '../facts/message.ts';
 import { noteResult } from './delivery-troubles.ts';
 import { findUser } from './preferences.ts';
-import { readTarget } from './target-store.ts';
+import { findRecipient } from './recipient.ts';
 import { renderTest } from './wording/render.ts';
 
 const TIMEOUT_MS = 10_000;
@@ -23,8 +23,8 @@ export async function sendTestMessage(
   { to, channel: name }: { readonly to: string; readonly channel: ChannelName },
 ): Promise<SendResult> {
   const channel: Channel = CHANNELS[name];
-  const recipient = findRecipient(app, actor, to, name);
-  if (typeof recipient === 'string') return { outcome: 'rejected', reason: recipient };
+  const recipient = recipientOf(app, actor, to, name);
+  if ('problem' in recipient) return { outcome: 'rejected', reason: recipient.problem };
   const lacks = channel.lacks(app.settings);
   if (lacks !== null) return { outcome: 'rejected', reason: lacks };
   const line = channel.reach(app, recipient);
@@ -45,14 +45,14 @@ export async function sendTestMessage(
   return result;
 }
 
-function findRecipient(app: App, actor: Actor, to: string, channel: ChannelName): Recipient | string {
+function recipientOf(app: App, actor: Actor, to: string, channel: ChannelName): ReturnType<typeof findRecipient> {
   const user = findUser(app, actor, to);
-  if (user) {
-    return { user, target: readTarget(app.db, user.id, channel) ?? null };
-  }
+  if (user) return findRecipient(app.db, user.id, channel, user.role);
   if (channel !== 'email' || actor.role !== 'admin')
-    return `there is no user ${JSON.stringify(to)}; allowed for ${channel}: the e-mail address of a user`;
-  return { user: stranger(to), target: null };
+    return {
+      problem: `there is no user ${JSON.stringify(to)}; allowed for ${channel}: the e-mail address of a user`,
+    };
+  return { user: stranger(to), target: null, vouched: true };
 }
 
 /** Nobody that is known: an address is all there is. */

@@ -34,7 +34,7 @@ export const load: PageServerLoad = async ({ locals, url, depends }) => {
 
 export const actions: Actions = {
   acknowledge: async (event) => {
-    const { id, then } = await fieldsOf(event, 'id', 'then');
+    const { id, then } = fieldsOf(event, 'id', 'then');
     if (id === '') return fail(400, { problem: 'Say which incident: none was given.' });
     try {
       await acknowledgeIncident(await defaultApp(), guarded(event.locals.actor), id, new Date());

@@ -35,7 +35,7 @@ export const load: PageServerLoad = async ({ locals, url, depends }) => {
 
 export const actions: Actions = {
   test: async (event) => {
-    const { channel: wanted } = await fieldsOf(event, 'channel');
+    const { channel: wanted } = fieldsOf(event, 'channel');
     const channel = CHANNEL_NAMES.find((name) => name === wanted);
     if (!channel) return fail(400, { refused: 'Choose a channel.' });
     const { actor, user } = guarded(event.locals.signedIn);
@@ -47,7 +47,7 @@ export const actions: Actions = {
     redirect(303, '/settings?done=healingOn');
   },
   healingOff: async (event) => {
-    const { reason } = await fieldsOf(event, 'reason');
+    const { reason } = fieldsOf(event, 'reason');
     const why = reason.trim() || null;
     if (why !== null && (why.length > LONGEST_REASON || !isPlainText(why)))
       return fail(400, { refused: `Give a reason of up to ${LONGEST_REASON} printable characters.` });

@@ -5,7 +5,7 @@ import type { NewAdmin } from '$lib/auth/accounts';
 import type { Problems } from '$lib/auth/account-form';
 import { signIn } from '$lib/auth/sign-in';
 import { passOn } from '../browser-cookies';
-import { fieldsOf, tooMany } from '../form-fields';
+import { fieldsOf, later } from '../form-fields';
 import type { Actions, PageServerLoad } from './$types';
 
 export const load: PageServerLoad = async ({ url }) => ({
@@ -17,14 +17,17 @@ export const actions: Actions = {
     const { locals, url, cookies } = event;
     const app = await defaultApp();
     const now = new Date();
-    const given = await fieldsOf(event, 'email', 'name', 'password');
+    const given = fieldsOf(event, 'email', 'name', 'password');
     const typed = { email: given.email, name: given.name };
     const refuse = (status: number, problem: string | null, { email, name, password }: Problems<keyof NewAdmin> = {}) =>
       fail(status, { ...typed, problem, emailProblem: email, nameProblem: name, passwordProblem: password });
     const result = await becomeFirstAdmin(app, locals.asking, url.searchParams.get('token') ?? '', given, now);
     switch (result.kind) {
       case 'limited':
-        return refuse(429, tooMany(result.retryAt, now));
+      case 'busy': {
+        const { status, problem } = later(event, result, now);
+        return refuse(status, problem);
+      }
       case 'refused':
         return refuse(400, null, result.problems);
       // The page itself says that the link does not work.

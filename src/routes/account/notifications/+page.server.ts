@@ -5,6 +5,7 @@ import { CHANNEL_WORDS } from '$lib/notifications/wording/kind-words';
 import type { ChannelName } from '$lib/facts/message';
 import { readChannelForm, readChoices, saveChannel } from '$lib/notifications/preferences-form';
 import { findUser } from '$lib/notifications/preferences';
+import { formOf } from '../../form-fields';
 import type { Actions, PageServerLoad } from './$types';
 
 export const load: PageServerLoad = async ({ locals, url }) => {
@@ -24,9 +25,9 @@ export const load: PageServerLoad = async ({ locals, url }) => {
 async function save(event: RequestEvent, channel: ChannelName) {
   const app = await defaultApp();
   const { actor, user } = guarded(event.locals.signedIn);
-  const form = readChannelForm(await event.request.formData());
+  const form = readChannelForm(formOf(event));
   const owner = guarded(findUser(app, actor, user.email));
-  const problems = await saveChannel(app, actor, { user: owner, channel }, form);
+  const problems = await saveChannel(app, actor, { user: owner, channel, now: new Date() }, form);
   const { enabled, kinds, address } = form;
   if (problems.length > 0) return fail(400, { channel, problems, typed: { enabled, kinds, address } });
   redirect(303, `/account/notifications?done=${channel}`);

@@ -35,7 +35,7 @@ export const load: PageServerLoad = async ({ locals, url }) => {
 type Change = (app: App, actor: Actor, id: string) => Promise<UserChange>;
 
 async function change(event: RequestEvent, done: string, work: Change) {
-  const { user } = await fieldsOf(event, 'user');
+  const { user } = fieldsOf(event, 'user');
   const { kind } = await work(await defaultApp(), guarded(event.locals.actor), user);
   if (kind !== 'changed') return fail(409, { refused: REFUSED[kind] });
   redirect(303, `/settings/users?done=${done}`);
@@ -53,7 +53,7 @@ async function invite(app: App, actor: Actor, email: string) {
 
 export const actions: Actions = {
   invite: async (event) => {
-    const { email, name, role: wanted } = await fieldsOf(event, 'email', 'name', 'role');
+    const { email, name, role: wanted } = fieldsOf(event, 'email', 'name', 'role');
     const app = await defaultApp();
     const actor = guarded(event.locals.actor);
     const role = wanted === 'admin' ? 'admin' : 'customer';
@@ -62,11 +62,11 @@ export const actions: Actions = {
     return invite(app, actor, added.email);
   },
   link: async (event) => {
-    const { email } = await fieldsOf(event, 'email');
+    const { email } = fieldsOf(event, 'email');
     return invite(await defaultApp(), guarded(event.locals.actor), email);
   },
   role: async (event) => {
-    const { user, role } = await fieldsOf(event, 'user', 'role');
+    const { user, role } = fieldsOf(event, 'user', 'role');
     const actor = guarded(event.locals.actor);
     if (role !== 'admin' && role !== 'customer') return fail(400, { refused: 'Choose a role.' });
     if (user === actor.userId) return fail(409, { refused: REFUSED.yourself });
