@@ -38,7 +38,10 @@ export function addMaintenanceCommand(vps: Command): void {
     .option('--weekly <day and time>', 'on: each week, such as "sun 02:00", with --for')
     .option('--time-zone <name>', `on --weekly (default: UTC) or --until (default: ${LOCAL_ZONE}): such as Europe/Oslo`)
     .option('--reason <text>', 'on: what for')
-    .option('--cancel <window>', 'off: delete this window, instead of ending what is open; of a weekly one that ends one occurrence')
+    .option(
+      '--cancel <window>',
+      'off: delete this window, instead of ending what is open; of a weekly one that ends one occurrence',
+    )
     .addOption(jsonOption())
     .action((wanted: string, state: 'on' | 'off' | 'list', options: MaintenanceOptions) =>
       withApp(async (app) => {

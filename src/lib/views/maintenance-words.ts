@@ -37,7 +37,11 @@ export function describeWindow(window: MaintenanceWindow, now: Date, timeZone: s
     const minute = startMinute ?? 0;
     const time = `${twoDigits(Math.floor(minute / 60))}:${twoDigits(minute % 60)}`;
     const isOn = (one: MaintenanceWindow): boolean => maintenanceAt([one], now) !== null;
-    const open = isOn(window) ? ', open now' : isOn({ ...window, endedOccurrence: null }) ? ', ended for this time' : '';
+    const open = isOn(window)
+      ? ', open now'
+      : isOn({ ...window, endedOccurrence: null })
+        ? ', ended for this time'
+        : '';
     return `is under maintenance every ${WEEKDAYS[weekday ?? 0]} at ${time} ${window.timeZone ?? 'UTC'} for ${durationMinutes} min${open}${reason}`;
   }
   if (window.endsAt !== null && window.endsAt <= now)
