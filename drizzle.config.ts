@@ -1,9 +1,10 @@
 import { mkdirSync } from 'node:fs';
 import { dirname } from 'node:path';
 import { defineConfig } from 'drizzle-kit';
-import { databasePath, readEnvironment } from './src/lib/config.ts';
+import { parseSettings } from './src/lib/config.ts';
+import { readEnvironment } from './src/lib/environment.ts';
 
-const url = databasePath(readEnvironment());
+const { databasePath: url } = parseSettings(readEnvironment());
 // drizzle-kit makes the file, but not its folder.
 mkdirSync(dirname(url), { recursive: true, mode: 0o700 });
 

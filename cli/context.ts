@@ -3,7 +3,7 @@ import { resolve } from 'node:path';
 import { Option } from 'commander';
 import { openApp, type App } from '../src/lib/app.ts';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
-import { readEnvironment } from '../src/lib/config.ts';
+import { readEnvironment } from '../src/lib/environment.ts';
 import { RefusedError } from '../src/lib/fleet-admin/fleet-admin.ts';
 import { findVps, type FleetRow } from '../src/lib/views/fleet-read.ts';
 import { confirm } from './output.ts';

@@ -1,6 +1,6 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
-import { ConfigurationError } from '../src/lib/config.ts';
+import { ConfigurationError } from '../src/lib/environment.ts';
 import { generateKey } from '../src/lib/crypto/encryption-key.ts';
 import { DatabaseError } from '../src/lib/db/client.ts';
 import { RefusedError } from '../src/lib/fleet-admin/fleet-admin.ts';

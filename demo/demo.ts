@@ -9,6 +9,7 @@ import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { addVps } from '../src/lib/fleet-admin/fleet-admin.ts';
 import { parseVps } from '../src/lib/fleet-admin/new-vps.ts';
 import { buildIfStale, PROJECT_DIR } from '../scripts/build.ts';
+import { settingsOrExit } from '../scripts/settings-or-exit.ts';
 import { newKeyPair } from './key-pair.ts';
 import { makeLogins } from './logins.ts';
 import { seedHistory } from './seed-history.ts';
@@ -18,6 +19,7 @@ import { DATA_DIR, DEMO_SETTINGS, demoEnvironment } from './settings.ts';
 
 process.chdir(PROJECT_DIR);
 const environment = demoEnvironment(process.env);
+settingsOrExit(environment);
 const LOG_FILE = join(DATA_DIR, 'server.log');
 
 /** The log knows users by their id; whoever watches knows them by name. */

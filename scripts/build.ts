@@ -3,6 +3,8 @@ import { existsSync, readdirSync, statSync } from 'node:fs';
 import { once } from 'node:events';
 import { createServer } from 'node:net';
 import { join } from 'node:path';
+import type { Settings } from '../src/lib/config.ts';
+import { hostAndPort } from '../src/lib/facts/host-words.ts';
 
 export const PROJECT_DIR = join(import.meta.dirname, '..');
 const BUILT = join(PROJECT_DIR, 'build/index.js');
@@ -28,20 +30,20 @@ export function buildIfStale(): void {
 }
 
 /** Starts the built server in this process, with the environment as it is now. */
-export async function serve(): Promise<void> {
-  await assertPortIsFree(process.env.HOST ?? '127.0.0.1', Number(process.env.PORT));
+export async function serve(listen: Settings['listen']): Promise<void> {
+  await assertPortIsFree(listen);
   await import(BUILT);
 }
 
 /** The server's own message would be a stack trace. */
-async function assertPortIsFree(host: string, port: number): Promise<void> {
+async function assertPortIsFree({ host, port }: Settings['listen']): Promise<void> {
   const probe = createServer();
   try {
     await once(probe.listen(port, host), 'listening');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     console.error(
-      `Cannot listen on ${host}:${port} (${code}). Another program may be using it: choose another one with PORT=3001.`,
+      `Cannot listen on ${hostAndPort(host, port)} (${code}). Another program may be using it: choose another one with PORT=3001.`,
     );
     process.exit(1);
   }

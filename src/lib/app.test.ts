@@ -4,7 +4,7 @@ import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { openApp } from './app.ts';
-import type { Environment } from './config.ts';
+import type { Environment } from './environment.ts';
 import { generateKey } from './crypto/encryption-key.ts';
 import { write } from './db/client.ts';
 import { users } from './db/schema.ts';

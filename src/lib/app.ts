@@ -1,6 +1,7 @@
 import { eq } from 'drizzle-orm';
 import { type SendMail, accountMailer } from './mail/smtp.ts';
-import { ConfigurationError, parseSettings, readEnvironment, type Environment, type Settings } from './config.ts';
+import { parseSettings, type Settings } from './config.ts';
+import { ConfigurationError, readEnvironment, type Environment } from './environment.ts';
 import { DecryptionError, decryptToken, encryptToken, keyId } from './crypto/encryption.ts';
 import { createKeyFile, readKey } from './crypto/encryption-key.ts';
 import { openDatabase, write, type Database } from './db/client.ts';

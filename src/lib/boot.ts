@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { defaultApp, type App } from './app.ts';
 import { offerFirstAdmin } from './auth/first-admin.ts';
-import { ConfigurationError } from './config.ts';
+import { ConfigurationError } from './environment.ts';
 import { DatabaseError } from './db/client.ts';
 import { startHistoryRetention, stopHistoryRetention } from './history/retention.ts';
 import { startGracePeriodEnforcer, stopGracePeriodEnforcer } from './jobs/grace-period-enforcer.ts';

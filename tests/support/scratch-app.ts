@@ -6,7 +6,7 @@ import { asc, eq } from 'drizzle-orm';
 import { expect, onTestFinished } from 'vitest';
 import { openApp, type App } from '../../src/lib/app.ts';
 import { LOCAL_OPERATOR } from '../../src/lib/auth/actor.ts';
-import type { Environment } from '../../src/lib/config.ts';
+import type { Environment } from '../../src/lib/environment.ts';
 import { healthChecks, restartAttempts, type HealthCheck } from '../../src/lib/db/schema.ts';
 import { addVps, endMaintenance, planMaintenance } from '../../src/lib/fleet-admin/fleet-admin.ts';
 import { parseMaintenance } from '../../src/lib/fleet-admin/maintenance-request.ts';

@@ -1,6 +1,6 @@
 import { isIP } from 'node:net';
 import { emailProblem, nameProblem, normalizeEmail } from '../auth/account-form.ts';
-import { UNIT_NAME } from '../config.ts';
+import { UNIT_NAME } from '../variables.ts';
 import { parseHostKey } from '../provisioning/host-key.ts';
 import { parsePrivateKey } from '../provisioning/private-key.ts';
 import { SSHCommandError } from '../provisioning/ssh-failure.ts';
