@@ -6,6 +6,7 @@ import { readEditable } from '../src/lib/views/vps-form-read.ts';
 import { RefusedError } from '../src/lib/fleet-admin/fleet-admin.ts';
 import { listRestartLedger } from '../src/lib/views/fleet-read.ts';
 import { parseVpsEdit } from '../src/lib/fleet-admin/new-vps.ts';
+import { inTerminal } from '../src/lib/parsing/problems.ts';
 import { checkNow, resetCircuit, restartNow, setVpsHealing, type Begun } from '../src/lib/fleet-admin/vps-actions.ts';
 import { createLog, type Log } from '../src/lib/log.ts';
 import { stopOnDemand } from '../src/lib/monitoring/on-demand.ts';
@@ -124,7 +125,7 @@ export function addActionCommands(vps: Command): void {
           customer: email,
           privateKey: keyFile === undefined ? '' : readKeyFile(keyFile),
         });
-        if ('problems' in parsed) throw new UsageError(parsed.problems.join('\n'));
+        if ('problems' in parsed) throw new UsageError(inTerminal(parsed.problems).join('\n'));
         const changed = await editVps(app, LOCAL_OPERATOR, id, parsed.edit);
         if (json) printJson(theVps(app, id));
         else

@@ -3,6 +3,7 @@ import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { addVps, removeVps, repinHostKey, testVps } from '../src/lib/fleet-admin/fleet-admin.ts';
 import { listVps } from '../src/lib/views/fleet-read.ts';
 import { parseVps } from '../src/lib/fleet-admin/new-vps.ts';
+import { inTerminal } from '../src/lib/parsing/problems.ts';
 import { fingerprint, parseHostKey } from '../src/lib/provisioning/host-key.ts';
 import { addActionCommands } from './action-commands.ts';
 import {
@@ -48,7 +49,7 @@ export function addVpsCommands(program: Command): Command {
     .addOption(jsonOption())
     .action(async ({ keyFile, json, ...given }: AddOptions) => {
       const parsed = parseVps({ ...given, privateKey: readKeyFile(keyFile) });
-      if ('problems' in parsed) throw new UsageError(parsed.problems.join('\n'));
+      if ('problems' in parsed) throw new UsageError(inTerminal(parsed.problems).join('\n'));
       await withApp(async (app) => {
         const { id, newCustomer } = await addVps(app, LOCAL_OPERATOR, parsed.vps);
         const row = theVps(app, id);

@@ -8,6 +8,7 @@ import { openApp } from '../src/lib/app.ts';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { addVps } from '../src/lib/fleet-admin/fleet-admin.ts';
 import { parseVps } from '../src/lib/fleet-admin/new-vps.ts';
+import { inTerminal } from '../src/lib/parsing/problems.ts';
 import { buildIfStale, PROJECT_DIR } from '../scripts/build.ts';
 import { settingsOrExit } from '../scripts/settings-or-exit.ts';
 import { newKeyPair } from './key-pair.ts';
@@ -32,7 +33,7 @@ async function fillDatabase(members: readonly FleetMember[], privateKey: string)
   for (const { customer, host, port } of members) {
     const email = `${customer.toLowerCase().replaceAll(/[^a-z]+/g, '-')}@example.test`;
     const parsed = parseVps({ customer: email, name: customer, host, port: String(port), user: 'demo', privateKey });
-    if ('problems' in parsed) throw new Error(parsed.problems.join('\n'));
+    if ('problems' in parsed) throw new Error(inTerminal(parsed.problems).join('\n'));
     const { id, userId } = await addVps(app, LOCAL_OPERATOR, parsed.vps);
     fleet.push({ userId, vpsId: id });
     names.set(userId, customer);

@@ -8,6 +8,7 @@ import { readEditable } from '../src/lib/views/vps-form-read.ts';
 import { RefusedError } from '../src/lib/fleet-admin/fleet-admin.ts';
 import { readVps } from '../src/lib/views/fleet-read.ts';
 import { parseMaintenance } from '../src/lib/fleet-admin/maintenance-request.ts';
+import { inTerminal } from '../src/lib/parsing/problems.ts';
 import { parseVpsEdit } from '../src/lib/fleet-admin/new-vps.ts';
 import { changeStatusPage } from '../src/lib/fleet-admin/status-page.ts';
 import { readPublicStatus, readStatusPage } from '../src/lib/views/status-page-read.ts';
@@ -60,7 +61,7 @@ async function trip(ward: Ward): Promise<void> {
 async function move({ app, id, host }: Ward, to = { port: 1, privateKey: '' }): Promise<void> {
   const { port, privateKey } = to;
   const parsed = parseVpsEdit({ customer: 'a@example.test', host: '127.0.0.1', port: String(port), privateKey });
-  if ('problems' in parsed) throw new Error(parsed.problems.join());
+  if ('problems' in parsed) throw new Error(inTerminal(parsed.problems).join());
   await editVps(app, ADMIN, id, { ...parsed.edit, user: host.user });
 }
 
@@ -369,7 +370,7 @@ describe('editVps', () => {
     await ward.sweep();
     const other = await startTestHost();
     const parsed = parseVpsEdit({ customer: 'a@example.test', host: '127.0.0.1', privateKey: '' });
-    if ('problems' in parsed) throw new Error(parsed.problems.join());
+    if ('problems' in parsed) throw new Error(inTerminal(parsed.problems).join());
     const { port, user } = ward.host;
     expect(readEditable(app, ADMIN, id)).toMatchObject({ host: '127.0.0.1', port, user });
     const edit = { ...parsed.edit, user };

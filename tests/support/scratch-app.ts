@@ -10,6 +10,7 @@ import type { Environment } from '../../src/lib/environment.ts';
 import { healthChecks, restartAttempts, type HealthCheck } from '../../src/lib/db/schema.ts';
 import { addVps, endMaintenance, planMaintenance } from '../../src/lib/fleet-admin/fleet-admin.ts';
 import { parseMaintenance } from '../../src/lib/fleet-admin/maintenance-request.ts';
+import { inTerminal } from '../../src/lib/parsing/problems.ts';
 import { parseVps, type VpsDescription } from '../../src/lib/fleet-admin/new-vps.ts';
 import type { Log } from '../../src/lib/log.ts';
 import { runHealthSweep, type SweepSummary } from '../../src/lib/monitoring/sweep.ts';
@@ -61,7 +62,7 @@ export async function addTestVps(
 ): Promise<{ id: string; userId: string }> {
   const customer = `customer-${++customers}@example.com`;
   const parsed = parseVps({ customer, host: '127.0.0.1', ...given, port: String(given.port) });
-  if ('problems' in parsed) throw new Error(parsed.problems.join('; '));
+  if ('problems' in parsed) throw new Error(inTerminal(parsed.problems).join('; '));
   return addVps(app, LOCAL_OPERATOR, parsed.vps);
 }
 

@@ -56,9 +56,14 @@ describe('parsing', () => {
 
   it('has one problem for a field, and words of its own for what is no matter of form', () => {
     expect(
-      inTerminal([problem('', 'give one end: for or until'), problem('port', 'is in use by another', 'a free one')]),
-    ).toEqual(['give one end: for or until', 'port is in use by another; allowed: a free one']);
-    expect(inForm([problem('', 'give one end: for or until')])).toEqual({ '': 'Give one end: for or until.' });
+      inTerminal([problem('', 'give one end: for or until'), problem('port', 'port 22 is in use', 'another one')]),
+    ).toEqual(['give one end: for or until', 'port 22 is in use; allowed: another one']);
+    expect(
+      inForm([problem('', 'give one end: for or until'), problem('port', 'it is in use', 'another port')]),
+    ).toEqual({
+      '': 'Give one end: for or until.',
+      port: 'Enter another port. It is in use.',
+    });
   });
 
   it('takes blanks for nothing given where the edge says so', () => {

@@ -38,11 +38,12 @@ export function parse<Schema extends z.ZodMiniObject>(
     const field = String(path[0] ?? '');
     if (problems.has(field)) continue;
     const meta = metaOf(schema.shape[field]);
-    const reason = 'params' in issue ? (issue.params as { reason?: string } | undefined)?.reason : undefined;
+    const { reason } = ('params' in issue ? issue.params : undefined) ?? {};
     problems.set(field, {
       field,
       name: meta?.title ?? field,
-      given: reason ?? (field === '' ? '' : inWords(given[field], meta?.writeOnly === true)),
+      given: inWords(given[field], meta?.writeOnly === true),
+      reason: typeof reason === 'string' ? reason : null,
       allowed: message || (meta?.description ?? ''),
       ask: meta?.ask ?? 'Enter',
     });

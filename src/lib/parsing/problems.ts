@@ -4,35 +4,38 @@ export type Problem = {
   readonly field: string;
   /** How a person knows it: `port`, `host key`, `PORT`. */
   readonly name: string;
-  /** What can stand in a sentence of what was given: quoted, cut, and without what is secret. */
+  /** What can be said of what was given: `is "abc"`, `is missing`; nothing secret. */
   readonly given: string;
-  /** What would be right, such as `a whole number from 1 to 65535`; empty where `given` says all. */
+  /** A whole sentence that says more than name and given, without its full stop; null where there is none. */
+  readonly reason: string | null;
+  /** What would be right, such as `a whole number from 1 to 65535`; empty where the reason says all. */
   readonly allowed: string;
   /** How a form asks for it: `Enter`, `Paste`, `Choose`. */
   readonly ask: string;
 };
 
-/** Something that was given and does not fit; for what is no longer a matter of its form alone. */
-export const problem = (field: string, given: string, allowed = ''): Problem => ({
+/** A problem that no schema finds, as it is one of several fields or of how things are. */
+export const problem = (field: string, reason: string, allowed = ''): Problem => ({
   field,
   name: field,
-  given,
+  given: '',
+  reason,
   allowed,
   ask: 'Enter',
 });
 
 /** For terminal and log, one line each: name, what was given, what is allowed. */
 export const inTerminal = (problems: readonly Problem[]): string[] =>
-  problems.map(({ name, given, allowed }) =>
-    [[name, given].filter(Boolean).join(' '), allowed && `allowed: ${allowed}`].filter(Boolean).join('; '),
+  problems.map(
+    ({ name, given, reason, allowed }) => `${reason ?? `${name} ${given}`}${allowed && `; allowed: ${allowed}`}`,
   );
 
 /** For a form, by field: what to do. What concerns several fields has the empty name. */
 export const inForm = <Field extends string>(problems: readonly Problem[]): { readonly [field in Field]?: string } =>
   Object.fromEntries(
-    problems.map(({ field, name, given, allowed, ask }) => [
+    problems.map(({ field, reason, allowed, ask }) => [
       field,
-      sentence(allowed === '' ? [name, given].filter(Boolean).join(' ') : `${ask} ${allowed}`),
+      [allowed && sentence(`${ask} ${allowed}`), reason && sentence(reason)].filter(Boolean).join(' '),
     ]),
   ) as { readonly [field in Field]?: string };
 

@@ -4,6 +4,7 @@ import { changeRole } from '$lib/auth/accounts';
 import { guarded, type Actor } from '$lib/auth/actor';
 import { inviteUser } from '$lib/auth/password';
 import { addUser, endAllSessions, listUsers, removeUser, setDisabled, type UserChange } from '$lib/auth/users';
+import { inForm } from '$lib/parsing/problems';
 import { doneIn, fieldsOf } from '../../form-fields';
 import type { Actions, PageServerLoad } from './$types';
 
@@ -58,7 +59,8 @@ export const actions: Actions = {
     const actor = guarded(event.locals.actor);
     const role = wanted === 'admin' ? 'admin' : 'customer';
     const added = await addUser(app, actor, { email, name, role });
-    if (added.kind === 'refused') return fail(400, { typed: { email, name, role }, problems: added.problems });
+    if (added.kind === 'refused')
+      return fail(400, { typed: { email, name, role }, problems: inForm<'email' | 'name'>(added.problems) });
     return invite(app, actor, added.email);
   },
   link: async (event) => {
