@@ -15,6 +15,7 @@ import {
   type Problems,
 } from '../src/lib/notifications/preferences.ts';
 import { sendTestMessage } from '../src/lib/notifications/test-message.ts';
+import { inTerminal } from '../src/lib/parsing/problems.ts';
 import { FAILED, jsonOption, readGivenFile, UsageError, withApp, type JsonOption } from './context.ts';
 import { print, printJson } from './output.ts';
 
@@ -143,7 +144,7 @@ function theUser(app: App, email: string) {
 }
 
 function accepted(result: Preference | Problems): Preference {
-  if ('problems' in result) throw new UsageError(result.problems.join('\n'));
+  if ('problems' in result) throw new UsageError(inTerminal(result.problems).join('\n'));
   return result;
 }
 

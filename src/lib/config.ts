@@ -76,6 +76,7 @@ export function parseSettings(environment: Environment): Settings {
   if ('problems' in parsed) throw new ConfigurationError(inTerminal(parsed.problems));
   const given = parsed.value;
   const origin = given.ORIGIN ?? `http://localhost:${given.PORT}`;
+  let sampleValid: number | undefined;
   return {
     databasePath: given.DATABASE_URL,
     migrationsDir: given.MIGRATIONS_DIR,
@@ -99,7 +100,10 @@ export function parseSettings(environment: Environment): Settings {
     gracePeriodCron: given.GRACE_PERIOD_CRON,
     gracePeriodMs: given.GRACE_PERIOD_DAYS * DAY_MS,
     history: {
-      sampleValidMs: sampleValidMs(given.HEALTH_CHECK_CRON),
+      // Worked out when it is asked for: most commands do not, and it takes two dozen runs of the schedule.
+      get sampleValidMs() {
+        return (sampleValid ??= sampleValidMs(given.HEALTH_CHECK_CRON));
+      },
       detailMs: given.HISTORY_DETAIL_HOURS * HOUR_MS,
       tenMinutesMs: given.HISTORY_10MIN_DAYS * DAY_MS,
       hourlyMs: given.HISTORY_HOURLY_DAYS * DAY_MS,

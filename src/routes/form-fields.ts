@@ -1,18 +1,24 @@
-import type { RequestEvent } from '@sveltejs/kit';
+import { error, type RequestEvent } from '@sveltejs/kit';
+import type * as z from 'zod/mini';
 import type { VpsDescription } from '$lib/fleet-admin/new-vps';
+import { parseForm, typedIn } from '$lib/parsing/form';
+import { inTerminal } from '$lib/parsing/problems';
 import { shortDuration } from '$lib/facts/time-words';
 
 /** The text fields of a posted form; what is missing or a file is empty. */
-export async function fieldsOf<Name extends string>(
+export const fieldsOf = async <Name extends string>(
   { request }: RequestEvent,
   ...names: Name[]
-): Promise<Record<Name, string>> {
-  const data = await request.formData();
-  const text = (name: Name): string => {
-    const value = data.get(name);
-    return typeof value === 'string' ? value : '';
-  };
-  return Object.fromEntries(names.map((name) => [name, text(name)])) as Record<Name, string>;
+): Promise<Record<Name, string>> => typedIn(await request.formData(), ...names);
+
+/** Reads a form of which no person types what could be wrong; whatever does not fit is none of our pages. */
+export async function posted<Schema extends z.ZodMiniObject>(
+  { request }: RequestEvent,
+  schema: Schema,
+): Promise<z.output<Schema>> {
+  const parsed = parseForm(schema, await request.formData());
+  if ('value' in parsed) return parsed.value;
+  error(400, `This form cannot be read: ${inTerminal(parsed.problems).join('; ')}`);
 }
 
 export const tooMany = (retryAt: Date, now: Date): string =>

@@ -20,7 +20,7 @@ const privateKey = readWhole(
       parsePrivateKey(text);
       return text;
     } catch (error) {
-      if (error instanceof SSHCommandError) return new Refusal(error.message);
+      if (error instanceof SSHCommandError) return new Refusal({ reason: error.message });
       throw error;
     }
   },

@@ -1,13 +1,23 @@
 import { and, eq } from 'drizzle-orm';
+import * as z from 'zod/mini';
 import type { App } from '../app.ts';
 import type { Actor } from '../auth/actor.ts';
 import { encryptToken } from '../crypto/encryption.ts';
 import { write, type Database, type Transaction } from '../db/client.ts';
 import { newId, notificationTargets, telegramBots, users } from '../db/schema.ts';
+import { readBy, Refusal } from '../parsing/fields.ts';
+import { parse } from '../parsing/parse.ts';
+import { problem, type Problem } from '../parsing/problems.ts';
 import { CHANNELS } from './channels/registry.ts';
 import { BOT_TOKEN, botTokenPlace } from './channels/telegram.ts';
 import { targetSecretPlace } from './channels/webhook.ts';
-import { ADMIN_KINDS, CUSTOMER_KINDS, type ChannelName, type NotificationKind, CHANNEL_NAMES } from '../facts/message.ts';
+import {
+  ADMIN_KINDS,
+  CUSTOMER_KINDS,
+  type ChannelName,
+  type NotificationKind,
+  CHANNEL_NAMES,
+} from '../facts/message.ts';
 import { isPublicHost } from './public-host.ts';
 
 type User = typeof users.$inferSelect;
@@ -34,8 +44,8 @@ export type PreferenceChange = {
   readonly secret?: string | undefined;
 };
 
-/** What could not be done: what was given and what is allowed, one line each. */
-export type Problems = { readonly problems: readonly string[] };
+/** What could not be done. */
+export type Problems = { readonly problems: readonly Problem[] };
 
 /** The user with that e-mail address, if the actor may see it: customers find themselves only. */
 export function findUser({ db }: Pick<App, 'db'>, actor: Actor, email: string): User | null {
@@ -82,115 +92,164 @@ const preferenceOf = (channel: ChannelName, target: Target | undefined): Prefere
   hasSecret: (target?.secret ?? null) !== null,
 });
 
+const kindsFor = ({ role }: User) => {
+  const allowed: readonly NotificationKind[] = role === 'admin' ? [...ADMIN_KINDS, ...CUSTOMER_KINDS] : CUSTOMER_KINDS;
+  return readBy((text): readonly NotificationKind[] | Refusal | null => {
+    if (text === 'all') return null;
+    const named = text.split(',').map((kind) => kind.trim());
+    const known = named.flatMap((name) => allowed.find((kind) => kind === name) ?? []);
+    if (known.length === named.length) return known;
+    const unknown = named.filter((name) => !known.some((kind) => kind === name)).map((name) => JSON.stringify(name));
+    return new Refusal({
+      reason: `${unknown.length === 1 ? 'kind is' : 'kinds are'} ${unknown.join(', ')}; allowed for a user who is ${role}: all, or ${allowed.join(', ')}`,
+    });
+  }, '');
+};
+
+/** An admin may name any host; a customer must not make this server call its own network. */
+const readAddress = (channel: ChannelName, actor: Actor, text: string): string | Refusal | undefined => {
+  if (!CHANNELS[channel].isAddress(text)) return undefined;
+  const url = channel === 'webhook' ? URL.parse(text) : null;
+  return url && actor.role !== 'admin' && !(url.protocol === 'https:' && isPublicHost(url.hostname))
+    ? new Refusal({ allowed: 'https and the name of a host on the internet' })
+    : text;
+};
+
+const SHORTEST_SECRET = 16;
+const LONGEST_SECRET = 500;
+
+const secretOn = (channel: ChannelName) =>
+  readBy(
+    (text) => {
+      if (channel !== 'webhook')
+        return new Refusal({ reason: `secret is given for ${channel}`, allowed: 'for webhook only, to sign with' });
+      const { length } = text;
+      return length >= SHORTEST_SECRET && length <= LONGEST_SECRET
+        ? text
+        : new Refusal({ reason: `secret has ${length} characters` });
+    },
+    { description: `${SHORTEST_SECRET} to ${LONGEST_SECRET} characters`, writeOnly: true },
+  );
+
+const changeOn = (channel: ChannelName, user: User, actor: Actor) =>
+  z.object({
+    enabled: z.optional(z.boolean()),
+    kinds: z.optional(kindsFor(user)),
+    address: z.optional(
+      // Nothing in it: the channel's own.
+      readBy((text) => (text === '' ? null : readAddress(channel, actor, text)), CHANNELS[channel].addressHint),
+    ),
+    secret: z.optional(secretOn(channel)),
+  });
+
 /** Changes one channel of one user, or gives every reason why not. */
-export const changePreference = (
+export async function changePreference(
   { db, encryptionKey }: App,
   actor: Actor,
   { user, channel }: { readonly user: User; readonly channel: ChannelName },
   change: PreferenceChange,
-): Promise<Preference | Problems> =>
-  write(db, (tx) => {
-    if (!mayChange(actor, user.id)) return { problems: ['only an admin may change what another user is told'] };
+): Promise<Preference | Problems> {
+  if (!mayChange(actor, user.id))
+    return { problems: [problem('', 'only an admin may change what another user is told')] };
+  const parsed = parse(changeOn(channel, user, actor), change);
+  return write(db, (tx) => {
     const before = targetOf(tx, user.id, channel);
-    const kinds = change.kinds === undefined ? (before?.kinds ?? null) : parseKinds(change.kinds);
-    const address = change.address === undefined ? (before?.address ?? null) : change.address.trim() || null;
-    const secret =
-      change.secret === undefined
-        ? (before?.secret ?? null)
-        : encryptToken(change.secret.trim(), targetSecretPlace(user.id, channel), encryptionKey);
     const enabled = change.enabled ?? before?.enabled ?? true;
+    const hasAddress = (change.address ?? before?.address ?? '').trim() !== '';
+    const hasSecret = (change.secret ?? before?.secret ?? null) !== null;
     const problems = [
-      ...kindProblems(kinds, user),
-      ...addressProblems(channel, change.address === undefined ? null : address, actor),
-      ...secretProblems(channel, change.secret),
-      ...(enabled ? missing(tx, { channel, address, secret, userId: user.id }) : []),
+      ...('problems' in parsed ? parsed.problems : []),
+      ...(enabled ? missing(tx, { channel, hasAddress, hasSecret, userId: user.id }) : []),
     ];
-    if (problems.length > 0) return { problems };
-    const target = { enabled, kinds: kinds as readonly NotificationKind[] | null, address, secret };
+    if ('problems' in parsed || problems.length > 0) return { problems };
+    const given = parsed.value;
+    const target = {
+      enabled,
+      kinds: given.kinds === undefined ? (before?.kinds ?? null) : given.kinds,
+      address: given.address === undefined ? (before?.address ?? null) : given.address,
+      secret:
+        given.secret === undefined
+          ? (before?.secret ?? null)
+          : encryptToken(given.secret, targetSecretPlace(user.id, channel), encryptionKey),
+    };
     tx.insert(notificationTargets)
       .values({ userId: user.id, channel, ...target })
       .onConflictDoUpdate({ target: [notificationTargets.userId, notificationTargets.channel], set: target })
       .run();
     return preferenceOf(channel, targetOf(tx, user.id, channel));
   });
-
-const parseKinds = (text: string): readonly string[] | null =>
-  text.trim() === 'all' ? null : text.split(',').map((kind) => kind.trim());
-
-function kindProblems(kinds: readonly string[] | null, user: User): string[] {
-  const allowed: readonly string[] = user.role === 'admin' ? [...ADMIN_KINDS, ...CUSTOMER_KINDS] : CUSTOMER_KINDS;
-  const unknown = (kinds ?? []).filter((kind) => !allowed.includes(kind));
-  return unknown.map(
-    (kind) => `kind is ${JSON.stringify(kind)}; allowed for a user who is ${user.role}: all, or ${allowed.join(', ')}`,
-  );
 }
-
-/** An admin may name any host; a customer must not make this server call its own network. */
-function addressProblems(channel: ChannelName, address: string | null, actor: Actor): string[] {
-  if (address === null) return [];
-  const { isAddress, addressHint } = CHANNELS[channel];
-  if (!isAddress(address)) return [`address is ${JSON.stringify(address)}; allowed: ${addressHint}`];
-  const url = channel === 'webhook' ? URL.parse(address) : null;
-  return url && actor.role !== 'admin' && !(url.protocol === 'https:' && isPublicHost(url.hostname))
-    ? [`address is ${JSON.stringify(address)}; allowed: https and the name of a host on the internet`]
-    : [];
-}
-
-const SHORTEST_SECRET = 16;
-
-const secretProblems = (channel: ChannelName, secret: string | undefined): string[] => {
-  if (secret === undefined) return [];
-  if (channel !== 'webhook') return [`secret is given for ${channel}; allowed: for webhook only, to sign with`];
-  const { length } = secret.trim();
-  return length >= SHORTEST_SECRET && length <= 500
-    ? []
-    : [`secret has ${length} characters; allowed: ${SHORTEST_SECRET} to 500`];
-};
 
 function missing(
   tx: Transaction,
   given: {
     readonly channel: ChannelName;
-    readonly address: string | null;
-    readonly secret: string | null;
+    readonly hasAddress: boolean;
+    readonly hasSecret: boolean;
     readonly userId: string;
   },
-): string[] {
+): Problem[] {
   switch (given.channel) {
     case 'webhook':
       return [
-        ...(given.address === null ? [`webhook has no address; allowed: ${CHANNELS.webhook.addressHint}`] : []),
-        ...(given.secret === null ? ['webhook has no secret to sign with; allowed: one of 16 to 500 characters'] : []),
+        ...(!given.hasAddress ? [problem('address', 'webhook has no address', CHANNELS.webhook.addressHint)] : []),
+        ...(!given.hasSecret
+          ? [
+              problem(
+                'secret',
+                'webhook has no secret to sign with',
+                `one of ${SHORTEST_SECRET} to ${LONGEST_SECRET} characters`,
+              ),
+            ]
+          : []),
       ];
     case 'telegram': {
       const bot = tx.select().from(telegramBots).where(eq(telegramBots.userId, given.userId)).get();
       return bot
         ? []
-        : ['telegram has no bot; set one first: wardround notify telegram EMAIL --bot-token-file F --chat-id ID'];
+        : [
+            problem(
+              'token',
+              'telegram has no bot; set one first: wardround notify telegram EMAIL --bot-token-file F --chat-id ID',
+            ),
+          ];
     }
     default:
       return [];
   }
 }
 
+const botToken = readBy(
+  (text) => (BOT_TOKEN.test(text) ? text : new Refusal({ reason: 'bot token has another form' })),
+  { title: 'bot token', description: 'digits, a colon and the secret part', writeOnly: true },
+);
+
+const TelegramBot = z.object({
+  token: botToken,
+  chatId: readBy((text) => (CHANNELS.telegram.isAddress(text) ? text : undefined), {
+    title: 'chat id',
+    description: CHANNELS.telegram.addressHint,
+  }),
+});
+
 /** Sets the user's bot and chat, and turns the channel on. The token is stored encrypted and told to nobody. */
-export const setTelegramBot = (
+export async function setTelegramBot(
   { db, encryptionKey }: App,
   actor: Actor,
   user: User,
   bot: { readonly token: string; readonly chatId: string },
-): Promise<Preference | Problems> =>
-  write(db, (tx) => {
-    const problems: string[] = [];
-    const { token, chatId } = { token: bot.token.trim(), chatId: bot.chatId.trim() };
-    if (!mayChange(actor, user.id)) problems.push('only an admin may set the bot of another user');
-    if (!BOT_TOKEN.test(token))
-      problems.push('bot token has another form; allowed: digits, a colon and the secret part');
-    problems.push(...addressProblems('telegram', chatId, actor).map((line) => line.replace(/^address/, 'chat id')));
-    if (problems.length > 0) return { problems };
+): Promise<Preference | Problems> {
+  if (!mayChange(actor, user.id)) return { problems: [problem('', 'only an admin may set the bot of another user')] };
+  const parsed = parse(TelegramBot, bot);
+  if ('problems' in parsed) return parsed;
+  const given = parsed.value;
+  return write(db, (tx) => {
     const known = tx.select().from(telegramBots).where(eq(telegramBots.userId, user.id)).get();
     const id = known?.id ?? newId('bot');
-    const values = { botToken: encryptToken(token, botTokenPlace(id), encryptionKey), chatId };
+    const values = {
+      botToken: encryptToken(given.token, botTokenPlace(id), encryptionKey),
+      chatId: given.chatId,
+    };
     tx.insert(telegramBots)
       .values({ id, userId: user.id, ...values })
       .onConflictDoUpdate({ target: telegramBots.userId, set: values })
@@ -204,3 +263,4 @@ export const setTelegramBot = (
       .run();
     return preferenceOf('telegram', targetOf(tx, user.id, 'telegram'));
   });
+}

@@ -18,23 +18,25 @@ export const usually = <Schema extends z.ZodMiniType<unknown, string>>(usual: st
 
 /** Where nothing is given, it is null. */
 export const orNull = <Schema extends z.ZodMiniType>(schema: Schema) =>
-  described(
-    z.pipe(
-      z.optional(schema),
-      z.transform((value: z.output<Schema> | undefined) => value ?? null),
-    ),
-    { description: '', ...metaOf(schema) },
+  z.pipe(
+    z.optional(schema),
+    z.transform((value: z.output<Schema> | undefined) => value ?? null),
   );
 
 /** A text without the blanks around it, of this form. */
 export const textLike = (pattern: RegExp, meta: string | Meta) =>
   described(z.string().check(z.trim(), z.regex(pattern)), meta);
 
-/** Why something cannot be used, as a whole sentence without its full stop; it holds nothing secret. */
+/**
+ * Why something cannot be used, where the description of its field does not say it all. `reason`: a sentence without its
+ * full stop, said instead of what was given, and without what is secret. `allowed`: said instead of the description.
+ */
 export class Refusal {
-  readonly reason: string;
-  constructor(reason: string) {
+  readonly reason: string | undefined;
+  readonly allowed: string | undefined;
+  constructor({ reason, allowed }: { readonly reason?: string; readonly allowed?: string }) {
     this.reason = reason;
+    this.allowed = allowed;
   }
 }
 
@@ -45,9 +47,9 @@ export const readWhole = <Value>(read: (text: string) => Value | Refusal | undef
       z.string(),
       z.transform((text: string, { issues }): Value => {
         const value = read(text);
-        if (value instanceof Refusal) issues.push({ code: 'custom', input: text, params: { reason: value.reason } });
-        else if (value !== undefined) return value;
-        else issues.push({ code: 'custom', input: text });
+        if (value !== undefined && !(value instanceof Refusal)) return value;
+        const { reason, allowed } = value instanceof Refusal ? value : {};
+        issues.push({ code: 'custom', input: text, message: allowed, params: { reason } });
         return z.NEVER;
       }),
     ),
@@ -55,8 +57,17 @@ export const readWhole = <Value>(read: (text: string) => Value | Refusal | undef
   );
 
 /** The same of a text without the blanks around it. */
-export const readBy = <Value>(read: (text: string) => Value | undefined, meta: string | Meta) =>
+export const readBy = <Value>(read: (text: string) => Value | Refusal | undefined, meta: string | Meta) =>
   readWhole((text) => read(text.trim()), meta);
+
+/** Any text without the blanks around it; empty where there is none. */
+export const anyText = z._default(z.string().check(z.trim()), '');
+
+/** A box that is ticked or not. */
+export const tickBox = z.pipe(
+  z.optional(z.string()),
+  z.transform((value: string | undefined) => value !== undefined),
+);
 
 /** One line that can stand anywhere; a blank one is null. */
 export const plainText = (longest: number) =>

@@ -40,6 +40,11 @@ describe('parsing', () => {
     });
   });
 
+  it('knows what is allowed in a field that may be left out', () => {
+    const parsed = parse(z.object({ door: z.optional(oneOf(['front', 'back'])) }), { door: 'side' });
+    expect(parsed).toMatchObject({ problems: [{ allowed: 'front, back' }] });
+  });
+
   it('says that something is missing', () => {
     expect(inTerminal(problemsOf({ colour: undefined }))).toEqual(['colour is missing; allowed: red, green']);
   });

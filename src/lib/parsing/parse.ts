@@ -31,7 +31,7 @@ export function parse<Schema extends z.ZodMiniObject>(
   given: Readonly<Record<string, unknown>>,
 ): Parsed<z.output<Schema>> {
   // Without a message of its own an issue has none: zod's would be words for programmers.
-  const result = schema.safeParse(given, { error: () => '' });
+  const result = schema.safeParse(given, { error: () => '', jitless: true });
   if (result.success) return { value: result.data };
   const problems = new Map<string, Problem>();
   for (const { path, message, ...issue } of result.error.issues) {
@@ -51,8 +51,12 @@ export function parse<Schema extends z.ZodMiniObject>(
   return { problems: [...problems.values()] };
 }
 
-export const metaOf = (schema: z.core.$ZodType | undefined): Meta | undefined =>
-  schema && (z.globalRegistry.get(schema) as Meta | undefined);
+/** What is said of a schema, or of the one that it is made of. */
+export function metaOf(schema: z.core.$ZodType | undefined): Meta | undefined {
+  if (!schema) return undefined;
+  const { innerType, in: before } = schema._zod.def as { innerType?: z.core.$ZodType; in?: z.core.$ZodType };
+  return (z.globalRegistry.get(schema) as Meta | undefined) ?? metaOf(innerType ?? before);
+}
 
 /** Without the texts that are blank: in a form and in the environment they stand for nothing given. */
 export const withoutBlanks = (given: Readonly<Record<string, unknown>>): Record<string, unknown> =>

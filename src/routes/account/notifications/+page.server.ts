@@ -3,8 +3,10 @@ import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
 import { CHANNEL_WORDS } from '$lib/notifications/wording/kind-words';
 import type { ChannelName } from '$lib/facts/message';
-import { readChannelForm, readChoices, saveChannel } from '$lib/notifications/preferences-form';
+import { ChannelForm, readChoices, saveChannel, type ChannelProblems } from '$lib/notifications/preferences-form';
 import { findUser } from '$lib/notifications/preferences';
+import { inForm } from '$lib/parsing/problems';
+import { posted } from '../../form-fields';
 import type { Actions, PageServerLoad } from './$types';
 
 export const load: PageServerLoad = async ({ locals, url }) => {
@@ -24,11 +26,16 @@ export const load: PageServerLoad = async ({ locals, url }) => {
 async function save(event: RequestEvent, channel: ChannelName) {
   const app = await defaultApp();
   const { actor, user } = guarded(event.locals.signedIn);
-  const form = readChannelForm(await event.request.formData());
+  const form = await posted(event, ChannelForm);
   const owner = guarded(findUser(app, actor, user.email));
   const problems = await saveChannel(app, actor, { user: owner, channel }, form);
-  const { enabled, kinds, address } = form;
-  if (problems.length > 0) return fail(400, { channel, problems, typed: { enabled, kinds, address } });
+  const { enabled, kind, address } = form;
+  if (problems.length > 0)
+    return fail(400, {
+      channel,
+      problems: inForm<keyof ChannelProblems>(problems),
+      typed: { enabled, kinds: kind, address },
+    });
   redirect(303, `/account/notifications?done=${channel}`);
 }
 
