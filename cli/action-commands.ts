@@ -9,7 +9,7 @@ import { parseVpsEdit } from '../src/lib/fleet-admin/new-vps.ts';
 import { inTerminal } from '../src/lib/parsing/problems.ts';
 import { checkNow, resetCircuit, restartNow, setVpsHealing, type Begun } from '../src/lib/fleet-admin/vps-actions.ts';
 import { createLog, type Log } from '../src/lib/log.ts';
-import { stopOnDemand } from '../src/lib/monitoring/on-demand.ts';
+import { onDemandOf } from '../src/lib/monitoring/on-demand.ts';
 import {
   confirmUnless,
   FAILED,
@@ -35,8 +35,8 @@ type EditOptions = JsonOption & {
 const quiet: Log = { info: () => undefined, error: createLog('health-checker').error };
 
 /** Waits for what was begun; Ctrl-C gives up a look at once, and lets a restart under way end. */
-async function finish({ done }: Begun): Promise<void> {
-  const stop = (): void => void stopOnDemand();
+async function finish(app: App, { done }: Begun): Promise<void> {
+  const stop = (): void => void onDemandOf(app).stop(new AbortController().signal);
   process.once('SIGINT', stop).once('SIGTERM', stop);
   const end = await done;
   process.off('SIGINT', stop).off('SIGTERM', stop);
@@ -59,7 +59,7 @@ export function addActionCommands(vps: Command): void {
     (wanted: string, { json }: JsonOption) =>
       withApp(async (app) => {
         const { id } = theVps(app, wanted);
-        await finish(await checkNow(app, LOCAL_OPERATOR, [id], quiet));
+        await finish(app, await checkNow(app, LOCAL_OPERATOR, [id], quiet));
         show(app, id, json === true);
         if (theVps(app, id).status !== 'healthy') process.exitCode = FAILED;
       }),
@@ -71,7 +71,7 @@ export function addActionCommands(vps: Command): void {
       withApp(async (app) => {
         const { id, host, service } = theVps(app, wanted);
         await confirmUnless(yes === true || json === true, `Restart ${service} on ${host}?`);
-        await finish(await restartNow(app, LOCAL_OPERATOR, id, { now: new Date(), log: quiet }));
+        await finish(app, await restartNow(app, LOCAL_OPERATOR, id, { now: new Date(), log: quiet }));
         const [restart] = listRestartLedger(app, LOCAL_OPERATOR, id, 1);
         if (json) printJson({ ...theVps(app, id), restart });
         else print(`${host}: ${restart?.detail ?? `${service} was restarted and is active`}`);

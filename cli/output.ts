@@ -2,7 +2,13 @@ import { createInterface } from 'node:readline/promises';
 import { styleText, stripVTControlCharacters } from 'node:util';
 import type { FleetRow } from '../src/lib/views/fleet-read.ts';
 import type { BreakerSettings } from '../src/lib/monitoring/circuit-breaker.ts';
-import { circuitInWords, conditionOf, CONDITION_WORDS, whatWeSaw, type Condition } from '../src/lib/views/fleet-words.ts';
+import {
+  circuitInWords,
+  conditionOf,
+  CONDITION_WORDS,
+  whatWeSaw,
+  type Condition,
+} from '../src/lib/views/fleet-words.ts';
 import { relativeTime } from '../src/lib/facts/time-words.ts';
 
 export const print = (text: string): void => {

@@ -1,7 +1,6 @@
 import type { App } from '../src/lib/app.ts';
 import { createLog, type Log } from '../src/lib/log.ts';
-import { runHealthSweep } from '../src/lib/monitoring/sweep.ts';
-import type { SweepProgress } from '../src/lib/monitoring/sweep-run.ts';
+import { runHealthSweep, type SweepProgress } from '../src/lib/monitoring/sweep.ts';
 import { printJson } from './output.ts';
 
 const BAR_WIDTH = 30;

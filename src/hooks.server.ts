@@ -4,14 +4,30 @@ import { defaultApp } from '$lib/app';
 import type { Asking } from '$lib/auth/asking';
 import { judgeAccess } from '$lib/auth/routes';
 import { readSession } from '$lib/auth/session';
-import { bootServer } from '$lib/boot';
 import { parseTheme, THEME_COOKIE } from '$lib/components/theme';
+import { startHistoryRetention } from '$lib/history/retention';
+import { startGracePeriodEnforcer } from '$lib/jobs/grace-period-enforcer';
+import { createLog } from '$lib/log';
+import { startHealthMonitor } from '$lib/monitoring/health-checker';
+import { startDispatcher } from '$lib/notifications/dispatcher';
+import { startServer } from '$lib/runtime/server';
 import { passOn } from './routes/browser-cookies';
 
 // Runs at the start of a built server, at the first request in dev (and again after an edit), and at build time whenever
 // a page is prerendered: a build has no business with the fleet.
 export const init: ServerInit = async () => {
-  if (!building) await bootServer({ exitAfterStop: dev });
+  if (building) return;
+  await startServer(
+    async (server) => {
+      const { app } = server;
+      if (app.settings.monitorEnabled) server.own(await startHealthMonitor(app));
+      else log.info('health monitor is off (ENABLE_HEALTH_MONITOR=true starts it)');
+      server.own(startDispatcher(app));
+      server.own(startHistoryRetention(app));
+      server.own(startGracePeriodEnforcer(app));
+    },
+    { exitAfterStop: dev },
+  );
 };
 
 export const handle: Handle = async ({ event, resolve }) => {
@@ -46,6 +62,8 @@ export const handle: Handle = async ({ event, resolve }) => {
   }
   return response;
 };
+
+const log = createLog('wardround');
 
 const BADGE = '/status/[token]/badge.svg';
 

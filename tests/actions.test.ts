@@ -19,11 +19,12 @@ import {
   setMaintenance,
   setVpsHealing,
 } from '../src/lib/fleet-admin/vps-actions.ts';
+import { LeaseKeeper } from '../src/lib/db/lease-keeper.ts';
 import { subscribe } from '../src/lib/live/bus.ts';
 import { CIRCUIT_COOLDOWN_MS } from '../src/lib/monitoring/circuit-breaker.ts';
-import { orderRestart } from '../src/lib/monitoring/health-store.ts';
 import { pauseHealing, setHealing } from '../src/lib/monitoring/monitor-state.ts';
-import { askedFor, stopOnDemand } from '../src/lib/monitoring/on-demand.ts';
+import { onDemandOf } from '../src/lib/monitoring/on-demand.ts';
+import { orderRestart } from '../src/lib/monitoring/restart-ledger.ts';
 import { addAll, makeLogin, startVps } from './support/fleet.ts';
 import { runCli, scratchEnvironment } from './support/project.ts';
 import {
@@ -71,12 +72,12 @@ describe('checkNow', () => {
     const release = ward.host.hold('is-active');
     const { vpsIds, done } = await checkNow(ward.app, ADMIN, [ward.id]);
     expect(vpsIds).toEqual([ward.id]);
-    expect(askedFor(ward.id)).toBe('check');
+    expect(onDemandOf(ward.app).askedFor(ward.id)).toBe('check');
     await until(() => ward.host.count('is-active'), 1);
     expect(ward.state()).toBeUndefined();
     release();
     expect(await done).toBe('done');
-    expect(askedFor(ward.id)).toBeNull();
+    expect(onDemandOf(ward.app).askedFor(ward.id)).toBeNull();
     expect(ward.state()).toMatchObject({ status: 'healthy', totalChecks: 1 });
     expect(actionsOf(ward)).toEqual(['check_requested']);
   });
@@ -84,7 +85,7 @@ describe('checkNow', () => {
   it('heals what it finds stopped, and tells open pages when it is asked and when it is done', async () => {
     const ward = await openWard();
     const told: string[] = [];
-    const stop = subscribe((event) => told.push(event.kind === 'vps' ? event.vpsIds.join() : event.kind));
+    const stop = subscribe(ward.app.db, (event) => event.kind === 'vps' && told.push(event.vpsIds.join()));
     ward.host.set({ state: 'inactive' });
     await (
       await checkNow(ward.app, ADMIN, [ward.id])
@@ -125,9 +126,9 @@ describe('checkNow', () => {
     const release = slow.hold('is-active');
     const { done } = await checkNow(ward.app, ADMIN, [ward.id, slowId]);
     await until(() => slow.count('is-active'), 1);
-    expect([ward.id, slowId].map(askedFor)).toEqual([null, 'check']);
+    expect([ward.id, slowId].map((id) => onDemandOf(ward.app).askedFor(id))).toEqual([null, 'check']);
     const again = await checkNow(ward.app, ADMIN, [ward.id, slowId]);
-    expect(askedFor(ward.id)).toBe('check');
+    expect(onDemandOf(ward.app).askedFor(ward.id)).toBe('check');
     release();
     await Promise.all([done, again.done]);
     expect(ward.state()).toMatchObject({ totalChecks: 2 });
@@ -170,7 +171,7 @@ describe('restartNow', () => {
     const release = ward.host.hold('is-active');
     const { done } = await restartNow(ward.app, ADMIN, ward.id, { now: new Date() });
     expect(ledgerOf(ward.app, ward.userId)).toMatchObject([{ requestedBy: 'user-admin', outcome: null }]);
-    expect(askedFor(ward.id)).toBe('restart');
+    expect(onDemandOf(ward.app).askedFor(ward.id)).toBe('restart');
     await expect(restartNow(ward.app, ADMIN, ward.id, { now: new Date() })).rejects.toThrow('under way already');
     expect(ward.host.count('restart')).toBe(0);
     release();
@@ -193,10 +194,10 @@ describe('restartNow', () => {
     const restart = await restartNow(ward.app, ADMIN, ward.id, { now: new Date() });
     releaseCheck();
     await check.done;
-    expect(askedFor(ward.id)).toBe('restart');
+    expect(onDemandOf(ward.app).askedFor(ward.id)).toBe('restart');
     releaseRestart();
     await restart.done;
-    expect(askedFor(ward.id)).toBeNull();
+    expect(onDemandOf(ward.app).askedFor(ward.id)).toBeNull();
     expect(ward.host.count('restart')).toBe(1);
   });
 
@@ -274,17 +275,15 @@ describe('restartNow', () => {
   });
 });
 
-describe('stopOnDemand', () => {
+describe('the end of the server', () => {
   it('bars what is asked for later too, and an order is closed as not sent', async () => {
-    // As a new process begins.
-    onTestFinished(() => void Reflect.deleteProperty(globalThis, Symbol.for('wardround.on-demand')));
     const ward = await openWard();
-    await stopOnDemand();
+    await onDemandOf(ward.app).stop(new AbortController().signal);
     const check = await checkNow(ward.app, ADMIN, [ward.id]);
     expect(await check.done).toBe('stopped');
     const restart = await restartNow(ward.app, ADMIN, ward.id, { now: new Date() });
     // Waits for what came after the first time.
-    await stopOnDemand();
+    await onDemandOf(ward.app).stop(new AbortController().signal);
     expect(ledgerOf(ward.app, ward.userId)).toMatchObject([
       { outcome: 'not_sent', detail: 'not sent: the server was stopping' },
     ]);
@@ -348,7 +347,14 @@ describe('setVpsHealing', () => {
 describe('healing that stops for the whole fleet', () => {
   it.each([
     ['by an admin', 'are switched off', ({ app: { db } }: Ward) => setHealing(db, ADMIN, 'off')],
-    ['by a sweep', 'pause', ({ app: { db } }: Ward) => pauseHealing(db, { stopped: 6, fleet: 10 }, new Date())],
+    [
+      'by a sweep',
+      'pause',
+      async ({ app: { db } }: Ward) => {
+        const lease = await new LeaseKeeper(db, 'monitor', { info: () => undefined, error: () => undefined }).hold();
+        if ('tenure' in lease) await pauseHealing(db, lease.tenure, { stopped: 6, fleet: 10 }, new Date());
+      },
+    ],
   ])('%s counts for a restart that was about to be sent, but not for one by hand', async (_, words, stop) => {
     const ward = await openWard();
     ward.host.set({ state: 'inactive' });
@@ -428,7 +434,8 @@ describe('a VPS that is moved to another machine', () => {
     await sweepWhileHeld(ward, 'restart', () => move(ward));
     expect(ward.host.count('restart')).toBe(1);
     expect(ledgerOf(ward.app, ward.userId)).toMatchObject([{ outcome: 'succeeded' }]);
-    expect(ward.state()).toMatchObject({ totalChecks: 0 });
+    // The look that led to the restart, before the move; nothing of its end.
+    expect(ward.state()).toMatchObject({ totalChecks: 1, totalRecoveries: 0 });
   });
 });
 

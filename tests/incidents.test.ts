@@ -48,8 +48,8 @@ describe('an incident', () => {
     });
     expect(incident?.endedAt?.getTime()).toBeGreaterThan(incident?.openedAt.getTime() ?? Infinity);
     expect(journalOf(ward)).toEqual([
-      'restart_intended',
       'check_failed',
+      'restart_intended',
       'restart_failed',
       'restart_intended',
       'restart_failed',
@@ -69,7 +69,7 @@ describe('an incident', () => {
     ward.host.set({ state: 'inactive' });
     await ward.sweep();
     expect(incidentsOf(ward)).toMatchObject([{ endedBy: 'restart', failedChecks: 1 }]);
-    expect(journalOf(ward)).toEqual(['restart_intended', 'check_failed', 'restart_succeeded', 'recovered']);
+    expect(journalOf(ward)).toEqual(['check_failed', 'restart_intended', 'restart_succeeded', 'recovered']);
     const [incident] = incidentsOf(ward);
     const page = readIncident(ward.app, LOCAL_OPERATOR, incident?.id ?? '');
     // Read in the order in which it happened: what was seen, then what was done about it.
@@ -181,7 +181,7 @@ describe('evidence', () => {
     ward.host.set({ state: 'inactive', journal: 'the last words' });
     await sweepWhileHeld(ward, 'restart', () => {
       expect(evidenceOf(ward)).toMatchObject({ outcome: null, journal: 'the last words' });
-      expect(journalOf(ward)).toEqual(['restart_intended']);
+      expect(journalOf(ward)).toEqual(['check_failed', 'restart_intended']);
       return Promise.resolve();
     });
   });

@@ -1,4 +1,5 @@
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { ne } from 'drizzle-orm';
+import { afterEach, describe, expect, it } from 'vitest';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { openApp, type App } from '../src/lib/app.ts';
 import { leases } from '../src/lib/db/schema.ts';
@@ -26,17 +27,16 @@ async function start(
   for (const [behaviour, latencyMs] of vpss) running.push(await startVps(login.publicKey, behaviour, latencyMs));
   await addAll(scratch.environment, login.keyFile, running);
   app = await openApp(scratch.environment);
+  expect(monitorStatus(app).role).toBe('off');
 }
-beforeEach(() => {
-  expect(monitorStatus().role).toBe('off');
-});
 afterEach(async () => {
-  await stopHealthMonitor();
+  await stopHealthMonitor(app);
   app.close();
   for (const { host } of running.splice(0)) await host.close();
   scratch.remove();
 });
 
+const holders = () => app.db.select().from(leases).where(ne(leases.holder, '')).all();
 const totalChecks = (): number => listVps(app, LOCAL_OPERATOR, new Date())[0]?.totalChecks ?? 0;
 const probes = (): number => running[0]?.commands.filter((command) => command.includes('is-active')).length ?? 0;
 const reaches = (read: () => number, least: number): Promise<void> =>
@@ -46,14 +46,14 @@ describe('the monitor', () => {
   it('sweeps on schedule, once a tick however often it is started, and not at all after its stop', async () => {
     await start({}, [{}]);
     for (let times = 0; times < 10; times++) await startHealthMonitor(app);
-    expect(monitorStatus()).toMatchObject({ role: 'sweeping', nextSweepAt: expect.any(Date) });
+    expect(monitorStatus(app)).toMatchObject({ role: 'sweeping', nextSweepAt: expect.any(Date) });
     const startedAt = Date.now();
     await reaches(totalChecks, 3);
     // Ten schedulers would have looked ten times a second.
     expect(probes()).toBeLessThanOrEqual((Date.now() - startedAt) / 1000 + 2);
-    await stopHealthMonitor();
-    expect(monitorStatus().role).toBe('off');
-    expect(app.db.select().from(leases).all()).toEqual([]);
+    await stopHealthMonitor(app);
+    expect(monitorStatus(app).role).toBe('off');
+    expect(holders()).toEqual([]);
     const after = probes();
     await startHealthMonitor(app);
     await reaches(totalChecks, 4);
@@ -63,9 +63,9 @@ describe('the monitor', () => {
   it('skips, counts and shows a sweep that is due while the one before still runs', async () => {
     await start({}, [{}, 2_500]);
     await startHealthMonitor(app);
-    await reaches(() => monitorStatus().progress?.total ?? 0, 1);
-    expect(monitorStatus().progress).toEqual({ done: 0, total: 1 });
-    await reaches(() => monitorStatus().skippedSweeps, 2);
+    await reaches(() => monitorStatus(app).progress?.total ?? 0, 1);
+    expect(monitorStatus(app).progress).toEqual({ done: 0, total: 1 });
+    await reaches(() => monitorStatus(app).skippedSweeps, 2);
     expect(probes()).toBe(1);
     await reaches(totalChecks, 1);
   });
@@ -73,17 +73,17 @@ describe('the monitor', () => {
   it('gives up looks at once when it is stopped, and records nothing for them', async () => {
     await start({ SSH_CONNECT_TIMEOUT_MS: '60000' }, [{ network: 'hangs' }]);
     await startHealthMonitor(app);
-    await reaches(() => monitorStatus().progress?.total ?? 0, 1);
-    await stopHealthMonitor();
+    await reaches(() => monitorStatus(app).progress?.total ?? 0, 1);
+    await stopHealthMonitor(app);
     expect(totalChecks()).toBe(0);
-    expect(app.db.select().from(leases).all()).toEqual([]);
+    expect(holders()).toEqual([]);
   });
 
   it('sees a restart through when it is stopped in the middle, and records it', async () => {
     await start({ RESTART_SETTLE_MS: '1500' }, [{ unit: 'failed' }]);
     await startHealthMonitor(app);
     await reaches(() => running[0]?.commands.filter((command) => command.includes('restart')).length ?? 0, 1);
-    await stopHealthMonitor();
+    await stopHealthMonitor(app);
     expect(listVps(app, LOCAL_OPERATOR, new Date())[0]).toMatchObject({ totalRecoveries: 1, totalChecks: 1 });
   });
 

@@ -2,8 +2,8 @@ import Sqlite from 'better-sqlite3';
 import { eq } from 'drizzle-orm';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { notifications, users } from '../src/lib/db/schema.ts';
-import { acquireLease, releaseLease } from '../src/lib/monitoring/lease.ts';
-import { startDispatcher, stopDispatcher, wakeDispatcher } from '../src/lib/notifications/dispatcher.ts';
+import { LeaseKeeper } from '../src/lib/db/lease-keeper.ts';
+import { startDispatcher } from '../src/lib/notifications/dispatcher.ts';
 import type { MessageFacts } from '../src/lib/facts/message.ts';
 import { startMailServer, type MailServer } from './support/mail-server.ts';
 import {
@@ -38,7 +38,6 @@ beforeEach(async () => {
   admin = addUser(scratch.app, 'root@admin.example', 'admin');
 });
 afterEach(async () => {
-  await stopDispatcher();
   scratch.close();
   await server.close();
 });
@@ -414,21 +413,20 @@ describe('header injection', () => {
 });
 
 describe('the dispatcher', () => {
-  it('sends as soon as it is woken, and lets what is under way end when it is stopped', async () => {
-    await releaseLease(scratch.app.db, 'notifier');
+  it('sends as soon as something is committed, and lets what is under way end when it is stopped', async () => {
+    await test.release();
     const log = createSilentLog();
-    startDispatcher(scratch.app, { log });
-    startDispatcher(scratch.app, { log });
+    const dispatcher = startDispatcher(scratch.app, { log });
+    const patience = new AbortController().signal;
     const taken = new Promise<void>((resolve) => server.beforeAnswer(() => resolve()));
     await put(scratch.app, { ...down(), atMs: Date.now() });
-    wakeDispatcher();
     await taken;
-    await Promise.all([stopDispatcher(), stopDispatcher()]);
+    await Promise.all([dispatcher.stop(patience), dispatcher.stop(patience)]);
     expect(outboxOf(scratch.app)[0]).toMatchObject({ status: 'sent' });
     expect(log.lines[0]).toBe('notifier started');
     expect(log.lines.at(-1)).toBe('notifier stopped');
     expect(log.lines).toHaveLength(3);
-    expect(await acquireLease(scratch.app.db, 'notifier')).toBeNull();
+    expect(await new LeaseKeeper(scratch.app.db, 'notifier', log).hold()).toHaveProperty('tenure');
   });
 
   it('sends nothing that another process has taken over', async () => {
@@ -462,7 +460,7 @@ describe('a dispatcher killed at the worst moment', { timeout: 180_000 }, () => 
     expect.poll(ready, { timeout: 60_000, interval: 20 }).toBe(true);
 
   it('before the send: the next one sends it, exactly once', async () => {
-    await releaseLease(scratch.app.db, 'notifier');
+    await test.release();
     await put(scratch.app, { ...down(), atMs: Date.now() });
     await server.behave('hang');
     const first = dispatch();
@@ -479,7 +477,7 @@ describe('a dispatcher killed at the worst moment', { timeout: 180_000 }, () => 
   });
 
   it("after the server's 250, and before that was written down: twice at most, under the same id", async () => {
-    await releaseLease(scratch.app.db, 'notifier');
+    await test.release();
     await put(scratch.app, { ...down(), atMs: Date.now() });
     // Whoever holds the write lock keeps the process from writing down what it knows.
     const blocker = new Sqlite(scratch.app.settings.databasePath);

@@ -8,7 +8,7 @@ import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { parseSettings } from '../src/lib/config.ts';
 import { notificationTargets, telegramBots, users } from '../src/lib/db/schema.ts';
 import { signature } from '../src/lib/notifications/channels/webhook.ts';
-import { sendHeartbeat } from '../src/lib/notifications/heartbeat.ts';
+import { createHeartbeat } from '../src/lib/notifications/heartbeat.ts';
 import { changePreference, setTelegramBot } from '../src/lib/notifications/preferences.ts';
 import { startHttpReceiver, type HttpReceiver } from './support/http-receiver.ts';
 import { addUser, BEGAN_MS, createTestSender, outboxOf, put, vpsFacts, type TestSender } from './support/outbox.ts';
@@ -250,16 +250,17 @@ describe('the heartbeat', () => {
   it('is a GET, says once that it fails and once that it works again, and never throws', async () => {
     const settings = parseSettings({ HEARTBEAT_URL: `${receiver.url}/ping/some-id` });
     const log = createSilentLog();
-    await sendHeartbeat(settings, log);
+    const beat = createHeartbeat(settings, log);
+    await beat();
     expect(receiver.requests[0]).toMatchObject({ method: 'GET', path: '/ping/some-id' });
     receiver.answer((response) => response.writeHead(500).end());
-    await sendHeartbeat(settings, log);
-    await sendHeartbeat(settings, log);
+    await beat();
+    await beat();
     receiver.answer(() => undefined);
-    await sendHeartbeat(settings, log, 100);
+    await beat(100);
     receiver.answer((response) => response.writeHead(200).end('OK'));
-    await sendHeartbeat(settings, log);
-    await sendHeartbeat(settings, log);
+    await beat();
+    await beat();
     expect(log.lines).toEqual([
       'the heartbeat does not get through: HEARTBEAT_URL answered with status 500',
       'the heartbeat gets through again',
@@ -267,7 +268,7 @@ describe('the heartbeat', () => {
   });
 
   it('is not sent anywhere without a setting', async () => {
-    await sendHeartbeat(parseSettings({}), createSilentLog());
+    await createHeartbeat(parseSettings({}), createSilentLog())();
     expect(receiver.requests).toEqual([]);
   });
 
@@ -276,7 +277,7 @@ describe('the heartbeat', () => {
     await once(mute, 'listening');
     const log = createSilentLog();
     const url = `http://127.0.0.1:${(mute.address() as AddressInfo).port}/secret-id`;
-    await sendHeartbeat(parseSettings({ HEARTBEAT_URL: url }), log, 100);
+    await createHeartbeat(parseSettings({ HEARTBEAT_URL: url }), log)(100);
     expect(log.lines.join()).toContain('no answer within 0.1 s');
     expect(log.lines.join()).not.toContain('secret-id');
     mute.close();

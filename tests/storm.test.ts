@@ -1,7 +1,7 @@
 import { expect, it, onTestFinished } from 'vitest';
 import { newKeyPair } from '../demo/key-pair.ts';
 import { notifications, users } from '../src/lib/db/schema.ts';
-import { acquireLease } from '../src/lib/monitoring/lease.ts';
+import { takeLease } from '../src/lib/db/lease.ts';
 import { createSender } from '../src/lib/notifications/sender.ts';
 import { startMailServer } from './support/mail-server.ts';
 import { addTestVps, createSilentLog, openScratchApp, sweepOnce } from './support/scratch-app.ts';
@@ -25,10 +25,18 @@ it(`${FLEET} VPSs that fail at once are ${FLEET} mails to customers, and one to 
   for (let index = 1; index <= FLEET; index++)
     await addTestVps(app, { host: `127.9.0.${index}`, port: CLOSED_PORT, privateKey });
 
-  await acquireLease(app.db, 'notifier');
+  const lease = await takeLease(app.db, 'notifier', 'this test');
+  if ('takenBy' in lease) throw new Error(`taken by ${lease.takenBy.pid}`);
   let nowMs = Date.now();
   const log = createSilentLog();
-  const sender = createSender(app, { log, nowMs: () => nowMs, random: () => 0.5, timeoutMs: 5_000, concurrency: 8 });
+  const sender = createSender(app, {
+    tenure: () => lease,
+    log,
+    nowMs: () => nowMs,
+    random: () => 0.5,
+    timeoutMs: 5_000,
+    concurrency: 8,
+  });
   onTestFinished(() => sender.close());
   const deliver = async (): Promise<number> => {
     for (let before = -1; before !== mail.mails.length;) {

@@ -364,10 +364,10 @@ describe('a restart', () => {
     const ward = await openWard({ environment: { RESTART_TIMEOUT_MS: '500' } });
     ward.host.set({ state: 'inactive', onRestart: 'starts-slowly' });
     await ward.sweep();
-    expect(ward.state()).toMatchObject({ totalChecks: 1, totalFailures: 0, consecutiveFailures: 0 });
+    expect(ward.state()).toMatchObject({ totalChecks: 1, totalFailures: 1, consecutiveFailures: 0 });
     expect(ledgerOf(ward.app, ward.userId)).toMatchObject([{ outcome: 'unknown' }]);
     await ward.sweep();
-    expect(ward.state()).toMatchObject({ totalChecks: 2, totalFailures: 1, consecutiveFailures: 1 });
+    expect(ward.state()).toMatchObject({ totalChecks: 2, totalFailures: 2, consecutiveFailures: 1 });
   });
 
   it('stands in the ledger, without an outcome, before the command arrives', async () => {

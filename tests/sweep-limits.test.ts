@@ -3,7 +3,7 @@ import { describe, expect, it } from 'vitest';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { healthEvents, healthSamples, incidents, notifications } from '../src/lib/db/schema.ts';
 import { acceptOutage, readMonitorState, setHealing } from '../src/lib/monitoring/monitor-state.ts';
-import { giveBack, tryClaim } from '../src/lib/monitoring/vps-claims.ts';
+import { claimsOf } from '../src/lib/monitoring/vps-claims.ts';
 import { stateOf } from './support/scratch-app.ts';
 import { openSimulatedFleet, type SimulatedFleet } from './support/simulated-fleet.ts';
 
@@ -31,14 +31,15 @@ const journal = ({ app }: SimulatedFleet, kind: string) =>
 
 /** Takes some VPSs in hand, as a check does that an admin has asked for, while `meanwhile` goes on. */
 async function whileInOtherHands(
-  { vpss }: SimulatedFleet,
+  { app, vpss }: SimulatedFleet,
   [from, to]: readonly [number, number],
   meanwhile: () => Promise<unknown>,
 ): Promise<void> {
   const ids = vpss.slice(from, to).map(({ id }) => id);
-  for (const id of ids) expect(tryClaim(id, Infinity)).toBe(true);
+  const claims = claimsOf(app);
+  for (const id of ids) expect(claims.tryClaim(id, Infinity)).toBe(true);
   await meanwhile();
-  for (const id of ids) giveBack(id);
+  for (const id of ids) claims.giveBack(id);
 }
 
 describe('an outage of our own', () => {

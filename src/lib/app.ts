@@ -16,6 +16,8 @@ export type App = {
   readonly createdKeyFile: string | null;
   /** Sends mails about accounts; null where no mail is set up. */
   readonly sendMail: SendMail | null;
+  /** What there is one of in an app: see `partOf`. */
+  readonly parts: Map<string, unknown>;
   close(): void;
 };
 
@@ -41,6 +43,7 @@ export async function openApp(environment: Environment = readEnvironment()): Pro
       encryptionKey,
       createdKeyFile: created ? settings.encryptionKeyFile : null,
       sendMail: accountMailer(settings.notifications),
+      parts: new Map(),
       close: () => db.$client.close(),
     };
   } catch (error) {
@@ -70,6 +73,16 @@ async function checkKey(db: Database, settings: Settings, key: Buffer): Promise<
   }
 }
 
+/**
+ * The one part of its kind that this app has, made at first use. It lives as long as the app, so that a hot reload of
+ * its module makes no second one.
+ */
+export function partOf<T>({ parts }: App, name: string, make: () => T): T {
+  if (!parts.has(name)) parts.set(name, make());
+  return parts.get(name) as T;
+}
+
+// The only thing on globalThis: hot reload makes every module anew, and what runs must outlive that.
 const APP = Symbol.for('wardround.app');
 const shared = globalThis as { [APP]?: Promise<App> };
 
@@ -79,3 +92,6 @@ export const defaultApp = (): Promise<App> =>
     delete shared[APP];
     throw error;
   }));
+
+/** The app of this process, if anybody has opened it. */
+export const openedApp = (): Promise<App> | undefined => shared[APP];

@@ -2,6 +2,13 @@ import cronParser from 'cron-parser';
 import schedule from 'node-schedule';
 import { messageOf, type Log } from './log.ts';
 
+/** What a server runs for as long as it lives. */
+export type RunningJob = {
+  readonly name: string;
+  /** Begins nothing more and resolves when all has ended. What is under way may go on until `patience` is aborted. */
+  stop(patience: AbortSignal): Promise<void>;
+};
+
 export type ScheduledJob = {
   /** When the next run is due; null once stopped. */
   nextRunAt(): Date | null;

@@ -26,7 +26,7 @@ export const load: PageServerLoad = async ({ locals, url, depends }) => {
     redirect(303, own ? `/vps/${own.id}` : '/account');
   }
   const query = parseFleetQuery(url.searchParams);
-  const monitor = monitorStatus();
+  const monitor = monitorStatus(app);
   return {
     query,
     fleet: readFleetList(app, actor, query, now),

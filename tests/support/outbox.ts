@@ -2,7 +2,7 @@ import { asc } from 'drizzle-orm';
 import type { App } from '../../src/lib/app.ts';
 import { write } from '../../src/lib/db/client.ts';
 import { newId, notifications, users, type NotificationRow } from '../../src/lib/db/schema.ts';
-import { acquireLease } from '../../src/lib/monitoring/lease.ts';
+import { LeaseKeeper } from '../../src/lib/db/lease-keeper.ts';
 import type { ChannelName, MessageFacts, NotificationKind } from '../../src/lib/facts/message.ts';
 import { CUSTOMER_KINDS } from '../../src/lib/facts/message.ts';
 import { enqueue } from '../../src/lib/notifications/outbox.ts';
@@ -94,15 +94,23 @@ export type TestSender = {
   readonly clock: { nowMs: number };
   /** Looks and sends, again and again, until nothing more is due at this time of the clock. */
   deliver(): Promise<void>;
+  /** Lets another notifier have the outbox. */
+  release(): Promise<void>;
 };
+
+/** Several senders of a test are one process, which is the notifier. */
+const keepers = new WeakMap<App, LeaseKeeper>();
 
 /** The sender of the real dispatcher, without its timers: time passes when the test says so. */
 export async function createTestSender(app: App, options: Partial<SenderOptions> = {}): Promise<TestSender> {
   const log = createSilentLog();
   const clock = { nowMs: BEGAN_MS };
-  const holder = await acquireLease(app.db, 'notifier');
-  if (holder) throw new Error(`process ${holder.pid} is the notifier`);
+  const keeper = keepers.get(app) ?? new LeaseKeeper(app.db, 'notifier', log);
+  keepers.set(app, keeper);
+  const lease = await keeper.hold();
+  if ('pid' in lease) throw new Error(`process ${lease.pid} is the notifier`);
   const sender = createSender(app, {
+    tenure: () => lease.tenure,
     log,
     nowMs: () => clock.nowMs,
     random: () => 0.5,
@@ -121,5 +129,5 @@ export async function createTestSender(app: App, options: Partial<SenderOptions>
       before = after;
     }
   };
-  return { sender, lines: log.lines, clock, deliver };
+  return { sender, lines: log.lines, clock, deliver, release: lease.release };
 }

@@ -64,7 +64,7 @@ describe('a change of role', () => {
     const { asking } = await openSession(app, BERT);
     app.db.update(users).set({ twoFactorEnabled: true }).where(eq(users.id, bert)).run();
     const heard: string[] = [];
-    onSessionsEnded((userId) => heard.push(userId));
+    onSessionsEnded(app, (userId) => heard.push(userId));
     expect(await changeRole(app, LOCAL_OPERATOR, bert, 'customer')).toEqual({ kind: 'changed' });
     expect(heard).toEqual([bert]);
     expect((await readSession(app, asking)).signedIn).toBeNull();

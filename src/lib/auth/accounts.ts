@@ -89,7 +89,7 @@ export async function changeRole(
     noteAdminAction(tx, adminName(actor), null, 'role_changed', { email: user.email, role });
     return { kind: 'changed' };
   });
-  if (result.kind === 'changed') announceSessionsEnded(userId);
+  if (result.kind === 'changed') announceSessionsEnded(app, userId);
   return result;
 }
 

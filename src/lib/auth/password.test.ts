@@ -22,9 +22,9 @@ const kindOf = async (app: App, email: string, password: string) =>
   (await signIn(app, askFrom('192.0.2.9'), { email, password }, new Date())).kind;
 
 /** Whose sessions were announced as ended, but for which. */
-function listen(): [string, string | null][] {
+function listen(app: App): [string, string | null][] {
   const heard: [string, string | null][] = [];
-  onSessionsEnded((userId, except) => heard.push([userId, except]));
+  onSessionsEnded(app, (userId, except) => heard.push([userId, except]));
   return heard;
 }
 async function mailTo(app: App, email: string, now = new Date()): Promise<string> {
@@ -41,7 +41,7 @@ describe('a change of the password', () => {
     const here = await openSession(app, ANNA);
     await openSession(app, ANNA);
     await openSession(app, 'bert@example.test');
-    const heard = listen();
+    const heard = listen(app);
     const result = await changePassword(app, here.signedIn, { current: PASSWORD, next: NEW }, new Date());
     expect(result).toEqual({ kind: 'done', endedSessions: 1 });
     expect(sessionsOf(app, userId)).toEqual([here.signedIn.session.id]);
@@ -82,7 +82,7 @@ describe('a forgotten password', () => {
     expect(mails[0]?.text).toContain('https://wardround.example/reset-password?token=');
     const given = { token: tokenIn(mails[0]?.text ?? ''), password: NEW };
     expect(whoseLink(app, given.token, new Date())).toEqual({ email: ANNA });
-    const heard = listen();
+    const heard = listen(app);
     const results = await Promise.all([1, 2, 3].map(() => resetPassword(app, askFrom(null), given, new Date())));
     expect(results.map(({ kind }) => kind).toSorted()).toEqual(['done', 'invalid_link', 'invalid_link']);
     expect(sessionsOf(app, userId)).toEqual([]);

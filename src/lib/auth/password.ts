@@ -113,7 +113,7 @@ export async function resetPassword(
   });
   if (userId === null) return { kind: 'invalid_link' };
   await forgiveAttempt(app, counted);
-  announceSessionsEnded(userId);
+  announceSessionsEnded(app, userId);
   return { kind: 'done' };
 }
 
@@ -149,6 +149,6 @@ export async function changePassword(
     storePassword(tx, user.id, hash);
     return endSessions(tx, user.id, session.id);
   });
-  announceSessionsEnded(user.id, session.id);
+  announceSessionsEnded(app, user.id, session.id);
   return { kind: 'done', endedSessions };
 }

@@ -64,7 +64,7 @@ export async function confirmSecondFactor(
   if (response.status === 400 || response.status === 401) return { kind: 'wrong' };
   await bodyOf(response);
   await forgiveAttempt(app, counted);
-  announceSessionsEnded(signedIn.user.id);
+  announceSessionsEnded(app, signedIn.user.id);
   return { kind: 'done', setCookies: response.headers.getSetCookie() };
 }
 
@@ -82,7 +82,7 @@ export async function disableSecondFactor(
   const call = { body: { password }, headers: headersOf(asking), asResponse: true as const };
   const response = await (await authOf(app)).api.disableTwoFactor(call);
   await bodyOf(response);
-  announceSessionsEnded(signedIn.user.id);
+  announceSessionsEnded(app, signedIn.user.id);
   return { kind: 'done', setCookies: response.headers.getSetCookie() };
 }
 

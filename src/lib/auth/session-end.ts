@@ -1,25 +1,24 @@
-import { EventEmitter } from 'node:events';
 import { and, eq, gt } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import { sessions } from '../db/schema.ts';
 
-const ENDED = 'ended';
-const EMITTER = Symbol.for('wardround.sessions-ended');
-/** On globalThis: a stream that is open outlives a hot reload of this module. */
-const shared = globalThis as { [EMITTER]?: EventEmitter };
-const emitter = (shared[EMITTER] ??= new EventEmitter().setMaxListeners(0));
+const ENDED = 'sessions ended';
 
 type Listener = (userId: string, exceptSessionId: string | null) => void;
 
 /** To be called after commit, by whatever ends sessions of this process: all of the user's, or all but one. */
-export const announceSessionsEnded = (userId: string, exceptSessionId: string | null = null): void => {
-  emitter.emit(ENDED, userId, exceptSessionId);
+export const announceSessionsEnded = (
+  { db }: Pick<App, 'db'>,
+  userId: string,
+  exceptSessionId: string | null = null,
+): void => {
+  db.events.emit(ENDED, userId, exceptSessionId);
 };
 
 /** Calls `listener` whenever sessions have ended in this process. Returns how to stop that. */
-export function onSessionsEnded(listener: Listener): () => void {
-  emitter.on(ENDED, listener);
-  return () => emitter.off(ENDED, listener);
+export function onSessionsEnded({ db }: Pick<App, 'db'>, listener: Listener): () => void {
+  db.events.on(ENDED, listener);
+  return () => db.events.off(ENDED, listener);
 }
 
 /** Sessions end in other processes too (the command line, a second server): those are noticed this late at most. */
@@ -56,7 +55,7 @@ export function watchSession(app: App, session: LiveSession, onEnd: () => void):
       return true;
     }
   };
-  const unsubscribe = onSessionsEnded((userId) => {
+  const unsubscribe = onSessionsEnded(app, (userId) => {
     if (userId === session.userId) look();
   });
   const recheck = setInterval(look, RECHECK_MS);

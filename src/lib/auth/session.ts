@@ -75,8 +75,8 @@ export const listSessions = ({ db }: App, { session }: SignedIn, now: Date): Ses
     .toSorted((a, b) => Number(b.current) - Number(a.current));
 
 /** Signs the user out everywhere but here. Returns how many sessions that were. */
-export async function endOtherSessions({ db }: App, { session }: SignedIn): Promise<number> {
-  const ended = await write(db, (tx) => endSessions(tx, session.userId, session.id));
-  announceSessionsEnded(session.userId, session.id);
+export async function endOtherSessions(app: App, { session }: SignedIn): Promise<number> {
+  const ended = await write(app.db, (tx) => endSessions(tx, session.userId, session.id));
+  announceSessionsEnded(app, session.userId, session.id);
   return ended;
 }

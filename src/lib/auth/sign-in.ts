@@ -106,7 +106,7 @@ export async function verifySecondFactor(
 /** Ends this session. Returns the `Set-Cookie` headers that make the browser forget it. */
 export async function signOut(app: App, asking: Asking, { session }: SignedIn): Promise<readonly string[]> {
   const response = await (await authOf(app)).api.signOut({ headers: headersOf(asking), asResponse: true });
-  announceSessionsEnded(session.userId);
+  announceSessionsEnded(app, session.userId);
   return response.headers.getSetCookie();
 }
 

@@ -76,7 +76,7 @@ describe('an account', () => {
   it('that is disabled is signed out at once, and may come back', async () => {
     const { app, bert, admin, bertAsks } = await openApp();
     const ended: string[] = [];
-    const stop = onSessionsEnded((userId) => ended.push(userId));
+    const stop = onSessionsEnded(app, (userId) => ended.push(userId));
     expect(await setDisabled(app, admin, bert, true)).toEqual({ kind: 'changed' });
     stop();
     expect(ended).toEqual([bert]);

@@ -111,16 +111,16 @@ export type UserChange =
 
 /** Does `work` to a user as an admin, and tells the user's open pages that their sessions have ended. */
 async function changeUser(
-  { db }: App,
+  app: App,
   actor: Actor,
   userId: string,
   work: (tx: Transaction, user: typeof users.$inferSelect) => UserChange,
 ): Promise<UserChange> {
-  const result = await write(db, (tx): UserChange => {
+  const result = await write(app.db, (tx): UserChange => {
     const user = tx.select().from(users).where(eq(users.id, userId)).get();
     return actor.role !== 'admin' || !user ? { kind: 'not_found' } : work(tx, user);
   });
-  if (result.kind === 'changed') announceSessionsEnded(userId);
+  if (result.kind === 'changed') announceSessionsEnded(app, userId);
   return result;
 }
 

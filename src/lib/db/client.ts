@@ -1,3 +1,4 @@
+import { EventEmitter } from 'node:events';
 import { existsSync, mkdirSync } from 'node:fs';
 import { dirname, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -7,9 +8,19 @@ import { migrate } from 'drizzle-orm/better-sqlite3/migrator';
 import { isAlive, MACHINE } from './process.ts';
 import * as schema from './schema.ts';
 
-export type Database = BetterSQLite3Database<typeof schema> & { readonly $client: Sqlite.Database };
+export type Database = BetterSQLite3Database<typeof schema> & {
+  readonly $client: Sqlite.Database;
+  /** Tells this process of what has been committed; here, so that listeners outlive a hot reload of whoever told them. */
+  readonly events: EventEmitter;
+};
+
 /** What `write` hands to its work. */
-export type Transaction = Parameters<Parameters<Database['transaction']>[0]>[0];
+export type Transaction = Parameters<Parameters<Database['transaction']>[0]>[0] & {
+  /** The database that is written to. */
+  readonly database: Database;
+  /** Runs `work` once the transaction is committed, in the order of these calls; never when it is rolled back. */
+  afterCommit(work: () => void): void;
+};
 
 /** The file is there but must not be used: says which file, what is wrong and what to do. */
 export class DatabaseError extends Error {
@@ -43,30 +54,25 @@ async function whileBusy<T>(attempt: () => T): Promise<T> {
 
 /**
  * Runs `work` in one IMMEDIATE transaction: a deferred one that reads first fails with SQLITE_BUSY_SNAPSHOT as soon
- * as another process has written. `work` must be synchronous, and may run again after a busy database.
+ * as another process has written. `work` must be synchronous, and may run again after a busy database. What it hands to
+ * `afterCommit` must not throw: the write is done by then.
  */
-export const write = <T>(db: Database, work: (tx: Transaction) => T): Promise<T> =>
-  whileBusy(() =>
-    db.transaction(
-      (tx) => {
-        clients.set(tx, db.$client);
-        return work(tx);
-      },
-      { behavior: 'immediate' },
-    ),
-  );
-
-const clients = new WeakMap<Transaction, Sqlite.Database>();
+export async function write<T>(db: Database, work: (tx: Transaction) => T): Promise<T> {
+  let afterwards: (() => void)[] = [];
+  const result = await whileBusy(() => {
+    afterwards = [];
+    const more = { database: db, afterCommit: (step: () => void): unknown => afterwards.push(step) };
+    return db.transaction((tx) => work(Object.assign(tx, more)), { behavior: 'immediate' });
+  });
+  for (const step of afterwards) step();
+  return result;
+}
 
 /**
  * The connection under a transaction of `write`, for statements that are prepared once and run a thousand times an
  * hour: building them anew costs more than running them. For stores only.
  */
-export function clientOf(tx: Transaction): Sqlite.Database {
-  const client = clients.get(tx);
-  if (!client) throw new Error('this transaction was not begun by write()');
-  return client;
-}
+export const clientOf = ({ database }: Transaction): Sqlite.Database => database.$client;
 
 /** A number that is another one as soon as another connection, thus another process, has committed something. */
 export const dataVersion = ({ $client }: Database): number =>
@@ -90,7 +96,8 @@ export async function openDatabase(path: string, migrationsDir: string): Promise
     opened.pragma('cache_size = -65536');
     const report = isInUse(opened) ? 'ok' : opened.pragma('quick_check(1)', { simple: true });
     if (report !== 'ok') throw new DatabaseError(damaged(path, String(report)));
-    const db = drizzle(opened, { schema });
+    const events = new EventEmitter().setMaxListeners(0);
+    const db = Object.assign(drizzle(opened, { schema }), { events });
     await bringUpToDate(db, path, migrationsDir);
     return db;
   } catch (error) {

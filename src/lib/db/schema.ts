@@ -413,6 +413,8 @@ export const leases = sqliteTable('leases', {
   pid: integer('pid').notNull(),
   acquiredAt: time('acquired_at').notNull(),
   expiresAt: time('expires_at').notNull(),
+  /** Grows each time that somebody takes the lease: what was begun under a lower one must not be written any more. */
+  term: integer('term').notNull().default(0),
 });
 
 /** Facts about the database itself, such as the proof that the encryption key is the right one. */

@@ -29,8 +29,8 @@ export function mergeEdit<Given extends Partial<EditFields>>(now: EditFields, wa
  * neither circuit nor streak nor restarts of the former one. Returns the names of what has changed. Throws
  * `RefusedError` for customers, and for an address that another VPS has.
  */
-export async function editVps(app: App, actor: Actor, id: string, edit: VpsEdit): Promise<string[]> {
-  const changed = await write(app.db, (tx) => {
+export function editVps(app: App, actor: Actor, id: string, edit: VpsEdit): Promise<string[]> {
+  return write(app.db, (tx) => {
     const vps = tx.select().from(subscriptions).where(eq(subscriptions.id, id)).get();
     const owner = vps && tx.select().from(users).where(eq(users.id, vps.userId)).get();
     if (actor.role !== 'admin' || !vps || !owner) throw new RefusedError('there is no such VPS');
@@ -71,8 +71,7 @@ export async function editVps(app: App, actor: Actor, id: string, edit: VpsEdit)
     const whose = { userId: vps.userId, vpsId: id };
     if (moved) resetCircuitOf(tx, whose, journalName(actor), new Date());
     noteAdminAction(tx, journalName(actor), whose, 'vps_edited', { fields: fields.join(', ') });
+    publish(tx, { kind: 'vps', vpsIds: [id] });
     return fields;
   });
-  publish({ kind: 'vps', vpsIds: [id] });
-  return changed;
 }

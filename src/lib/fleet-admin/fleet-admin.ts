@@ -6,7 +6,7 @@ import { write } from '../db/client.ts';
 import { maintenanceWindows, newId, subscriptions, users, type MaintenanceWindow } from '../db/schema.ts';
 import { noteAdminAction } from '../db/journal-store.ts';
 import { publish } from '../live/bus.ts';
-import { openTarget } from '../monitoring/check-vps.ts';
+import { openTarget } from '../monitoring/look.ts';
 import { clearLoginBackoff, forgetHealth } from '../monitoring/health-store.ts';
 import { addWindow, endOpenWindows } from '../monitoring/maintenance-store.ts';
 import { judge, type Verdict } from '../monitoring/rules/verdict.ts';
@@ -26,7 +26,7 @@ export async function addVps(
   actor: Actor,
   vps: NewVps,
 ): Promise<{ id: string; userId: string; newCustomer: boolean }> {
-  const added = await write(db, (tx) => {
+  return write(db, (tx) => {
     const by = adminName(actor);
     const taken = tx
       .select({ id: subscriptions.id, port: subscriptions.sshPort })
@@ -74,10 +74,9 @@ export async function addVps(
       })
       .run();
     noteAdminAction(tx, by, { userId, vpsId: id }, 'vps_added', { host: vps.host });
+    publish(tx, { kind: 'all' });
     return { id, userId, newCustomer: !customer };
   });
-  publish({ kind: 'all' });
-  return added;
 }
 
 /** The VPS that something is done to. */
@@ -91,8 +90,8 @@ export async function removeVps({ db }: App, actor: Actor, vps: TheVps): Promise
     tx.delete(subscriptions).where(eq(subscriptions.id, vps.id)).run();
     forgetHealth(tx, vps.userId);
     noteAdminAction(tx, by, asOwner(vps), 'vps_removed', { host: vps.host });
+    publish(tx, { kind: 'all' });
   });
-  publish({ kind: 'all' });
 }
 
 /** Begins maintenance, now or at the times of the window: the VPS is looked at, but neither healed nor counted. */

@@ -7,9 +7,10 @@ import type { JournalDetail } from '../facts/journal.ts';
 import { noteAdminAction } from '../db/journal-store.ts';
 import type { Log } from '../log.ts';
 import { publish } from '../live/bus.ts';
-import { isRestartOrdered, orderRestart, resetCircuitOf } from '../monitoring/health-store.ts';
+import { resetCircuitOf } from '../monitoring/health-store.ts';
 import { addWindow, endOpenWindows } from '../monitoring/maintenance-store.ts';
-import { askedFor, checkSoon, restartSoon, type OnDemandEnd } from '../monitoring/on-demand.ts';
+import { onDemandOf, type OnDemandEnd } from '../monitoring/on-demand.ts';
+import { isRestartOrdered, orderRestart } from '../monitoring/restart-ledger.ts';
 import type { BulkAction, BulkResult } from '../views/bulk-words.ts';
 import { RefusedError } from './fleet-admin.ts';
 import { parseMaintenance, type NewWindow } from './maintenance-request.ts';
@@ -60,9 +61,10 @@ async function act(
   const vpsIds = await write(db, (tx) => {
     const chosen = choose(tx);
     for (const vps of chosen) change(tx, vps);
-    return chosen.map(({ id }) => id);
+    const ids = chosen.map(({ id }) => id);
+    publish(tx, { kind: 'vps', vpsIds: ids });
+    return ids;
   });
-  publish({ kind: 'vps', vpsIds });
   return { vpsIds };
 }
 
@@ -73,7 +75,7 @@ export async function checkNow(app: App, actor: Actor, vpsIds: readonly string[]
     (tx) => watchedOf(meantBy(tx, actor, vpsIds)),
     (tx, vps) => note(tx, actor, vps, 'check_requested'),
   );
-  return { ...acted, done: checkSoon(app, acted.vpsIds, log) };
+  return { ...acted, done: onDemandOf(app).checkSoon(acted.vpsIds, log) };
 }
 
 /**
@@ -93,7 +95,10 @@ export async function restartNow(
     (tx) => {
       const watched = watchedOf(meantBy(tx, actor, [vpsId]));
       // The ledger knows the orders of other processes too; here, one may wait for longer than it vouches for.
-      if (askedFor(vpsId) === 'restart' || watched.some(({ userId }) => isRestartOrdered(tx, userId, now)))
+      if (
+        onDemandOf(app).askedFor(vpsId) === 'restart' ||
+        watched.some(({ userId }) => isRestartOrdered(tx, userId, now))
+      )
         throw new RefusedError('a restart by hand is under way already: wait until it has ended');
       return watched;
     },
@@ -102,7 +107,7 @@ export async function restartNow(
       note(tx, actor, vps, 'restart_requested', { restartId });
     },
   );
-  return { ...acted, done: restartSoon(app, { vpsId, restartId }, log) };
+  return { ...acted, done: onDemandOf(app).restartSoon({ vpsId, restartId }, log) };
 }
 
 /** Closes the circuits, forgets streaks and restarts of late, and lets refused logins be tried again. */

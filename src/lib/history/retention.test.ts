@@ -12,7 +12,7 @@ import {
   restartEvidence,
   type NotificationRow,
 } from '../db/schema.ts';
-import { CHUNK_ROWS, pruneHistory, startHistoryRetention, stopHistoryRetention } from './retention.ts';
+import { CHUNK_ROWS, pruneHistory, startHistoryRetention } from './retention.ts';
 import type { SampleState } from './rules/spans.ts';
 
 const MINUTE = 60_000;
@@ -241,12 +241,11 @@ describe('the job', () => {
       now: ago(2 * MINUTE),
       toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date', 'performance'],
     });
-    startHistoryRetention(app);
-    startHistoryRetention(app);
+    const job = startHistoryRetention(app);
     await vi.advanceTimersByTimeAsync(MINUTE);
     expect(count('health_samples')).toBe(2);
     await vi.advanceTimersByTimeAsync(MINUTE + 1_000);
-    await stopHistoryRetention();
+    await job.stop(new AbortController().signal);
     expect(count('health_samples')).toBe(1);
     expect(vi.getTimerCount()).toBe(0);
   });

@@ -3,7 +3,7 @@ import type { App } from '../app.ts';
 import type { HistorySettings } from '../config.ts';
 import { write, type Database } from '../db/client.ts';
 import { createLog } from '../log.ts';
-import { scheduleJob, type ScheduledJob } from '../schedule.ts';
+import { scheduleJob, type RunningJob } from '../schedule.ts';
 import { BUCKET_MS, RESOLUTIONS, type Resolution } from './rules/spans.ts';
 
 const log = createLog('history-retention');
@@ -154,24 +154,17 @@ function agingTables(nowMs: number, { incidentsMs, messagesMs }: HistorySettings
   ];
 }
 
-const RETENTION = Symbol.for('wardround.history-retention');
-const shared = globalThis as { [RETENTION]?: { readonly job: ScheduledJob; readonly stop: AbortController } };
-
-/** Starts the hourly job, once a process. */
-export function startHistoryRetention({ db, settings }: App): void {
-  if (shared[RETENTION]) return;
-  const stop = new AbortController();
+/** Starts the hourly job; it ends after the piece under way. */
+export function startHistoryRetention({ db, settings }: App): RunningJob {
+  const stopping = new AbortController();
   const job = scheduleJob('pruning history', settings.history.pruneCron, log, async () => {
-    const { rows, chunks, longestChunkMs } = await pruneHistory(db, new Date(), settings.history, stop.signal);
+    const { rows, chunks, longestChunkMs } = await pruneHistory(db, new Date(), settings.history, stopping.signal);
     if (rows > 0)
       log.info(`${rows} old rows deleted in ${chunks} pieces, the longest took ${longestChunkMs.toFixed(0)} ms`);
   });
-  shared[RETENTION] = { job, stop };
-}
-
-/** Ends after the piece under way. */
-export async function stopHistoryRetention(): Promise<void> {
-  shared[RETENTION]?.stop.abort();
-  await shared[RETENTION]?.job.stop();
-  delete shared[RETENTION];
+  const stop = (): Promise<void> => {
+    stopping.abort();
+    return job.stop();
+  };
+  return { name: 'history retention', stop };
 }

@@ -9,6 +9,7 @@ import { enforceGracePeriod } from './grace-period-enforcer.ts';
 
 const DAY_MS = 86_400_000;
 const NOW = new Date('2026-06-15T12:00:00Z');
+const RULES = { restartBudget: { maxRestarts: 5, windowMs: 60_000 } };
 const daysAgo = (days: number): Date => new Date(NOW.getTime() - days * DAY_MS);
 
 let folder: string;
@@ -64,8 +65,8 @@ describe('enforceGracePeriod', () => {
 
   it('takes the VPS out of the sweep', async () => {
     add('watched', { status: 'active', pastDueSince: daysAgo(8) });
-    expect(listActive(db)).toHaveLength(1);
+    expect(listActive(db, RULES)).toHaveLength(1);
     await enforceGracePeriod(db, NOW, 7 * DAY_MS);
-    expect(listActive(db)).toEqual([]);
+    expect(listActive(db, RULES)).toEqual([]);
   });
 });

@@ -4,7 +4,7 @@ import { write, type Database } from '../db/client.ts';
 import { subscriptions } from '../db/schema.ts';
 import { endUnwatchedIncident } from '../monitoring/incident-store.ts';
 import { createLog } from '../log.ts';
-import { scheduleJob, type ScheduledJob } from '../schedule.ts';
+import { scheduleJob, type RunningJob } from '../schedule.ts';
 
 const log = createLog('grace-period-enforcer');
 
@@ -31,18 +31,11 @@ export const enforceGracePeriod = (db: Database, now: Date, gracePeriodMs: numbe
     return canceled.map(({ id }) => id);
   });
 
-const ENFORCER = Symbol.for('wardround.grace-period-enforcer');
-const shared = globalThis as { [ENFORCER]?: ScheduledJob };
-
-/** Starts the hourly job, once a process. */
-export function startGracePeriodEnforcer({ db, settings }: App): void {
-  shared[ENFORCER] ??= scheduleJob('grace period check', settings.gracePeriodCron, log, async () => {
+/** Starts the hourly job. */
+export function startGracePeriodEnforcer({ db, settings }: App): RunningJob {
+  const job = scheduleJob('grace period check', settings.gracePeriodCron, log, async () => {
     const canceled = await enforceGracePeriod(db, new Date(), settings.gracePeriodMs);
     for (const id of canceled) log.info(`${id}: past due for longer than the grace period, canceled`);
   });
-}
-
-export async function stopGracePeriodEnforcer(): Promise<void> {
-  await shared[ENFORCER]?.stop();
-  delete shared[ENFORCER];
+  return { name: 'grace period enforcer', stop: () => job.stop() };
 }

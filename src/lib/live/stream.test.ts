@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { addUser, openAccountApp, openSession } from '../../../tests/support/account-app.ts';
 import type { App } from '../app.ts';
 import type { SignedIn } from '../auth/session.ts';
-import { publish } from './bus.ts';
+import { tell } from './bus.ts';
 import { closeStreams, openStream } from './stream.ts';
 
 let app: App;
@@ -30,12 +30,12 @@ describe('a stream', () => {
   it('gathers what happens within a quarter of a second', async () => {
     const reader = open();
     expect(await read(reader)).toMatch(/^retry: /);
-    publish({ kind: 'vps', vpsIds: ['vps-a'] });
+    tell(app.db, { kind: 'vps', vpsIds: ['vps-a'] });
     vi.advanceTimersByTime(1);
     expect(await read(reader)).toBe('event: changed\ndata: {"vps":["vps-a"]}\n\n');
-    publish({ kind: 'vps', vpsIds: ['vps-b'] });
+    tell(app.db, { kind: 'vps', vpsIds: ['vps-b'] });
     vi.advanceTimersByTime(200);
-    publish({ kind: 'monitor' });
+    tell(app.db, { kind: 'monitor' });
     vi.advanceTimersByTime(100);
     expect(await read(reader)).toBe('event: changed\ndata: {"vps":["vps-b"],"monitor":true}\n\n');
   });
@@ -50,13 +50,13 @@ describe('a stream', () => {
   it('keeps little for a reader that does not read, and then tells it that it has missed something', async () => {
     const reader = open();
     for (let round = 0; round < 5_000; round++) {
-      publish({ kind: 'vps', vpsIds: [`vps-${round}`] });
+      tell(app.db, { kind: 'vps', vpsIds: [`vps-${round}`] });
       vi.advanceTimersByTime(250);
     }
     let kept = '';
     while (!kept.includes('"all":true')) kept += await read(reader);
     expect(kept.length).toBeLessThan(20_000);
-    publish({ kind: 'vps', vpsIds: ['vps-later'] });
+    tell(app.db, { kind: 'vps', vpsIds: ['vps-later'] });
     vi.advanceTimersByTime(250);
     expect(await read(reader)).toContain('vps-later');
   });

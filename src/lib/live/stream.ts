@@ -1,9 +1,9 @@
 import { sql } from 'drizzle-orm';
-import type { App } from '../app.ts';
+import { partOf, type App } from '../app.ts';
 import { watchSession } from '../auth/session-end.ts';
 import type { SignedIn } from '../auth/session.ts';
 import { dataVersion } from '../db/client.ts';
-import { publish, subscribe } from './bus.ts';
+import { subscribe, tell } from './bus.ts';
 import {
   addChange,
   encodeEvent,
@@ -113,7 +113,7 @@ class StreamHub {
 
   /** While anybody reads. Returns how to stop. */
   #work(): () => void {
-    const unsubscribe = subscribe((event) => {
+    const unsubscribe = subscribe(this.#app.db, (event) => {
       this.#changes = addChange(this.#changes, event);
       const gapMs = this.#readers.size > MANY ? GAP_OF_MANY_MS : GAP_MS;
       this.#flush ??= setTimeout(() => this.#tell(), Math.max(0, this.#flushedAtMs + gapMs - performance.now()));
@@ -124,7 +124,7 @@ class StreamHub {
     let seen = this.#dataVersion();
     const others = setInterval(() => {
       const version = this.#dataVersion();
-      if (version !== seen) publish({ kind: 'all' });
+      if (version !== seen) tell(this.#app.db, { kind: 'all' });
       seen = version;
     }, LOOK_FOR_OTHERS_MS);
     return () => {
@@ -179,12 +179,7 @@ class StreamHub {
   }
 }
 
-const hubs = new WeakMap<App, StreamHub>();
-function hubOf(app: App): StreamHub {
-  const hub = hubs.get(app) ?? new StreamHub(app);
-  hubs.set(app, hub);
-  return hub;
-}
+const hubOf = (app: App): StreamHub => partOf(app, 'streams', () => new StreamHub(app));
 
 /**
  * Server-sent events (HTML standard, 9.2) for one reader: `changed` with `{ all: true }` or `{ vps: ids, monitor }`,

@@ -9,12 +9,12 @@
  */
 export type CircuitState = 'closed' | 'open' | 'half_open';
 
-export type CircuitBreakerState = {
-  readonly circuitState: CircuitState;
-  readonly consecutiveFailures: number;
-  /** When the circuit opened, or opened anew after a failed trial; null while it is closed. */
-  readonly circuitOpenedAt: Date | null;
-};
+/** A closed circuit has no time of opening, and one that is not closed always has one. */
+export type CircuitBreakerState = { readonly consecutiveFailures: number } & (
+  | { readonly circuitState: 'closed'; readonly circuitOpenedAt: null }
+  /** When it opened, or opened anew after a failed trial. */
+  | { readonly circuitState: 'open' | 'half_open'; readonly circuitOpenedAt: Date }
+);
 /** @public The other name of the contract. */
 export type CircuitBreakerInput = CircuitBreakerState;
 
@@ -34,7 +34,7 @@ export function getEffectiveCircuitState(
   now: Date | number = Date.now(),
   { cooldownMs }: BreakerSettings = DEFAULTS,
 ): CircuitState {
-  if (state.circuitState !== 'open' || state.circuitOpenedAt === null) return state.circuitState;
+  if (state.circuitState !== 'open') return state.circuitState;
   // The distance, not the difference: an opening far in the future comes from a clock that has been set back since, and
   // must not keep the circuit open until that day.
   return Math.abs(Number(now) - state.circuitOpenedAt.getTime()) >= cooldownMs ? 'half_open' : 'open';
@@ -58,17 +58,14 @@ export function recordFailure(
   settings: BreakerSettings = DEFAULTS,
 ): CircuitBreakerState & { readonly tripped: boolean } {
   const consecutiveFailures = state.consecutiveFailures + 1;
-  switch (getEffectiveCircuitState(state, now, settings)) {
-    case 'open':
-      return { circuitState: 'open', consecutiveFailures, circuitOpenedAt: state.circuitOpenedAt, tripped: false };
-    case 'half_open':
-      return { circuitState: 'open', consecutiveFailures, circuitOpenedAt: new Date(now), tripped: false };
-    case 'closed': {
-      const tripped = consecutiveFailures >= settings.maxConsecutiveFailures;
-      if (!tripped) return { circuitState: 'closed', consecutiveFailures, circuitOpenedAt: null, tripped };
-      return { circuitState: 'open', consecutiveFailures, circuitOpenedAt: new Date(now), tripped };
-    }
+  if (state.circuitState === 'closed') {
+    const tripped = consecutiveFailures >= settings.maxConsecutiveFailures;
+    if (!tripped) return { circuitState: 'closed', consecutiveFailures, circuitOpenedAt: null, tripped };
+    return { circuitState: 'open', consecutiveFailures, circuitOpenedAt: new Date(now), tripped };
   }
+  const isTrial = getEffectiveCircuitState(state, now, settings) === 'half_open';
+  const circuitOpenedAt = isTrial ? new Date(now) : state.circuitOpenedAt;
+  return { circuitState: 'open', consecutiveFailures, circuitOpenedAt, tripped: false };
 }
 export { recordFailure as getStateAfterFailure };
 
@@ -80,7 +77,7 @@ export function recordSuccess(state: CircuitBreakerState): CircuitBreakerState &
 export { recordSuccess as getStateAfterSuccess };
 
 /** The state of a VPS of which nothing bad is known. */
-export const resetCircuitBreaker = (): CircuitBreakerState => ({
+export const resetCircuitBreaker = (): Extract<CircuitBreakerState, { circuitState: 'closed' }> => ({
   circuitState: 'closed',
   consecutiveFailures: 0,
   circuitOpenedAt: null,

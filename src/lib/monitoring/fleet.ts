@@ -1,4 +1,5 @@
-import { and, asc, eq, exists, gt, gte, inArray, isNull, ne, or, type SQL } from 'drizzle-orm';
+import { and, asc, eq, exists, gt, inArray, isNull, ne, or, sql, type SQL } from 'drizzle-orm';
+import type { SQLiteColumn } from 'drizzle-orm/sqlite-core';
 import type { Database, Transaction } from '../db/client.ts';
 import {
   healthChecks,
@@ -11,13 +12,16 @@ import {
   type Subscription,
 } from '../db/schema.ts';
 import { maintenanceAt, type Maintenance } from './rules/maintenance.ts';
-import { UNCHECKED, type HealthState } from './rules/transition.ts';
+import type { HealingRules } from './rules/healing.ts';
+import { stateOfRow, type HealthState } from './rules/transition.ts';
 
 /** A VPS that is due, with what is known of it. */
 export type DueVps = {
   readonly subscription: Subscription;
   readonly state: HealthState;
   readonly windows: readonly MaintenanceWindow[];
+  /** When restarts were sent, as far back as the budget and the trial of an open circuit ask. */
+  readonly restarts: readonly Date[];
 };
 
 /** A VPS is active, and so is swept, when its subscription is active and its machine was provisioned and is ready. */
@@ -28,23 +32,37 @@ const isActive = (): SQL | undefined =>
     eq(subscriptions.provisioningStatus, 'ready'),
   );
 
-/** The active VPSs, all or those with these subscriptions, in a fixed order: oldest subscription first. */
-export function listActive(db: Database, ids?: readonly string[]): DueVps[] {
+/**
+ * The active VPSs, all or those with these subscriptions. Whoever was looked at longest ago comes first, so that a
+ * monitor that is ended in the middle again and again gets around all the same.
+ */
+export function listActive(
+  db: Database,
+  { restartBudget }: Pick<HealingRules, 'restartBudget'>,
+  ids?: readonly string[],
+): DueVps[] {
+  const now = new Date();
   // Those that have ended are kept for years.
-  const mayBeOn = or(isNull(maintenanceWindows.endsAt), gt(maintenanceWindows.endsAt, new Date()));
-  const windows = Map.groupBy(db.select().from(maintenanceWindows).where(mayBeOn).all(), ({ userId }) => userId);
+  const mayBeOn = or(isNull(maintenanceWindows.endsAt), gt(maintenanceWindows.endsAt, now));
+  const planned = db
+    .select()
+    .from(maintenanceWindows)
+    .where(and(mayBeOn, ofVpss(db, maintenanceWindows.userId, ids)));
+  const windows = Map.groupBy(planned.all(), ({ userId }) => userId);
+  const restarts = Map.groupBy(listRestarts(db, now.getTime() - restartBudget.windowMs, ids), ({ userId }) => userId);
   return db
     .select({ subscription: subscriptions, health: healthChecks })
     .from(subscriptions)
     .innerJoin(users, eq(users.id, subscriptions.userId))
     .leftJoin(healthChecks, eq(healthChecks.userId, subscriptions.userId))
     .where(and(isActive(), ids && inArray(subscriptions.id, [...ids])))
-    .orderBy(asc(subscriptions.createdAt), asc(subscriptions.id))
+    .orderBy(asc(healthChecks.lastCheckAt), asc(subscriptions.createdAt), asc(subscriptions.id))
     .all()
     .map(({ subscription, health }) => ({
       subscription,
-      state: health ?? UNCHECKED,
+      state: stateOfRow(health),
       windows: windows.get(subscription.userId) ?? [],
+      restarts: (restarts.get(subscription.userId) ?? []).map(({ at }) => at),
     }));
 }
 
@@ -61,25 +79,40 @@ export const findActive = (tx: Transaction, subscriptionId: string): Subscriptio
     .get();
 
 /**
- * When restarts were sent to this user's VPS, from `since` on. One that never reached its host is none, nor is the order of
- * an admin that still waits: what is sent has left its evidence before.
+ * The restarts of the whole fleet since `sinceMs` and, where a circuit is open, since it opened; none from before it was
+ * reset. One that never reached its host is none, nor is the order of an admin that still waits: what is sent has left
+ * its evidence before.
  */
-export const listRestarts = (db: Database, userId: string, since: Date): Date[] =>
+const listRestarts = (db: Database, sinceMs: number, ids?: readonly string[]): { userId: string; at: Date }[] =>
   db
-    .select({ at: restartAttempts.intendedAt })
-    .from(restartAttempts)
+    .select({ userId: restartAttempts.userId, at: restartAttempts.intendedAt })
+    .from(subscriptions)
+    .innerJoin(restartAttempts, eq(restartAttempts.userId, subscriptions.userId))
+    .leftJoin(healthChecks, eq(healthChecks.userId, subscriptions.userId))
     .where(
       and(
-        eq(restartAttempts.userId, userId),
-        gte(restartAttempts.intendedAt, since),
+        sql`${restartAttempts.intendedAt} >= max(
+          min(${sinceMs}, coalesce(${healthChecks.circuitOpenedAt}, ${sinceMs})),
+          coalesce(${healthChecks.circuitResetAt}, 0))`,
+        ids && inArray(subscriptions.id, [...ids]),
         or(
           ne(restartAttempts.outcome, 'not_sent'),
           and(isNull(restartAttempts.outcome), or(isNull(restartAttempts.requestedBy), hasEvidence(db))),
         ),
       ),
     )
-    .all()
-    .map((row) => row.at);
+    .all();
+
+/** Rows of those who have these VPSs; of everybody where none are named. */
+const ofVpss = (db: Database, userId: SQLiteColumn, ids: readonly string[] | undefined): SQL | undefined =>
+  ids &&
+  inArray(
+    userId,
+    db
+      .select({ userId: subscriptions.userId })
+      .from(subscriptions)
+      .where(inArray(subscriptions.id, [...ids])),
+  );
 
 const hasEvidence = (db: Database): SQL =>
   exists(db.select().from(restartEvidence).where(eq(restartEvidence.restartId, restartAttempts.id)));

@@ -1,11 +1,17 @@
-import { defaultApp, type App } from '../app.ts';
+/**
+ * The health monitor. Each look at a VPS is an `execSSHCommand` (provisioning/vps-status.ts, called from look.ts); what it
+ * means is judged in rules/, and it ends as an upsert into `healthChecks` (`conclude` in health-store.ts), in one
+ * transaction a batch with everything that follows from it. sweep.ts is one sweep; this file runs one each minute.
+ */
+import { defaultApp, openedApp, partOf, type App } from '../app.ts';
+import { LeaseKeeper, type HeldLease } from '../db/lease-keeper.ts';
+import { LEASE_RENEWAL_MS } from '../db/lease.ts';
+import { tell } from '../live/bus.ts';
 import { messageOf } from '../log.ts';
-import { scheduleJob, type ScheduledJob } from '../schedule.ts';
-import { publish } from '../live/bus.ts';
-import { sendHeartbeat } from '../notifications/heartbeat.ts';
-import { acquireLease, LEASE_RENEWAL_MS, releaseLease } from './lease.ts';
-import { runHealthSweep, serverLog, type SweepSummary } from './sweep.ts';
-import type { SweepProgress } from './sweep-run.ts';
+import { createHeartbeat } from '../notifications/heartbeat.ts';
+import { scheduleJob, type RunningJob, type ScheduledJob } from '../schedule.ts';
+import type { StopSignals } from './carry-out.ts';
+import { runHealthSweep, serverLog, type SweepProgress, type SweepSummary } from './sweep.ts';
 
 export { runHealthSweep };
 
@@ -19,106 +25,134 @@ export type MonitorStatus = {
   readonly skippedSweeps: number;
 };
 
-/** How long a restart that is under way may go on when the monitor stops. */
+const OFF: MonitorStatus = { role: 'off', progress: null, lastSweep: null, nextSweepAt: null, skippedSweeps: 0 };
+
+/** How long a restart that is under way may go on when the monitor is stopped by itself. */
 const DRAIN_MS = 10_000;
 
-type RunningMonitor = {
-  readonly app: App;
-  readonly status: () => MonitorStatus;
-  readonly stop: () => Promise<void>;
-};
+class HealthMonitor implements RunningJob {
+  readonly name = 'health monitor';
+  readonly #app: App;
+  readonly #stop = { probes: new AbortController(), restarts: new AbortController() };
+  readonly #keeper: LeaseKeeper;
+  readonly #heartbeat;
+  readonly #renewal: NodeJS.Timeout;
+  readonly #job: ScheduledJob;
+  #lead: HeldLease | null = null;
+  #standby = false;
+  #progress: SweepProgress | null = null;
+  #lastSweep: SweepSummary | null = null;
+  #skippedForOthers = 0;
+  #stopping: Promise<void> | null = null;
 
-// On globalThis: hot reload makes this module anew, and a second scheduler beside the first would sweep twice.
-const MONITOR = Symbol.for('wardround.monitor');
-const shared = globalThis as { [MONITOR]?: RunningMonitor };
+  constructor(app: App) {
+    this.#app = app;
+    this.#keeper = new LeaseKeeper(app.db, 'monitor', serverLog);
+    this.#heartbeat = createHeartbeat(app.settings, serverLog);
+    this.#job = scheduleJob('sweep', app.settings.healthCheckCron, serverLog, () => this.#sweep());
+    this.#renewal = setInterval(() => {
+      this.#leads().catch((error: unknown) =>
+        serverLog.error(`the monitor lease could not be taken: ${messageOf(error)}`),
+      );
+    }, LEASE_RENEWAL_MS);
+    serverLog.info(`health monitor started (schedule: ${app.settings.healthCheckCron})`);
+  }
+
+  get status(): MonitorStatus {
+    return {
+      role: this.#standby ? 'standby' : 'sweeping',
+      progress: this.#progress,
+      lastSweep: this.#lastSweep,
+      nextSweepAt: this.#job.nextRunAt(),
+      skippedSweeps: this.#job.skippedRuns() + this.#skippedForOthers,
+    };
+  }
+
+  /** Looks are given up at once; a restart may go on until `patience` is aborted. A second call waits for the same end. */
+  stop(patience: AbortSignal): Promise<void> {
+    return (this.#stopping ??= this.#drain(patience));
+  }
+
+  async #sweep(): Promise<void> {
+    if (!(await this.#leads())) return;
+    const { probes, restarts } = this.#stop;
+    const stop: StopSignals = { probes: probes.signal, restarts: restarts.signal };
+    try {
+      const result = await runHealthSweep(this.#app, { stop, onProgress: (now) => this.#show(now) });
+      if (result.kind !== 'busy') this.#lastSweep = result.summary;
+      // Not awaited: whoever listens there may be slow, and the next sweep must not wait for that.
+      if (result.kind === 'completed') void this.#heartbeat();
+      if (result.kind === 'busy') {
+        this.#skippedForOthers++;
+        serverLog.info(
+          `sweep skipped: the process ${result.pid} is sweeping (${this.status.skippedSweeps} skipped so far)`,
+        );
+      }
+    } finally {
+      this.#show(null);
+    }
+  }
+
+  #show(progress: SweepProgress | null): void {
+    this.#progress = progress;
+    tell(this.#app.db, { kind: 'monitor' });
+  }
+
+  /** Whether this process is the one that sweeps; asked in between too, so that a dead one is replaced within a minute. */
+  async #leads(): Promise<boolean> {
+    if (this.#stopping !== null) return false;
+    if (this.#lead === null || this.#lead.lost.aborted) {
+      const taken = await this.#keeper.hold();
+      this.#lead = 'pid' in taken ? null : taken;
+      this.#tellRole('pid' in taken ? taken.pid : null);
+    }
+    return this.#lead !== null;
+  }
+
+  #tellRole(other: number | null): void {
+    if ((other !== null) === this.#standby) return;
+    this.#standby = other !== null;
+    serverLog.info(
+      this.#standby
+        ? `standing by: the server process ${other} sweeps on this database`
+        : 'taking over: the other server process is gone',
+    );
+  }
+
+  async #drain(patience: AbortSignal): Promise<void> {
+    clearInterval(this.#renewal);
+    this.#stop.probes.abort();
+    const giveUp = (): void => this.#stop.restarts.abort();
+    if (patience.aborted) giveUp();
+    patience.addEventListener('abort', giveUp, { once: true });
+    await this.#job.stop();
+    await this.#lead?.release();
+    monitors(this.#app).running = null;
+    serverLog.info('health monitor stopped');
+  }
+}
+
+/** At most one a process: on the app, so that hot reload makes no second one. */
+const monitors = (app: App): { running: HealthMonitor | null } =>
+  partOf(app, 'health monitor', () => ({ running: null }));
 
 /** Starts the job, once a process: further calls change nothing. */
-export async function startHealthMonitor(givenApp?: App): Promise<void> {
+export async function startHealthMonitor(givenApp?: App): Promise<RunningJob> {
   const app = givenApp ?? (await defaultApp());
-  if (shared[MONITOR]) return;
-  shared[MONITOR] = createMonitor(app);
+  return (monitors(app).running ??= new HealthMonitor(app));
 }
 
 /**
  * Stops the job and waits until nothing of it runs any more: looks are given up at once, a restart under way has ten
  * seconds to end and be recorded. A second call waits for the same end.
  */
-export async function stopHealthMonitor(): Promise<void> {
-  await shared[MONITOR]?.stop();
+export async function stopHealthMonitor(givenApp?: App): Promise<void> {
+  const app = givenApp ?? (await openedApp());
+  if (!app) return;
+  const patience = new AbortController();
+  const timer = setTimeout(() => patience.abort(), DRAIN_MS);
+  await monitors(app).running?.stop(patience.signal);
+  clearTimeout(timer);
 }
 
-export const monitorStatus = (): MonitorStatus =>
-  shared[MONITOR]?.status() ?? { role: 'off', progress: null, lastSweep: null, nextSweepAt: null, skippedSweeps: 0 };
-
-function createMonitor(app: App): RunningMonitor {
-  const probes = new AbortController();
-  const restarts = new AbortController();
-  let progress: SweepProgress | null = null;
-  let lastSweep: SweepSummary | null = null;
-  let skippedForOthers = 0;
-  let standby = false;
-  let stopping: Promise<void> | null = null;
-
-  /** Whether this process is the one that sweeps; renewed in between, so that a dead one is replaced within a minute. */
-  const lead = async (): Promise<boolean> => {
-    const other = await acquireLease(app.db, 'monitor');
-    if ((other !== null) !== standby) {
-      standby = other !== null;
-      serverLog.info(
-        standby
-          ? `standing by: the server process ${other?.pid} sweeps on this database`
-          : 'taking over: the other server process is gone',
-      );
-    }
-    return !standby;
-  };
-  const renewal = setInterval(() => {
-    lead().catch((error: unknown) => serverLog.error(`the monitor lease could not be renewed: ${messageOf(error)}`));
-  }, LEASE_RENEWAL_MS);
-
-  const job: ScheduledJob = scheduleJob('sweep', app.settings.healthCheckCron, serverLog, async () => {
-    if (!(await lead())) return;
-    try {
-      const result = await runHealthSweep(app, {
-        stop: { probes: probes.signal, restarts: restarts.signal },
-        onProgress: (now) => {
-          progress = now;
-          publish({ kind: 'monitor' });
-        },
-      });
-      if (result.kind !== 'busy') lastSweep = result.summary;
-      // Not awaited: whoever listens there may be slow, and the next sweep must not wait for that.
-      if (result.kind === 'completed') void sendHeartbeat(app.settings, serverLog);
-      if (result.kind === 'busy')
-        serverLog.info(
-          `sweep skipped: the process ${result.pid} is sweeping (${++skippedForOthers + job.skippedRuns()} skipped so far)`,
-        );
-    } finally {
-      progress = null;
-      publish({ kind: 'monitor' });
-    }
-  });
-  serverLog.info(`health monitor started (schedule: ${app.settings.healthCheckCron})`);
-
-  const drain = async (): Promise<void> => {
-    clearInterval(renewal);
-    probes.abort();
-    const patience = setTimeout(() => restarts.abort(), DRAIN_MS);
-    await job.stop();
-    clearTimeout(patience);
-    await releaseLease(app.db, 'monitor');
-    delete shared[MONITOR];
-    serverLog.info('health monitor stopped');
-  };
-  return {
-    app,
-    status: () => ({
-      role: standby ? 'standby' : 'sweeping',
-      progress,
-      lastSweep,
-      nextSweepAt: job.nextRunAt(),
-      skippedSweeps: job.skippedRuns() + skippedForOthers,
-    }),
-    stop: () => (stopping ??= drain()),
-  };
-}
+export const monitorStatus = (app: App): MonitorStatus => monitors(app).running?.status ?? OFF;

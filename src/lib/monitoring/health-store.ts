@@ -1,126 +1,215 @@
-import { and, eq, gt, isNotNull, isNull } from 'drizzle-orm';
+import { eq } from 'drizzle-orm';
 import type { Settings } from '../config.ts';
 import { write, type Database, type Transaction } from '../db/client.ts';
+import { appendJournal } from '../db/journal-store.ts';
+import type { Tenure } from '../db/lease.ts';
 import {
   healthChecks,
   maintenanceWindows,
-  newId,
   restartAttempts,
-  restartEvidence,
   subscriptions,
   type Incident,
   type Subscription,
 } from '../db/schema.ts';
-import { entriesOf, isOfLook } from './rules/journal-entries.ts';
 import type { JournalActor } from '../facts/journal.ts';
-import { appendJournal } from '../db/journal-store.ts';
 import { forgetHistory, recordSample } from '../history/sample-store.ts';
-import { samplesOf } from './rules/samples-of.ts';
+import { publish } from '../live/bus.ts';
 import { announceIn } from '../notifications/announcer.ts';
-import { announce } from './rules/announcements.ts';
-import { vpsFacts } from './vps-facts.ts';
+import { shouldAttemptRestart } from './circuit-breaker.ts';
 import { findActive, readMaintenance } from './fleet.ts';
-import type { Withheld } from './rules/healing.ts';
-import { advanceIncident, beginIncident } from './rules/incident.ts';
 import { endUnwatchedIncident, openIncidentOf, saveIncident, type IncidentOwner } from './incident-store.ts';
-import { holdsLease } from './lease.ts';
 import { endWindowsUntilHealthy } from './maintenance-store.ts';
-import { readMonitorState } from './monitor-state.ts';
-import { advance, resetCircuit, UNCHECKED, type Check, type HealthState, type Transition } from './rules/transition.ts';
-import type { Verdict } from './rules/verdict.ts';
+import { closeLedger, closeLost, findLostRestart } from './restart-ledger.ts';
+import { announce } from './rules/announcements.ts';
+import { restartFollows, type HealingDecision } from './rules/healing.ts';
+import { advanceIncident } from './rules/incident.ts';
+import { entriesOf, isOfLook } from './rules/journal-entries.ts';
+import { sampleOfLook, sampleOfRestart } from './rules/samples-of.ts';
+import {
+  advance,
+  closeLostRestart,
+  endRestart,
+  isUpAfter,
+  resetCircuit,
+  stateOfRow,
+  UNCHECKED,
+  type Check,
+  type HealthState,
+  type RestartEnd,
+  type Transition,
+} from './rules/transition.ts';
+import { assertTenure } from './tenure.ts';
+import { vpsFacts } from './vps-facts.ts';
 
-/** A check as it comes from a sweep, and what it belongs to. */
-export type CheckRecord = {
+type Subject = {
   readonly userId: string;
   readonly subscriptionId: string;
   /** What was looked at, as `targetOf` names it. */
   readonly target: string;
+};
+
+/** A look that is to be written down. */
+export type LookRecord = Subject & {
+  readonly kind: 'look';
   readonly check: Check;
   /** The key the host has shown: pinned, where none is. */
   readonly hostKey: string | null;
-  /** The ledger entry of the restart, if one was intended. */
-  readonly restartId: string | null;
 };
 
-export type Recorded = Transition & { readonly userId: string; readonly before: HealthState };
+/** The end of a restart whose intent, with the look before it, is written down already. */
+export type RestartRecord = Subject & {
+  readonly kind: 'restart';
+  /** Its entry in the ledger. */
+  readonly restartId: string;
+  readonly end: Omit<RestartEnd, 'maintenance'>;
+};
 
-/** Another process has taken over the sweep: nothing was written. */
-export class LeaseLostError extends Error {
-  override readonly name = 'LeaseLostError';
-}
+export type CheckRecord = LookRecord | RestartRecord;
 
-const assertLease = (tx: Transaction): void => {
-  if (!holdsLease(tx, 'sweep')) throw new LeaseLostError('another process has taken over the sweep');
+export type Recorded = Transition & {
+  readonly userId: string;
+  readonly before: HealthState;
+  readonly incident: Incident | null;
+  /** What may be done about it still, as things are in the transaction. */
+  readonly healing: HealingDecision;
 };
 
 const readState = (tx: Transaction, userId: string): HealthState =>
-  tx.select().from(healthChecks).where(eq(healthChecks.userId, userId)).get() ?? UNCHECKED;
+  stateOfRow(tx.select().from(healthChecks).where(eq(healthChecks.userId, userId)).get());
 
 const upsertState = (tx: Transaction, userId: string, state: HealthState): void => {
-  const row = { ...columnsOf(state), updatedAt: new Date() };
+  const row = { ...state, updatedAt: new Date() };
   tx.insert(healthChecks)
     .values({ userId, ...row })
     .onConflictDoUpdate({ target: healthChecks.userId, set: row })
     .run();
 };
 
-/** The state without the identity of the row it was read from. */
-const columnsOf = (state: HealthState): HealthState =>
-  Object.fromEntries(Object.keys(UNCHECKED).map((key) => [key, state[key as keyof HealthState]])) as HealthState;
-
 /** Which service of which machine, by which account, stands behind a subscription: an edit may put another one there. */
 export const targetOf = ({ vpsIpAddress, sshPort, sshUser, serviceName }: Subscription): string =>
   JSON.stringify([vpsIpAddress, sshPort, sshUser, serviceName]);
 
 /** The subscription as it is now, if what was looked at still stands behind it. */
-function findUnchanged(tx: Transaction, vpsId: string, target: string): Subscription | undefined {
+export function findUnchanged(tx: Transaction, vpsId: string, target: string): Subscription | undefined {
   const subscription = findActive(tx, vpsId);
   return subscription && targetOf(subscription) === target ? subscription : undefined;
 }
 
-type RecordSettings = Pick<Settings, 'breaker' | 'history' | 'downAfterChecks' | 'monitoredService'>;
+export type RecordSettings = Pick<Settings, 'breaker' | 'history' | 'downAfterChecks' | 'monitoredService'>;
 
 /**
- * Writes the checks of a batch in one transaction: all of them, or none; each with everything that follows from it
+ * Writes what a round has found, in one transaction: all of it, or nothing; each with everything that follows from it
  * (state, incident, journal, history, messages). The next state is computed inside it, from the row as it is then, so
  * that a change made meanwhile is not lost. Of a VPS that was removed meanwhile, or is another machine or service
  * now, nothing is written but how its restart ended. Throws `LeaseLostError`.
  */
 export const recordChecks = (
   db: Database,
+  tenure: Tenure,
   records: readonly CheckRecord[],
   settings: RecordSettings,
 ): Promise<Recorded[]> =>
   write(db, (tx) => {
-    assertLease(tx);
+    assertTenure(tx, tenure);
     return records.flatMap((record) => {
-      closeLedger(tx, record);
+      if (record.kind === 'restart') closeLedger(tx, record);
       const subscription = findUnchanged(tx, record.subscriptionId, record.target);
-      return subscription ? [recordCheck(tx, record, subscription, settings)] : [];
+      if (!subscription) return [];
+      return record.kind === 'restart'
+        ? [recordEnd(tx, record, subscription, settings)]
+        : (recordLook(tx, record, subscription, settings) ?? []);
     });
   });
 
-function recordCheck(
+/**
+ * Writes one look, within the caller's transaction, after it has told what became of a restart whose end nobody saw.
+ * Undefined: something newer stands there already.
+ */
+export function recordLook(
   tx: Transaction,
-  record: CheckRecord,
+  { userId, check: looked, hostKey }: LookRecord,
+  subscription: Subscription,
+  settings: RecordSettings,
+): Recorded | undefined {
+  const before = readState(tx, userId);
+  const { lookedAt } = looked;
+  if (isOutdated(lookedAt, before, new Date())) return undefined;
+  // Maintenance that began while the look went on is maintenance: this failure was made on purpose.
+  const maintenance = looked.maintenance || readMaintenance(tx, userId, lookedAt) !== null;
+
+  const lost = findLostRestart(tx, userId, before);
+  const closed = lost && closeLostRestart(before, lost, { ...looked, maintenance }, settings.breaker);
+  if (lost && closed?.outcome) closeLost(tx, lost, closed.outcome);
+  const state = closed?.next ?? before;
+  const check = { ...looked, maintenance, healing: stillAllowed(looked.healing, state, lookedAt, settings) };
+  const { next, events } = advance(state, check, settings.breaker);
+
+  const sample = sampleOfLook(check);
+  if (sample) recordSample(tx, { userId, ...sample }, settings.history.sampleValidMs);
+  if (hostKey !== null && subscription.sshHostKey === null)
+    tx.update(subscriptions).set({ sshHostKey: hostKey }).where(eq(subscriptions.id, subscription.id)).run();
+  const happened = { before, next, events: [...(closed?.events ?? []), ...events] };
+  const times = { at: lookedAt, lookedAt, maintenance, restartFollows: restartFollows(check.healing) };
+  return { ...conclude(tx, subscription, { ...happened, ...times }, settings), healing: check.healing };
+}
+
+/** A look that is older than the one in the row; not where that one is in the future, as the clock was set back since. */
+const isOutdated = (lookedAt: Date, { lastCheckAt }: HealthState, now: Date): boolean =>
+  lastCheckAt !== null && lookedAt < lastCheckAt && lastCheckAt <= now;
+
+/** A restart that was lost may have been the failure too many. */
+const stillAllowed = (
+  healing: HealingDecision,
+  state: HealthState,
+  at: Date,
+  { breaker }: RecordSettings,
+): HealingDecision =>
+  healing.action === 'restart' && !shouldAttemptRestart(state, at, breaker)
+    ? { action: 'none', reason: 'circuit_open' }
+    : healing;
+
+function recordEnd(
+  tx: Transaction,
+  record: RestartRecord,
   subscription: Subscription,
   settings: RecordSettings,
 ): Recorded {
-  const { userId } = record;
+  const { userId, end } = record;
   const before = readState(tx, userId);
-  // Maintenance that began while the check ran is maintenance: this failure was made on purpose.
-  const maintenance = record.check.maintenance || readMaintenance(tx, userId, record.check.at) !== null;
-  const check: Check = { ...record.check, maintenance };
-  const { next, events } = advance(before, check, settings.breaker);
-  const healthy = events.some(({ kind }) => kind === 'healthy' || kind === 'restarted');
+  const maintenance = readMaintenance(tx, userId, end.at) !== null;
+  const { next, events } = endRestart(before, { ...end, maintenance }, settings.breaker);
+  const sample = maintenance ? null : sampleOfRestart(end);
+  if (sample) recordSample(tx, { userId, ...sample }, settings.history.sampleValidMs);
+  const happened = { before, next, events, at: end.at, lookedAt: end.at, maintenance, restartFollows: false };
+  return {
+    ...conclude(tx, subscription, happened, settings),
+    healing: { action: 'none', reason: 'not_called_for' },
+  };
+}
 
-  const owner = { userId, vpsId: subscription.id };
+type Happened = Transition & {
+  readonly before: HealthState;
+  readonly at: Date;
+  readonly lookedAt: Date;
+  readonly maintenance: boolean;
+  readonly restartFollows: boolean;
+};
+
+/** Writes the state and everything that follows from what has happened: incident, journal, messages, open pages. */
+function conclude(
+  tx: Transaction,
+  subscription: Subscription,
+  { before, next, events, at, lookedAt, maintenance, restartFollows: follows }: Happened,
+  settings: RecordSettings,
+): Omit<Recorded, 'healing'> {
+  const { userId, id: vpsId } = subscription;
+  const owner = { userId, vpsId };
   const open = openIncidentOf(tx, userId);
-  const { lookedAt, at } = check;
+  const healthy = isUpAfter(events);
   const advanced = advanceIncident(open ?? null, events, { lookedAt, at, healthy });
   const incident = advanced === null ? null : saveIncident(tx, owner, open, advanced);
 
-  const outcome = { at, before, next, events, incident, maintenance };
+  const outcome = { at, before, next, events, incident, maintenance, restartFollows: follows };
   const { told, announcements } = announce(outcome, settings.downAfterChecks);
   upsertState(tx, userId, { ...next, ...told });
   appendJournal(
@@ -133,7 +222,6 @@ function recordCheck(
       actor: 'monitor',
     })),
   );
-  for (const sample of samplesOf(check)) recordSample(tx, { userId, ...sample }, settings.history.sampleValidMs);
   if (announcements.length > 0)
     announceIn(tx, announcements, {
       userId,
@@ -141,152 +229,14 @@ function recordCheck(
       at,
       facts: vpsFacts(tx, subscription, next, { at, incident, settings }),
     });
-
-  if (record.hostKey !== null && subscription.sshHostKey === null)
-    tx.update(subscriptions).set({ sshHostKey: record.hostKey }).where(eq(subscriptions.id, subscription.id)).run();
   if (healthy) endWindowsUntilHealthy(tx, userId, at);
-  return { next, events, userId, before };
+  publish(tx, { kind: 'vps', vpsIds: [vpsId] });
+  return { next, events, userId, before, incident };
 }
 
-function closeLedger(tx: Transaction, { restartId, check }: CheckRecord): void {
-  if (restartId === null || check.healing.action !== 'restart') return;
-  const { outcome } = check.healing;
-  tx.update(restartAttempts)
-    .set({
-      finishedAt: new Date(),
-      outcome: outcome.outcome === 'still_starting' || outcome.outcome === 'interrupted' ? 'unknown' : outcome.outcome,
-      detail: outcome.outcome === 'succeeded' ? null : outcome.message,
-    })
-    .where(eq(restartAttempts.id, restartId))
-    .run();
-}
-
-export type Intent =
-  | { readonly granted: true; readonly restartId: string }
-  | { readonly granted: false; readonly reason: 'maintenance' | Exclude<Withheld, 'restart_cap'> | 'not_active' };
-
-/** Where and why a restart is about to be sent, and what the host said of its unit before. */
-export type IntentFacts = {
-  /** What it is sent to, as `targetOf` names it. */
-  readonly target: string;
-  readonly verdict: Verdict;
-  readonly lookedAt: Date;
-  readonly trial: boolean;
-  readonly unitText: string;
-  readonly journal: string;
-};
-
-/**
- * Writes down that a restart is about to be sent, with the evidence that it will wipe out, so that a crash of this
- * program can hide neither; right before, looks once more whether it is still wanted. Throws `LeaseLostError`.
- */
-export const recordRestartIntent = (db: Database, owner: IncidentOwner, facts: IntentFacts): Promise<Intent> =>
-  write(db, (tx): Intent => {
-    assertLease(tx);
-    const { userId, vpsId } = owner;
-    const { target, verdict, lookedAt, trial } = facts;
-    const subscription = findUnchanged(tx, vpsId, target);
-    if (!subscription) return { granted: false, reason: 'not_active' };
-    if (subscription.healingPausedSince !== null) return { granted: false, reason: 'vps_paused' };
-    const { healing } = readMonitorState(tx);
-    if (healing !== 'on') return { granted: false, reason: `healing_${healing}` };
-    const now = new Date();
-    if (readMaintenance(tx, userId, now) !== null) return { granted: false, reason: 'maintenance' };
-    const incident = incidentFor(tx, owner, verdict, lookedAt);
-    const restartId = newId('restart');
-    tx.insert(restartAttempts).values({ id: restartId, userId, incidentId: incident.id, intendedAt: lookedAt }).run();
-    noteRestartBegins(tx, owner, facts, {
-      at: now,
-      kind: trial ? 'trial_began' : 'restart_intended',
-      restartId,
-      incidentId: incident.id,
-      actor: 'monitor',
-    });
-    return { granted: true, restartId };
-  });
-
-function incidentFor(tx: Transaction, owner: IncidentOwner, verdict: Verdict, lookedAt: Date): Incident {
-  const found = { cause: 'service_not_active', message: '', ...verdict };
-  return openIncidentOf(tx, owner.userId) ?? saveIncident(tx, owner, undefined, beginIncident(lookedAt, found));
-}
-
-type Beginning = {
-  readonly at: Date;
-  readonly kind: 'trial_began' | 'restart_intended';
-  readonly restartId: string;
-  readonly incidentId: string | null;
-  readonly actor: JournalActor;
-};
-
-function noteRestartBegins(
-  tx: Transaction,
-  owner: IncidentOwner,
-  { lookedAt, unitText, journal }: Pick<IntentFacts, 'lookedAt' | 'unitText' | 'journal'>,
-  { restartId, ...entry }: Beginning,
-): void {
-  tx.insert(restartEvidence).values({ restartId, takenAt: entry.at, unit: unitText, journal }).run();
-  upsertState(tx, owner.userId, { ...readState(tx, owner.userId), lastRestartAttemptAt: lookedAt });
-  appendJournal(tx, [{ ...entry, ...owner, detail: { restartId } }]);
-}
-
-/** After that, an order without an end is one whose process has died. */
-const ORDER_LASTS_MS = 5 * 60_000;
-
-/** Whether a restart that was asked for by hand, of whatever process, has not ended yet. */
-export const isRestartOrdered = (tx: Transaction, userId: string, now: Date): boolean =>
-  tx
-    .select()
-    .from(restartAttempts)
-    .where(
-      and(
-        eq(restartAttempts.userId, userId),
-        gt(restartAttempts.intendedAt, new Date(now.getTime() - ORDER_LASTS_MS)),
-        isNotNull(restartAttempts.requestedBy),
-        isNull(restartAttempts.outcome),
-      ),
-    )
-    .get() !== undefined;
-
-/** Writes down that an admin has asked for a restart, before anything is done about it. Gives its place in the ledger. */
-export function orderRestart(tx: Transaction, userId: string, requestedBy: JournalActor, at: Date): string {
-  const restartId = newId('restart');
-  tx.insert(restartAttempts).values({ id: restartId, userId, intendedAt: at, requestedBy }).run();
-  return restartId;
-}
-
-/**
- * The same as `recordRestartIntent` for a restart that an admin has asked for: neither maintenance nor the circuit stands
- * in its way. False: the VPS is not watched any more, or is another machine now. Throws `LeaseLostError`.
- */
-export const recordRequestedRestart = (
-  db: Database,
-  owner: IncidentOwner,
-  restartId: string,
-  facts: Omit<IntentFacts, 'trial'>,
-): Promise<boolean> =>
-  write(db, (tx) => {
-    assertLease(tx);
-    const order = tx.select().from(restartAttempts).where(eq(restartAttempts.id, restartId)).get();
-    const { target, verdict, lookedAt } = facts;
-    if (!order || !findUnchanged(tx, owner.vpsId, target)) return false;
-    const incident = verdict.kind === 'healthy' ? null : incidentFor(tx, owner, verdict, lookedAt);
-    const incidentId = incident?.id ?? null;
-    tx.update(restartAttempts).set({ incidentId }).where(eq(restartAttempts.id, restartId)).run();
-    const actor = order.requestedBy ?? 'monitor';
-    noteRestartBegins(tx, owner, facts, { at: new Date(), kind: 'restart_intended', restartId, incidentId, actor });
-    return true;
-  });
-
-/** Closes the order of a restart that has come to no end: it was never sent, or nobody knows what became of it. */
-export const closeOrder = (db: Database, restartId: string, whyNot: string): Promise<unknown> =>
-  write(db, (tx) => {
-    const sent = tx.select().from(restartEvidence).where(eq(restartEvidence.restartId, restartId)).get() !== undefined;
-    return tx
-      .update(restartAttempts)
-      .set({ finishedAt: new Date(), outcome: sent ? 'unknown' : 'not_sent', detail: whyNot })
-      .where(and(eq(restartAttempts.id, restartId), isNull(restartAttempts.outcome)))
-      .run();
-  });
+/** Notes in the row that a restart is on its way. */
+export const noteRestartAttempt = (tx: Transaction, userId: string, at: Date): void =>
+  upsertState(tx, userId, { ...readState(tx, userId), lastRestartAttemptAt: at });
 
 /** Closes the circuit because an admin says so; see `resetCircuit` in `transition.ts`. Part of the caller's transaction. */
 export function resetCircuitOf(tx: Transaction, owner: IncidentOwner, actor: JournalActor, at: Date): void {

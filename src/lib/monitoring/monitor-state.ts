@@ -2,9 +2,12 @@ import { eq } from 'drizzle-orm';
 import { adminName, type Actor } from '../auth/actor.ts';
 import { write, type Database, type Transaction } from '../db/client.ts';
 import { monitorState, type MonitorState } from '../db/schema.ts';
+import type { Tenure } from '../db/lease.ts';
+import { publish } from '../live/bus.ts';
 import { appendJournal, noteAdminAction } from '../db/journal-store.ts';
 import { announceIn } from '../notifications/announcer.ts';
 import type { MonitorFault } from '../facts/message.ts';
+import { assertTenure } from './tenure.ts';
 import { looksLikeOurOutage, looksLikeOurOutageInPart, type Reachability } from './rules/outage-guard.ts';
 
 const ROW = 1;
@@ -34,6 +37,7 @@ const change = (tx: Transaction, columns: Partial<Omit<MonitorState, 'id'>>): vo
     .values({ ...CALM, ...columns })
     .onConflictDoUpdate({ target: monitorState.id, set: columns })
     .run();
+  publish(tx, { kind: 'monitor' });
 };
 
 /** Writes down that a fault of the whole monitor began or ended, and tells the admins. */
@@ -75,10 +79,12 @@ const NO_OUTAGE = {
  */
 export const judgeSweep = (
   db: Database,
+  tenure: Tenure,
   { unseen, ...found }: Reachability & { readonly unseen: number },
   at: Date,
 ): Promise<{ readonly counts: boolean }> =>
   write(db, (tx) => {
+    assertTenure(tx, tenure);
     const state = readMonitorState(tx);
     // What an admin has accepted holds for the unseen too, once they are looked at.
     if (unseen > 0 && state.outageAcceptedAt !== null) return { counts: true };
@@ -107,8 +113,14 @@ export function countsInPart(db: Database, found: Reachability): boolean {
 }
 
 /** Stops healing until an admin has decided, and tells the admins. */
-export const pauseHealing = (db: Database, found: { readonly stopped: number; readonly fleet: number }, at: Date) =>
+export const pauseHealing = (
+  db: Database,
+  tenure: Tenure,
+  found: { readonly stopped: number; readonly fleet: number },
+  at: Date,
+): Promise<void> =>
   write(db, (tx) => {
+    assertTenure(tx, tenure);
     if (readMonitorState(tx).healing !== 'on') return;
     const { stopped: pauseStopped, fleet: pauseFleet } = found;
     const since = { healingSince: at, healingBy: 'monitor', healingReason: null };

@@ -1,12 +1,17 @@
-import { defaultApp, type App } from '../app.ts';
+import { defaultApp, partOf, type App } from '../app.ts';
+import type { HeldLease } from '../db/lease-keeper.ts';
 import { createLog, type Log } from '../log.ts';
-import type { StopSignals } from './check-vps.ts';
+import type { StopSignals } from './carry-out.ts';
 import { listActive, type DueVps } from './fleet.ts';
+import { judgeSweep, pauseHealing, readMonitorState } from './monitor-state.ts';
+import { isLoginBackedOff } from './rules/login-backoff.ts';
+import { restartCap } from './rules/round.ts';
+import { runRound } from './run-round.ts';
 import { watchStalls } from './stall-watch.ts';
-import { holdSweepLease } from './sweep-lease.ts';
-import { SweepRun, type SweepProgress } from './sweep-run.ts';
-import { isLoginBackedOff } from './rules/transition.ts';
-import { tryClaim } from './vps-claims.ts';
+import { sweepLeaseOf } from './sweep-lease.ts';
+import { claimsOf } from './vps-claims.ts';
+
+export type SweepProgress = { readonly done: number; readonly total: number };
 
 export type SweepSummary = {
   readonly startedAt: Date;
@@ -14,7 +19,7 @@ export type SweepSummary = {
   /** VPSs that have a new result. */
   readonly checked: number;
   readonly healthy: number;
-  /** Not active or not reachable, those that enjoy their sweep of grace among them. */
+  /** Not active or not reachable; also those that are waited for while they start or stop. */
   readonly unhealthy: number;
   /** Not active or not reachable either, but under maintenance. */
   readonly maintenance: number;
@@ -42,7 +47,8 @@ export type SweepOptions = {
 
 export const serverLog = createLog('health-checker');
 
-let sweepInProgress = false;
+/** One sweep at a time, also where two callers of one process ask for one. */
+const guardOf = (app: App): { sweeping: boolean } => partOf(app, 'sweep guard', () => ({ sweeping: false }));
 
 /**
  * Checks every active VPS once, in batches, and records what it saw. One at a time, here and across processes.
@@ -52,64 +58,87 @@ export async function runHealthSweep(
   givenApp?: App,
   { stop, onProgress, log = serverLog }: SweepOptions = {},
 ): Promise<SweepResult> {
-  if (sweepInProgress) return { kind: 'busy', pid: process.pid };
-  sweepInProgress = true;
+  const app = givenApp ?? (await defaultApp());
+  const guard = guardOf(app);
+  if (guard.sweeping) return { kind: 'busy', pid: process.pid };
+  guard.sweeping = true;
   try {
-    const app = givenApp ?? (await defaultApp());
-    const lease = await holdSweepLease(app.db, log);
+    const lease = await sweepLeaseOf(app).hold();
     if ('pid' in lease) return { kind: 'busy', pid: lease.pid };
-    const signals: StopSignals = {
-      probes: AbortSignal.any([lease.lost, ...(stop ? [stop.probes] : [])]),
-      restarts: AbortSignal.any([lease.lost, ...(stop ? [stop.restarts] : [])]),
-    };
     try {
-      return await sweep(app, signals, log, onProgress ?? (() => undefined));
+      return await sweep(app, lease, {
+        stop: stopSignals(lease, stop),
+        log,
+        onProgress: onProgress ?? (() => undefined),
+      });
     } finally {
       await lease.release();
     }
   } finally {
-    sweepInProgress = false;
+    guard.sweeping = false;
   }
 }
 
-async function sweep(
-  app: App,
-  stop: StopSignals,
-  log: Log,
-  onProgress: (progress: SweepProgress) => void,
-): Promise<SweepResult> {
+/** What ends a round: whoever asked for it, or the loss of the right to check. */
+export const stopSignals = ({ lost }: HeldLease, stop?: StopSignals): StopSignals => ({
+  probes: AbortSignal.any([lost, ...(stop ? [stop.probes] : [])]),
+  restarts: AbortSignal.any([lost, ...(stop ? [stop.restarts] : [])]),
+});
+
+type SweepContext = {
+  readonly stop: StopSignals;
+  readonly log: Log;
+  readonly onProgress: (progress: SweepProgress) => void;
+};
+
+async function sweep(app: App, { tenure }: HeldLease, { stop, log, onProgress }: SweepContext): Promise<SweepResult> {
+  const { db, settings } = app;
   const startedAt = new Date();
   const startMs = performance.now();
-  const active = listActive(app.db);
+  const active = listActive(db, settings);
   const due = active.filter((vps) => !isLoginBackedOff(vps.state, startedAt));
   const waiting = active.length - due.length;
   log.info(
     `sweep started: ${active.length} active VPSs${waiting > 0 ? `, ${waiting} of them waiting after refused logins` : ''}`,
   );
+  const total = due.length;
+  const cap = restartCap(total, settings.maxRestartsPerSweep);
   const stalls = watchStalls();
+  const claims = claimsOf(app);
   // What an admin has asked for meanwhile has a newer result, or gets one.
-  const claim = (batch: readonly DueVps[]) =>
-    Promise.resolve(batch.filter(({ subscription }) => tryClaim(subscription.id, startMs)));
-  const run = new SweepRun(app, due, { stop, stalls, log, onProgress, claim });
-  try {
-    await run.lookAtAll();
-    // A part of the fleet is no basis to judge the whole; what is held is looked at again in the next sweep.
-    if (!run.interrupted) await run.settleHeld();
-  } finally {
-    run.giveBackAll();
-    stalls.stop();
-  }
+  const claim = (batch: readonly DueVps[], note: (id: string) => void): Promise<readonly DueVps[]> => {
+    const claimed = batch.filter(({ subscription }) => claims.tryClaim(subscription.id, startMs));
+    for (const { subscription } of claimed) note(subscription.id);
+    return Promise.resolve(claimed);
+  };
+  const report = await runRound(
+    app,
+    due,
+    { kind: 'sweep', fleet: total, cap, healing: readMonitorState(db).healing },
+    {
+      tenure,
+      stop,
+      stalls,
+      log,
+      claim,
+      restartId: null,
+      onLookedAt: (_, done) => onProgress({ done, total }),
+      judge: async (found) => (await judgeSweep(db, tenure, found, new Date())).counts,
+      pause: (found) => pauseHealing(db, tenure, found, new Date()),
+    },
+  ).finally(() => stalls.stop());
 
-  const { healthy, unhealthy, maintenance, unchecked } = run.count;
+  const { count, fault, interrupted } = report;
+  const { healthy, unhealthy, maintenance, unchecked } = count;
   const checked = healthy + unhealthy + maintenance;
   const durationMs = Math.round(performance.now() - startMs);
   log.info(
-    `sweep ${run.interrupted ? 'interrupted' : 'completed'} in ${(durationMs / 1000).toFixed(1)}s ` +
+    `sweep ${interrupted ? 'interrupted' : 'completed'} in ${(durationMs / 1000).toFixed(1)}s ` +
       `(${checked} checked, ${healthy} healthy, ${unhealthy} unhealthy` +
       `${maintenance > 0 ? `, ${maintenance} under maintenance` : ''}${unchecked > 0 ? `, ${unchecked} not checked` : ''})`,
   );
   return {
-    kind: run.interrupted ? 'interrupted' : 'completed',
-    summary: { startedAt, durationMs, checked, waiting, fault: run.fault, ...run.count },
+    kind: interrupted ? 'interrupted' : 'completed',
+    summary: { startedAt, durationMs, checked, waiting, fault, ...count },
   };
 }

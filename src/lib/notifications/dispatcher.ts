@@ -1,13 +1,15 @@
 import type { App } from '../app.ts';
 import { createLog, messageOf, type Log } from '../log.ts';
-import { acquireLease, LEASE_RENEWAL_MS, releaseLease } from '../monitoring/lease.ts';
+import { LeaseKeeper, type HeldLease } from '../db/lease-keeper.ts';
+import { LEASE_RENEWAL_MS, type Tenure } from '../db/lease.ts';
+import { subscribe } from '../live/bus.ts';
 import { recoverSending } from './outbox-upkeep.ts';
+import type { RunningJob } from '../schedule.ts';
 import { createSender, type SenderOptions } from './sender.ts';
 
 const LOOK_EVERY_MS = 1_000;
-const DRAIN_MS = 10_000;
 
-const DEFAULTS: SenderOptions = {
+const DEFAULTS: Omit<SenderOptions, 'tenure'> = {
   log: createLog('notifier'),
   nowMs: Date.now,
   random: Math.random,
@@ -15,67 +17,56 @@ const DEFAULTS: SenderOptions = {
   concurrency: 4,
 };
 
-type RunningDispatcher = { readonly wake: () => void; readonly stop: () => Promise<void> };
-
-// On globalThis: hot reload makes this module anew, and two dispatchers would fight over the same messages.
-const DISPATCHER = Symbol.for('wardround.notifier');
-const shared = globalThis as { [DISPATCHER]?: RunningDispatcher };
-
-/** Starts sending what waits in the outbox, once a process: further calls change nothing. */
-export function startDispatcher(app: App, options: Partial<SenderOptions> = {}): void {
-  shared[DISPATCHER] ??= createDispatcher(app, { ...DEFAULTS, ...options });
-}
-
-/** Stops sending; what is under way has ten seconds to end and be recorded. A second call waits for the same end. */
-export async function stopDispatcher(): Promise<void> {
-  await shared[DISPATCHER]?.stop();
-}
-
-/** Looks into the outbox at once instead of within a second: to be called after a commit that has put something in. */
-export function wakeDispatcher(): void {
-  shared[DISPATCHER]?.wake();
-}
-
-function createDispatcher(app: App, options: SenderOptions): RunningDispatcher {
-  const { log, nowMs } = options;
-  const sender = createSender(app, options);
-  let leading = false;
+/**
+ * Starts sending what waits in the outbox: at once when something of this process is committed, within a second for
+ * what others have put in. One process sends; others stand by.
+ */
+export function startDispatcher(app: App, options: Partial<Omit<SenderOptions, 'tenure'>> = {}): RunningJob {
+  const settings = { ...DEFAULTS, ...options };
+  const { log, nowMs } = settings;
+  const keeper = new LeaseKeeper(app.db, 'notifier', log);
+  let held: HeldLease | null = null;
   let stopping: Promise<void> | null = null;
+  const tenure = (): Tenure | null => (held === null || held.lost.aborted ? null : held.tenure);
+  const sender = createSender(app, { ...settings, tenure });
 
   /** Whether this process is the one that sends; what the one before it has left in the middle is taken up again. */
   const lead = async (): Promise<void> => {
-    const other = await acquireLease(app.db, 'notifier');
-    const isNew = other === null && !leading;
-    leading = other === null;
-    if (!isNew) return;
+    if (tenure() !== null) return;
+    const taken = await keeper.hold();
+    held = 'pid' in taken ? null : taken;
+    if (held === null) return;
     const left = await recoverSending(app.db, sender.inFlight(), new Date(nowMs()));
     if (left > 0) log.info(`${left} left in the middle by a process that ended: sent again under the same id`);
   };
   const look = createLoop(log, 'looking into the outbox', async () => {
-    if (leading && stopping === null) await sender.round();
+    if (tenure() !== null && stopping === null) await sender.round();
   });
-  const renew = createLoop(log, 'renewing the lease', async () => {
+  const renew = createLoop(log, 'taking the lease', async () => {
     if (stopping === null) await lead();
     look.run();
+  });
+  const unsubscribe = subscribe(app.db, ({ kind }) => {
+    if (kind === 'outbox') look.run();
   });
   const looking = setInterval(look.run, LOOK_EVERY_MS);
   const renewing = setInterval(renew.run, LEASE_RENEWAL_MS);
   renew.run();
 
-  const drain = async (): Promise<void> => {
+  const drain = async (patience: AbortSignal): Promise<void> => {
+    unsubscribe();
     clearInterval(looking);
     clearInterval(renewing);
     sender.close();
-    const patience = setTimeout(sender.abort, DRAIN_MS);
+    if (patience.aborted) sender.abort();
+    patience.addEventListener('abort', sender.abort, { once: true });
     await Promise.all([renew.idle(), look.idle()]);
     await sender.idle();
-    clearTimeout(patience);
-    await releaseLease(app.db, 'notifier');
-    delete shared[DISPATCHER];
+    await held?.release();
     log.info('notifier stopped');
   };
   log.info('notifier started');
-  return { wake: look.run, stop: () => (stopping ??= drain()) };
+  return { name: 'notifier', stop: (patience) => (stopping ??= drain(patience)) };
 }
 
 /** Runs `work` one at a time; a call in the middle of it makes it run once more. A failure is told once until it works. */

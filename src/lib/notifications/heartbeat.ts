@@ -4,18 +4,19 @@ import { sendHttp } from './http-request.ts';
 
 const TIMEOUT_MS = 10_000;
 
-let failing = false;
-
 /**
- * Calls HEARTBEAT_URL, if it is set, so that somebody else notices when these calls stop. Never throws; logs a failure
- * once, and once more when it works again. The address may hold a token and is not logged.
+ * Gives what calls HEARTBEAT_URL, if it is set, so that somebody else notices when these calls stop. It never throws; it
+ * logs a failure once, and once more when it works again. The address may hold a token and is not logged.
  */
-export async function sendHeartbeat({ notifications }: Settings, log: Log, timeoutMs = TIMEOUT_MS): Promise<void> {
-  if (notifications.heartbeatUrl === null) return;
-  const problem = await callProblem(notifications.heartbeatUrl, timeoutMs);
-  if (problem !== null && !failing) log.error(`the heartbeat does not get through: ${problem}`);
-  if (problem === null && failing) log.info('the heartbeat gets through again');
-  failing = problem !== null;
+export function createHeartbeat({ notifications }: Settings, log: Log): (timeoutMs?: number) => Promise<void> {
+  let failing = false;
+  return async (timeoutMs = TIMEOUT_MS) => {
+    if (notifications.heartbeatUrl === null) return;
+    const problem = await callProblem(notifications.heartbeatUrl, timeoutMs);
+    if (problem !== null && !failing) log.error(`the heartbeat does not get through: ${problem}`);
+    if (problem === null && failing) log.info('the heartbeat gets through again');
+    failing = problem !== null;
+  };
 }
 
 async function callProblem(url: string, timeoutMs: number): Promise<string | null> {

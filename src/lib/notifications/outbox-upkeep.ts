@@ -3,6 +3,7 @@ import { adminName, type Actor } from '../auth/actor.ts';
 import { write, type Database, type Transaction } from '../db/client.ts';
 import { notifications, type NotificationRow } from '../db/schema.ts';
 import { noteAdminAction } from '../db/journal-store.ts';
+import { publish } from '../live/bus.ts';
 import { endedBy } from './rules/delivery-plan.ts';
 import type { ChannelName } from '../facts/message.ts';
 import { MAY_HAVE_ARRIVED, threadOf } from './outbox-read.ts';
@@ -61,7 +62,9 @@ export const retryFailed = (db: Database, actor: Actor, ids: readonly string[] |
           .run();
         return id;
       });
-    if (retried.length > 0) noteAdminAction(tx, by, null, 'messages_retried', { count: retried.length });
+    if (retried.length === 0) return retried;
+    noteAdminAction(tx, by, null, 'messages_retried', { count: retried.length });
+    publish(tx, { kind: 'outbox' });
     return retried;
   });
 

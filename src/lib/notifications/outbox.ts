@@ -2,7 +2,8 @@ import { and, eq, inArray } from 'drizzle-orm';
 import type { Database, Transaction } from '../db/client.ts';
 import { write } from '../db/client.ts';
 import { newId, notifications, type NotificationRow } from '../db/schema.ts';
-import { holdsLease, SELF } from '../monitoring/lease.ts';
+import { isCurrent, type Tenure } from '../db/lease.ts';
+import { publish } from '../live/bus.ts';
 import type { SendResult } from '../facts/delivery.ts';
 import { endedBy, isGivenUp, nextAttemptAt, untoldBeginning, type Plan } from './rules/delivery-plan.ts';
 import type { DigestItem } from '../facts/message.ts';
@@ -16,20 +17,21 @@ export type NewMessage = Pick<
 
 /**
  * Writes messages in the transaction of what they tell of; one that is there already (same `dedupeKey`) is left as it
- * is. Call `wakeDispatcher()` after the commit.
+ * is. The notifier of this process hears of it after the commit.
  */
 export function enqueue(tx: Transaction, messages: readonly NewMessage[]): void {
   for (const message of messages)
     tx.insert(notifications).values(message).onConflictDoNothing({ target: notifications.dedupeKey }).run();
+  if (messages.length > 0) publish(tx, { kind: 'outbox' });
 }
 
 /**
  * Marks what is overtaken and makes the digests, all at once. What has changed since the plan was made is left out, and
  * a process that is no longer the notifier changes nothing.
  */
-export const applyPlan = (db: Database, { collapse, digests }: Plan, now: Date): Promise<void> =>
+export const applyPlan = (db: Database, tenure: Tenure, { collapse, digests }: Plan, now: Date): Promise<void> =>
   write(db, (tx) => {
-    if (!holdsLease(tx, 'notifier')) return;
+    if (!isCurrent(tx, tenure)) return;
     for (const { id, toldBy } of collapse) {
       const ending = tx.select().from(notifications).where(isPending(toldBy)).get();
       if (ending) tx.update(notifications).set({ status: 'collapsed', toldBy }).where(isPending(id)).run();
@@ -77,16 +79,16 @@ export type Claimed = {
 };
 
 /** Takes a message by compare-and-set; null where it is not waiting any more, has to wait, or is not ours to send. */
-export const claim = (db: Database, id: string): Promise<Claimed | null> =>
+export const claim = (db: Database, tenure: Tenure, id: string): Promise<Claimed | null> =>
   write(db, (tx) => {
     const waiting = tx.select().from(notifications).where(isPending(id)).get();
-    if (!waiting || !holdsLease(tx, 'notifier')) return null;
+    if (!waiting || !isCurrent(tx, tenure)) return null;
     const begun = findBeginnings(tx, waiting);
     if (begun.some(({ status }) => status === 'pending' || status === 'sending')) return null;
     const row: NotificationRow = {
       ...waiting,
       status: 'sending',
-      claimedBy: SELF.holder,
+      claimedBy: tenure.holder,
       attempts: waiting.attempts + 1,
     };
     tx.update(notifications).set(row).where(isPending(id)).run();

@@ -1,5 +1,6 @@
 import { and, eq } from 'drizzle-orm';
 import type { App } from '../app.ts';
+import type { Tenure } from '../db/lease.ts';
 import { notificationTargets, users } from '../db/schema.ts';
 import { messageOf, type Log } from '../log.ts';
 import type { Channel, Recipient } from './channel.ts';
@@ -12,6 +13,8 @@ import { failOlderThan } from './outbox-upkeep.ts';
 import { render } from './wording/render.ts';
 
 export type SenderOptions = {
+  /** The right to send, while this process has it. */
+  readonly tenure: () => Tenure | null;
   readonly log: Log;
   /** Milliseconds since 1970. */
   readonly nowMs: () => number;
@@ -40,7 +43,7 @@ type Finished = { readonly claimed: Claimed; readonly outcome: Outcome };
 
 /** Sends what waits: at most one message at a time to one recipient on one channel, oldest first. */
 export function createSender({ db, settings, encryptionKey }: App, options: SenderOptions): Sender {
-  const { log, nowMs, random, timeoutMs, concurrency } = options;
+  const { log, nowMs, random, timeoutMs, concurrency, tenure } = options;
   const stop = new AbortController();
   let closed = false;
   const queues = new Map<ChannelName, { id: string; lane: string }[]>();
@@ -66,7 +69,9 @@ export function createSender({ db, settings, encryptionKey }: App, options: Send
       const plan = planDelivery(waiting, now.getTime(), settings.notifications.digest);
       // What is made by that is due itself.
       again = plan.collapse.length + plan.digests.length > 0;
-      if (again) await applyPlan(db, plan, now);
+      const mine = tenure();
+      if (mine === null) return;
+      if (again) await applyPlan(db, mine, plan, now);
       const byId = new Map(waiting.map((row) => [row.id, row]));
       for (const name of usable) queues.set(name, []);
       for (const id of plan.send) {
@@ -97,7 +102,8 @@ export function createSender({ db, settings, encryptionKey }: App, options: Send
 
   async function deliver(id: string): Promise<void> {
     if (unrecorded.has(id)) return;
-    const claimed = await claim(db, id);
+    const mine = tenure();
+    const claimed = mine && (await claim(db, mine, id));
     if (claimed) await writeDown({ claimed, outcome: await attempt(claimed) });
   }
 

@@ -1,4 +1,4 @@
-import type { App } from '../app.ts';
+import { partOf, type App } from '../app.ts';
 import type { Actor } from '../auth/actor.ts';
 import { messageOf } from '../log.ts';
 import type { SendResult } from '../facts/delivery.ts';
@@ -8,14 +8,12 @@ import { sendTestMessage } from './test-message.ts';
 /** A test message that was asked for; `result` null: on its way. */
 export type TestRun = { readonly at: Date; readonly to: string; readonly result: SendResult | null };
 
-// On globalThis: hot reload makes this module anew. In memory only: after a restart nobody waits for it any more.
-const RUNS = Symbol.for('wardround.test-runs');
-const shared = globalThis as { [RUNS]?: Map<ChannelName, TestRun> };
-const runs = (shared[RUNS] ??= new Map());
+// In memory only: after a restart nobody waits for it any more.
+const runsOf = (app: App): Map<ChannelName, TestRun> => partOf(app, 'test runs', () => new Map());
 
 /** Sends a test message in the background: another server may take its time, and no page waits for it. For admins. */
 export function startTest(app: App, actor: Actor, channel: ChannelName, to: string, at: Date): void {
-  const keep = (result: SendResult | null): unknown => runs.set(channel, { at, to, result });
+  const keep = (result: SendResult | null): unknown => runsOf(app).set(channel, { at, to, result });
   keep(null);
   void sendTestMessage(app, actor, { to, channel }).then(keep, (error: unknown) =>
     keep({ outcome: 'rejected', reason: `a bug: ${messageOf(error)}` }),
@@ -23,4 +21,4 @@ export function startTest(app: App, actor: Actor, channel: ChannelName, to: stri
 }
 
 /** The last test of this channel since the start of this process. */
-export const lastTest = (channel: ChannelName): TestRun | null => runs.get(channel) ?? null;
+export const lastTest = (app: App, channel: ChannelName): TestRun | null => runsOf(app).get(channel) ?? null;

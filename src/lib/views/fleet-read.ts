@@ -4,7 +4,7 @@ import { type Actor, ownedBy } from '../auth/actor.ts';
 import { healthChecks, maintenanceWindows, restartAttempts, subscriptions, users } from '../db/schema.ts';
 import { getEffectiveCircuitState, type CircuitState } from '../monitoring/circuit-breaker.ts';
 import { maintenanceAt } from '../monitoring/rules/maintenance.ts';
-import { UNCHECKED, type HealthState } from '../monitoring/rules/transition.ts';
+import { stateOfRow, type HealthState } from '../monitoring/rules/transition.ts';
 import { plainError } from './plain-words.ts';
 import { fingerprint } from '../provisioning/host-key.ts';
 
@@ -67,7 +67,7 @@ function readRows({ db, settings }: App, where: SQL | undefined, now: Date): Fle
     .orderBy(asc(subscriptions.createdAt), asc(subscriptions.id))
     .all()
     .map(({ subscription, customer, health }): FleetRow => {
-      const state = health ?? UNCHECKED;
+      const state = stateOfRow(health);
       const maintenance = maintenanceAt(windows.get(customer.id) ?? [], now);
       const circuitState = getEffectiveCircuitState(state, now, settings.breaker);
       return {

@@ -58,7 +58,7 @@ export function readSettings(app: App, actor: Actor): SettingsView | undefined {
       lacks: (CHANNELS[name] as Channel).lacks(settings),
       waiting: countOf(name, false),
       failed: countOf(name, true),
-      test: lastTest(name),
+      test: lastTest(app, name),
     })),
     failed: listMessages(db, { status: 'failed', limit: FAILED_SHOWN }),
   };

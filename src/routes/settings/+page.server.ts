@@ -3,10 +3,8 @@ import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
 import { readSettings } from '$lib/views/settings-read';
 import { thresholdsOf } from '$lib/views/threshold-words';
-import { publish } from '$lib/live/bus';
 import { acceptOutage, setHealing } from '$lib/monitoring/monitor-state';
 import { CHANNEL_NAMES } from '$lib/facts/message';
-import { wakeDispatcher } from '$lib/notifications/dispatcher';
 import { retryFailed } from '$lib/notifications/outbox-upkeep';
 import { isPlainText } from '$lib/facts/plain-text';
 import { startTest } from '$lib/notifications/test-runs';
@@ -46,7 +44,6 @@ export const actions: Actions = {
   },
   healingOn: async ({ locals }) => {
     await setHealing((await defaultApp()).db, guarded(locals.actor), 'on');
-    publish({ kind: 'monitor' });
     redirect(303, '/settings?done=healingOn');
   },
   healingOff: async (event) => {
@@ -55,18 +52,15 @@ export const actions: Actions = {
     if (why !== null && (why.length > LONGEST_REASON || !isPlainText(why)))
       return fail(400, { refused: `Give a reason of up to ${LONGEST_REASON} printable characters.` });
     await setHealing((await defaultApp()).db, guarded(event.locals.actor), 'off', { reason: why });
-    publish({ kind: 'monitor' });
     redirect(303, '/settings?done=healingOff');
   },
   outage: async ({ locals }) => {
     if (!(await acceptOutage((await defaultApp()).db, guarded(locals.actor))))
       return fail(409, { refused: 'There is no outage any more; nothing was changed.' });
-    publish({ kind: 'monitor' });
     redirect(303, '/settings?done=outage');
   },
   retry: async ({ locals }) => {
     await retryFailed((await defaultApp()).db, guarded(locals.actor), null, new Date());
-    wakeDispatcher();
     redirect(303, '/settings?done=retry');
   },
 };

@@ -14,6 +14,8 @@ export function addChange(changes: Changes, event: LiveEvent): Changes {
       return { ...changes, all: true, vpsIds: new Set() };
     case 'monitor':
       return { ...changes, monitor: true };
+    case 'outbox':
+      return changes;
     case 'vps': {
       if (changes.all) return changes;
       const vpsIds = changes.vpsIds.union(new Set(event.vpsIds));

@@ -1,14 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { advanceIncident, type IncidentState } from './incident.ts';
-import type { Healing } from './healing.ts';
-import { advance, UNCHECKED, type Check, type HealthState } from './transition.ts';
+import type { RestartOutcome } from '../../provisioning/vps-status.ts';
+import { restartFollows, type HealingDecision } from './healing.ts';
+import { advance, endRestart, isUpAfter, UNCHECKED, type HealthState, type Transition } from './transition.ts';
 import type { Verdict } from './verdict.ts';
 import { announce, isDownTold } from './announcements.ts';
 
 const MINUTE_MS = 60_000;
 const T0 = Date.UTC(2026, 0, 1, 12);
 const BREAKER = { maxConsecutiveFailures: 3, cooldownMs: 30 * MINUTE_MS };
+type Healing =
+  Extract<HealingDecision, { action: 'none' }> | { action: 'restart'; trial: boolean; outcome: RestartOutcome };
 const NONE: Healing = { action: 'none', reason: 'not_called_for' };
 const restart = (outcome: 'succeeded' | 'failed'): Healing => ({
   action: 'restart',
@@ -43,23 +46,43 @@ type World = {
 };
 const START: World = { state: UNCHECKED, incident: null, atMs: T0, told: [], incidents: 0 };
 
-/** One check through state, incident and rules, as the store does it. */
-function live(world: World, step: Step, downAfter = 2): World {
-  const { verdict, healing = NONE, maintenance = false, minutes = 1, acknowledged = false } = step;
-  const atMs = world.atMs + minutes * MINUTE_MS;
-  const at = new Date(atMs);
-  const check: Check = { lookedAt: at, at, verdict, healing, maintenance, probeMs: 40 };
-  const { next, events } = advance(world.state, check, BREAKER);
+type Happening = Transition & {
+  readonly follows: boolean;
+  readonly maintenance: boolean;
+  readonly acknowledged: boolean;
+};
+
+/** What has happened, through incident and rules, as the store does it. */
+function conclude(
+  world: World,
+  { next, events, follows, maintenance, acknowledged }: Happening,
+  downAfter: number,
+): World {
+  const at = new Date(world.atMs);
   const open = world.incident?.endedAt === null ? world.incident : null;
-  const healthy = events.some(({ kind }) => kind === 'healthy' || kind === 'restarted');
-  const advanced = advanceIncident(open, events, { lookedAt: at, at, healthy });
+  const advanced = advanceIncident(open, events, { lookedAt: at, at, healthy: isUpAfter(events) });
   const acknowledgedAt = open?.acknowledgedAt ?? (acknowledged ? at : null);
   const incident = advanced && { ...advanced, acknowledgedAt };
   const incidents = world.incidents + (advanced && !open ? 1 : 0);
-  const outcome = { at, before: world.state, next, events, incident, maintenance };
+  const outcome = { at, before: world.state, next, events, incident, maintenance, restartFollows: follows };
   const { told, announcements } = announce(outcome, downAfter);
   const said = announcements.map(({ kind, occurrence }) => (occurrence === '' ? kind : `${kind}/${occurrence}`));
-  return { state: { ...next, ...told }, incident, atMs, incidents, told: [...world.told, ...said] };
+  return { state: { ...next, ...told }, incident, atMs: world.atMs, incidents, told: [...world.told, ...said] };
+}
+
+/** One look and, where a restart follows, its end. */
+function live(world: World, step: Step, downAfter = 2): World {
+  const { verdict, healing = NONE, maintenance = false, minutes = 1, acknowledged = false } = step;
+  const now = { ...world, atMs: world.atMs + minutes * MINUTE_MS };
+  const at = new Date(now.atMs);
+  const decision: HealingDecision = healing.action === 'none' ? healing : { action: 'restart', trial: healing.trial };
+  const look = { lookedAt: at, verdict, healing: decision, maintenance, probeMs: 40 };
+  const seen = { ...advance(now.state, look, BREAKER), follows: restartFollows(decision), maintenance, acknowledged };
+  const looked = conclude(now, seen, downAfter);
+  if (healing.action === 'none') return looked;
+  const end = { at, outcome: healing.outcome, trial: healing.trial, requested: false, maintenance };
+  const ended = { ...endRestart(looked.state, end, BREAKER), follows: false, maintenance, acknowledged };
+  return conclude(looked, ended, downAfter);
 }
 const run = (steps: readonly Step[], from = START): World => steps.reduce((world, step) => live(world, step), from);
 const kinds = ({ told }: World): string[] => told.map((said) => said.replace(/\/.*/, ''));

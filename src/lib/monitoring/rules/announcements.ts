@@ -1,5 +1,5 @@
 import type { IncidentState } from './incident.ts';
-import type { HealthEvent, HealthState } from './transition.ts';
+import { isUpAfter, type HealthEvent, type HealthState } from './transition.ts';
 import { isConfigurationFault } from './verdict.ts';
 import type { Announcement, NotificationKind } from '../../facts/message.ts';
 
@@ -14,6 +14,8 @@ export type CheckOutcome = {
   /** As it is after the check; with `endedAt` when it has just ended; null when there is none. */
   readonly incident: (IncidentState & Pick<AcknowledgedIncident, 'acknowledgedAt'>) | null;
   readonly maintenance: boolean;
+  /** A restart is about to be sent: what the customer is told depends on how it ends. */
+  readonly restartFollows: boolean;
 };
 type AcknowledgedIncident = { readonly acknowledgedAt: Date | null };
 
@@ -53,7 +55,7 @@ export function announce(
 }
 
 function tellCustomer(
-  { at, next, events, incident, maintenance }: CheckOutcome,
+  { at, next, events, incident, maintenance, restartFollows }: CheckOutcome,
   told: Told,
   downAfter: number,
 ): { readonly told: Told; readonly announcement: Announcement } | null {
@@ -61,7 +63,7 @@ function tellCustomer(
     told: { ...told, ...now },
     announcement: { kind, audience: 'customer', occurrence } as const,
   });
-  const isUp = next.status === 'healthy' && events.some(({ kind }) => kind === 'healthy' || kind === 'restarted');
+  const isUp = next.status === 'healthy' && isUpAfter(events);
   // The end of what was told is told always, also under maintenance.
   if (isUp && isDownTold(told))
     // Without an incident (it ended with a cancelled subscription, say) the outage itself tells two of them apart.
@@ -70,14 +72,14 @@ function tellCustomer(
       { lastNotifiedUpAt: laterThan(told.lastNotifiedDownAt, at) },
       incident === null ? `${told.lastNotifiedDownAt?.getTime()}` : '',
     );
-  if (maintenance) return null;
+  if (maintenance || restartFollows) return null;
   if (events.some(({ kind }) => kind === 'restarted')) {
     const last = told.lastNotifiedRecoveredAt;
     if (last !== null && Math.abs(at.getTime() - last.getTime()) < HOUR_MS) return null;
     return say('recovered', { lastNotifiedRecoveredAt: at }, `${at.getTime()}`);
   }
   if (isUp || incident === null || incident.failedChecks < downAfter || isDownTold(told)) return null;
-  if (!events.some(({ kind }) => kind === 'check_failed')) return null;
+  if (!events.some(({ kind }) => kind === 'check_failed' || kind === 'restart_failed')) return null;
   return say('down', { lastNotifiedDownAt: laterThan(told.lastNotifiedUpAt, at) });
 }
 
@@ -104,9 +106,10 @@ function tellAdmins(outcome: CheckOutcome): Announcement[] {
         told.push(say('circuit_closed'));
         break;
       case 'check_failed':
-      case 'inconclusive': {
-        // A restart that sudo refused shows in the state: the check itself had found a service that is not active.
-        const kind = adminKind(event.cause) ?? adminKind(next.lastErrorCode);
+      case 'inconclusive':
+      case 'restart_failed': {
+        // A restart that sudo refused shows in the state: the look itself had found a service that is not active.
+        const kind = ('cause' in event ? adminKind(event.cause) : null) ?? adminKind(next.lastErrorCode);
         // A fault of ours belongs to no incident, so nothing else keeps it from being told twice.
         if (kind && isNewError(outcome)) told.push(say(kind, incident ? '' : `${at.getTime()}`));
         break;

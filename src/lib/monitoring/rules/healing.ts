@@ -1,10 +1,11 @@
 import { getEffectiveCircuitState, type BreakerSettings, type CircuitBreakerState } from '../circuit-breaker.ts';
-import type { RestartOutcome } from '../../provisioning/vps-status.ts';
 import type { Verdict } from './verdict.ts';
 
 export type NoHealing =
   /** Healthy, or nothing that a restart could help. */
   | 'not_called_for'
+  /** An admin has asked for a restart, which follows whatever was found. */
+  | 'on_request'
   | 'maintenance'
   | 'circuit_open'
   /** The restarts of late have all been for nothing: a crash loop. */
@@ -22,13 +23,16 @@ export type Withheld =
   /** So much stopped at once that an admin has to decide. */
   | 'healing_paused'
   /** This sweep has sent as many restarts as it may; the next one goes on. */
-  | 'restart_cap';
+  | 'restart_cap'
+  /** So much of what was looked at has stopped that the whole fleet has to be seen first. */
+  | 'fleet_unseen';
 
 const WITHHELD: readonly NoHealing[] = [
   'healing_off',
   'vps_paused',
   'healing_paused',
   'restart_cap',
+  'fleet_unseen',
 ] satisfies readonly Withheld[];
 export const isWithheld = (reason: NoHealing): reason is Withheld => WITHHELD.includes(reason);
 
@@ -37,10 +41,9 @@ export type HealingDecision =
   /** `trial`: the one restart that a half-open circuit may have. */
   | { readonly action: 'restart'; readonly trial: boolean };
 
-/** A decision together with what became of it. */
-export type Healing =
-  | Extract<HealingDecision, { action: 'none' }>
-  | { readonly action: 'restart'; readonly trial: boolean; readonly outcome: RestartOutcome };
+/** Whether a restart is sent after the look: only its end tells what the look counts for. */
+export const restartFollows = (healing: HealingDecision): boolean =>
+  healing.action === 'restart' || healing.reason === 'on_request';
 
 export type HealingRules = { readonly breaker: BreakerSettings; readonly restartBudget: RestartBudget };
 

@@ -1,31 +1,32 @@
 import type { Recorded } from '../health-store.ts';
+import { restartFollows } from './healing.ts';
 import type { HealthEvent, HealthState } from './transition.ts';
 
 export const attemptingRestart = (userId: string, state: HealthState, trial: boolean): string =>
   `${userId}: unhealthy (consecutive: ${state.consecutiveFailures + 1}, attempting ${trial ? 'the one trial restart of this half-open circuit' : 'restart'})`;
 
 /** What a check has brought about, a line each; nothing where nothing is worth a line. */
-export const describeRecorded = ({ userId, next, events }: Recorded): string[] =>
+export const describeRecorded = ({ userId, next, events, healing }: Recorded): string[] =>
   events.flatMap((event) => {
-    const text = describeEvent(event, next);
+    // A look that leads to a restart has been told by the line of the attempt.
+    const text = event.kind === 'check_failed' && restartFollows(healing) ? null : describeEvent(event, next);
     return text === null ? [] : [`${userId}: ${text}`];
   });
+
+const statusOf = ({ status }: HealthState): string => (status === 'circuit_open' ? 'circuit open' : status);
 
 function describeEvent(event: HealthEvent, next: HealthState): string | null {
   switch (event.kind) {
     case 'healthy':
       return `healthy (check #${next.totalChecks})`;
     case 'check_failed':
-      // A restart that worked has its own line; until then this one has been told by the attempt.
-      return next.status === 'healthy'
-        ? null
-        : `${next.status === 'circuit_open' ? 'circuit open' : next.status} (consecutive: ${next.consecutiveFailures}): ${event.message}`;
+      return `${statusOf(next)} (consecutive: ${next.consecutiveFailures}): ${event.message}`;
     case 'restarted':
       return 'restart successful, marking healthy';
     case 'restarted_on_request':
       return 'restarted as an admin has asked';
     case 'restart_failed':
-      return event.message;
+      return `${statusOf(next)} (consecutive: ${next.consecutiveFailures}): ${event.message}`;
     case 'restart_withheld':
       // Told by the line of the failed check: the reason is part of its error.
       return null;

@@ -1,5 +1,4 @@
 import { describe, expect, it } from 'vitest';
-import { hasMassStopRule, isMassStop, restartCap } from './round.ts';
 import { looksLikeOurOutage, looksLikeOurOutageInPart } from './outage-guard.ts';
 
 describe('looksLikeOurOutage', () => {
@@ -32,24 +31,5 @@ describe('looksLikeOurOutageInPart', () => {
     [7, 2, 0, false],
   ])('of %i that were reachable, %i lost at once, %i not seen: %s', (reachableBefore, lost, unseen, expected) => {
     expect(looksLikeOurOutageInPart({ reachableBefore, lost }, unseen)).toBe(expected);
-  });
-});
-
-describe('healing limits', () => {
-  it.each([
-    [1, null, 5],
-    [50, null, 5],
-    [59, null, 5],
-    [60, null, 6],
-    [1_000, null, 100],
-    [1_000, 7, 7],
-    [10, 0, 0],
-  ])('a fleet of %i with the setting %s may have %i restarts a sweep', (fleet, configured, expected) => {
-    expect(restartCap(fleet, configured)).toBe(expected);
-  });
-
-  it('takes more than half for a mass stop, in fleets of ten and more', () => {
-    expect([5, 6].map((stopped) => isMassStop(stopped, 10))).toEqual([false, true]);
-    expect([9, 10].map(hasMassStopRule)).toEqual([false, true]);
   });
 });

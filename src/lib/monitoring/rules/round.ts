@@ -1,43 +1,80 @@
-import type { Withheld } from './healing.ts';
-import type { Look } from '../check-vps.ts';
+import type { HealingDecision, NoHealing, Withheld } from './healing.ts';
 import type { Reachability } from './outage-guard.ts';
-import { isSilent } from './verdict.ts';
+import type { Check, HealthState } from './transition.ts';
+import { isSilent, type Verdict } from './verdict.ts';
 
-/** What becomes of a look: recorded now, healed now, or held until the whole sweep is known. */
-export type Triage =
-  | { readonly kind: 'record' }
-  | { readonly kind: 'heal'; readonly trial: boolean }
-  | { readonly kind: 'withhold'; readonly reason: Withheld }
-  | { readonly kind: 'hold'; readonly trial: boolean }
-  | { readonly kind: 'unreachable' };
+/** What a round has to know of a look. */
+export type Seen = {
+  readonly check: Pick<Check, 'verdict' | 'maintenance'>;
+  /** What is called for and allowed for this VPS by itself. */
+  readonly decision: HealingDecision;
+  /** As it was before. */
+  readonly vps: { readonly state: Pick<HealthState, 'reachable' | 'status' | 'lastCheckAt'> };
+};
 
-/** What one sweep has seen and sent so far. */
-export type Round = {
+/** What is to be done about a look. */
+export type Step<L> =
+  /** Write it down; no restart is called for, or it is not allowed. */
+  | { readonly do: 'record'; readonly look: L; readonly reason: NoHealing }
+  /** Restart the service; `trial`: the one restart of a half-open circuit. */
+  | { readonly do: 'heal'; readonly look: L; readonly trial: boolean }
+  /** Restart it because an admin says so, whatever it is like. */
+  | { readonly do: 'restart'; readonly look: L }
+  /** Write it down: a restart would be allowed, but this round does not send it. */
+  | { readonly do: 'withhold'; readonly look: L; readonly reason: Withheld }
+  /** Write down that nothing is known: what was seen may be the fault of our own network. */
+  | { readonly do: 'doubt'; readonly look: L }
+  /** A look that was given up half-way: there is nothing to write down. */
+  | { readonly do: 'drop'; readonly look: L };
+
+/** What one round has seen and sent so far, and what waits for its end. */
+export type Round<L> = {
   readonly looked: number;
   /** Healthy at their last check, not active now. */
   readonly stoppedAtOnce: number;
   readonly restartsGranted: number;
   readonly reachability: Reachability;
+  readonly unreachable: readonly L[];
+  readonly stopped: readonly { readonly look: L; readonly trial: boolean }[];
 };
 
-export const NEW_ROUND: Round = {
+export const newRound = <L>(): Round<L> => ({
   looked: 0,
   stoppedAtOnce: 0,
   restartsGranted: 0,
   reachability: { reachableBefore: 0, lost: 0 },
-};
+  unreachable: [],
+  stopped: [],
+});
 
-export type RoundRules = {
-  readonly fleet: number;
-  readonly cap: number;
-  readonly healing: 'on' | 'off' | 'paused';
-};
+type Limits = { readonly cap: number; readonly healing: 'on' | 'off' | 'paused' };
+/** A round over the whole fleet, which can be judged by it. */
+export type SweepRules = Limits & { readonly kind: 'sweep'; readonly fleet: number };
+/** A look at some VPSs that an admin has asked for: no basis to judge the whole. `restart`: so is a restart of the one. */
+export type RequestRules = Limits & { readonly kind: 'request'; readonly asked: number; readonly restart: boolean };
+export type RoundRules = SweepRules | RequestRules;
 
-/** Adds what a batch has found. VPSs under maintenance do not count: what happens to them was meant to. */
-export function addLooks(round: Round, looks: readonly Look[]): Round {
+type Seeing<L> = { readonly round: Round<L>; readonly steps: readonly Step<L>[] };
+
+/**
+ * What to do about the looks of a batch, and the round after that. Whatever looks like a mass stop or an outage of ours
+ * waits until the round is complete: most rounds hold nothing but the unreachable, so a single stopped service does not
+ * wait for the rest of the fleet.
+ */
+export const seeBatch = <L extends Seen>(round: Round<L>, looks: readonly L[], rules: RoundRules): Seeing<L> =>
+  looks.reduce<Seeing<L>>(
+    (before, look) => {
+      const after = seeOne(before.round, look, rules);
+      return { round: after.round, steps: [...before.steps, ...after.steps] };
+    },
+    { round: addLooks(round, looks), steps: [] },
+  );
+
+/** VPSs under maintenance do not count: what happens to them was meant to. */
+function addLooks<L extends Seen>(round: Round<L>, looks: readonly L[]): Round<L> {
   const counted = looks.filter(({ check }) => !check.maintenance && check.verdict.kind !== 'inconclusive');
   const before = counted.filter(({ vps }) => vps.state.reachable === true);
-  const wasHealthy = ({ vps: { state } }: Look): boolean => state.status === 'healthy' && state.lastCheckAt !== null;
+  const wasHealthy = ({ vps: { state } }: L): boolean => state.status === 'healthy' && state.lastCheckAt !== null;
   const { reachableBefore, lost } = round.reachability;
   return {
     ...round,
@@ -52,48 +89,79 @@ export function addLooks(round: Round, looks: readonly Look[]): Round {
   };
 }
 
-/**
- * What to do with a look, given what the sweep has seen so far (this look included), and the round after that. Whatever
- * looks like a mass stop or an outage of ours is held until the sweep is complete: most sweeps hold nothing but the
- * unreachable, so a single stopped service does not wait for the rest of the fleet.
- */
-export function triage(
-  look: Look,
-  round: Round,
-  rules: RoundRules,
-): { readonly triage: Triage; readonly round: Round } {
+function seeOne<L extends Seen>(round: Round<L>, look: L, rules: RoundRules): Seeing<L> {
   const { decision, check } = look;
-  if (isSilent(check.verdict)) return { triage: { kind: 'unreachable' }, round };
-  if (decision.action === 'none') return { triage: { kind: 'record' }, round };
-  const { trial } = decision;
+  if (isGivenUp(check.verdict)) return { round, steps: [{ do: 'drop', look }] };
+  if (rules.kind === 'request' && rules.restart && hasAnswered(check.verdict))
+    return { round, steps: [{ do: 'restart', look }] };
+  if (isSilent(check.verdict)) return { round: { ...round, unreachable: [...round.unreachable, look] }, steps: [] };
+  if (decision.action === 'none') return { round, steps: [{ do: 'record', look, reason: decision.reason }] };
   if (rules.healing !== 'on') {
     const reason = rules.healing === 'off' ? 'healing_off' : 'healing_paused';
-    return { triage: { kind: 'withhold', reason }, round };
+    return { round, steps: [{ do: 'withhold', look, reason }] };
   }
-  if (hasMassStopRule(rules.fleet) && isMassStop(round.stoppedAtOnce, round.looked))
-    return { triage: { kind: 'hold', trial }, round };
-  return grantRestart(trial, round, rules);
+  const { trial } = decision;
+  const size = rules.kind === 'sweep' ? rules.fleet : rules.asked;
+  if (hasMassStopRule(size) && isMassStop(round.stoppedAtOnce, round.looked))
+    return { round: { ...round, stopped: [...round.stopped, { look, trial }] }, steps: [] };
+  return grantRestart(round, { look, trial }, rules);
 }
 
-/** One more restart, if the sweep's cap allows. */
-export function grantRestart(
-  trial: boolean,
-  round: Round,
-  { cap }: RoundRules,
-): { readonly triage: Triage; readonly round: Round } {
-  if (round.restartsGranted >= cap) return { triage: { kind: 'withhold', reason: 'restart_cap' }, round };
-  return { triage: { kind: 'heal', trial }, round: { ...round, restartsGranted: round.restartsGranted + 1 } };
+const isGivenUp = (verdict: Verdict): boolean => verdict.kind === 'inconclusive' && verdict.cause === 'aborted';
+const hasAnswered = ({ kind }: Verdict): boolean => kind !== 'unreachable' && kind !== 'inconclusive';
+
+/** One more restart, if the round's cap allows. */
+function grantRestart<L>(
+  round: Round<L>,
+  { look, trial }: { readonly look: L; readonly trial: boolean },
+  { cap }: Limits,
+): Seeing<L> {
+  if (round.restartsGranted >= cap) return { round, steps: [{ do: 'withhold', look, reason: 'restart_cap' }] };
+  return { round: { ...round, restartsGranted: round.restartsGranted + 1 }, steps: [{ do: 'heal', look, trial }] };
 }
 
-/** Whether the whole fleet, now that it is known, has stopped at once. */
-export const isFleetStopped = (round: Round, { fleet }: RoundRules): boolean =>
-  hasMassStopRule(fleet) && isMassStop(round.stoppedAtOnce, fleet);
+export type Settled<L> = {
+  readonly steps: readonly Step<L>[];
+  /** So much has stopped at once that healing pauses until an admin decides. */
+  readonly pause: { readonly stopped: number; readonly fleet: number } | null;
+};
+
+/**
+ * What becomes of what has waited, now that the round is complete. `silenceCounts`: what is unreachable is not our own
+ * outage; `unseen`: how many VPSs of the fleet a sweep has left to what an admin has asked for.
+ */
+export function settle<L>(
+  round: Round<L>,
+  rules: RoundRules,
+  { silenceCounts, unseen }: { readonly silenceCounts: boolean; readonly unseen: number },
+): Settled<L> {
+  const silent = round.unreachable.map((look): Step<L> =>
+    silenceCounts ? { do: 'record', look, reason: 'not_called_for' } : { do: 'doubt', look },
+  );
+  const withheld = (reason: Withheld): readonly Step<L>[] =>
+    round.stopped.map(({ look }) => ({ do: 'withhold', look, reason }));
+  // Whether the whole fleet has stopped is for a sweep to see.
+  if (rules.kind === 'request') return { steps: [...silent, ...withheld('fleet_unseen')], pause: null };
+  const { fleet } = rules;
+  if (round.stopped.length > 0 && isFleetStopped(round.stoppedAtOnce, fleet))
+    return { steps: [...silent, ...withheld('healing_paused')], pause: { stopped: round.stoppedAtOnce, fleet } };
+  if (isFleetStopped(round.stoppedAtOnce + unseen, fleet))
+    return { steps: [...silent, ...withheld('fleet_unseen')], pause: null };
+  const healed = round.stopped.reduce<Seeing<L>>(
+    (before, held) => {
+      const after = grantRestart(before.round, held, rules);
+      return { round: after.round, steps: [...before.steps, ...after.steps] };
+    },
+    { round, steps: [] },
+  );
+  return { steps: [...silent, ...healed.steps], pause: null };
+}
 
 const LEAST_CAP = 5;
 const CAP_SHARE = 0.1;
 const SMALLEST_FLEET_FOR_PAUSE = 10;
 
-/** How many restarts one sweep may send: the setting, or five, or a tenth of a larger fleet. */
+/** How many restarts one round may send: the setting, or five, or a tenth of a larger fleet. */
 export const restartCap = (fleet: number, configured: number | null): number =>
   configured ?? Math.max(LEAST_CAP, Math.floor(fleet * CAP_SHARE));
 
@@ -106,3 +174,6 @@ export const isMassStop = (stoppedAtOnce: number, fleet: number): boolean => sto
 
 /** Small fleets have no majority worth the name: two of three that stop are two incidents. */
 export const hasMassStopRule = (fleet: number): boolean => fleet >= SMALLEST_FLEET_FOR_PAUSE;
+
+const isFleetStopped = (stopped: number, fleet: number): boolean =>
+  hasMassStopRule(fleet) && isMassStop(stopped, fleet);

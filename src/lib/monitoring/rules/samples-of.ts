@@ -1,4 +1,4 @@
-import type { Check } from './transition.ts';
+import type { Check, RestartEnd } from './transition.ts';
 import type { Verdict } from './verdict.ts';
 import type { SampleState } from '../../history/rules/spans.ts';
 
@@ -14,14 +14,12 @@ const STATE: Record<Verdict['kind'], SampleState> = {
   inconclusive: 'unknown',
 };
 
-/**
- * What the history keeps of a check: what the look found, and, where a restart brought the service back, that it was up
- * from then on. Of a look that was given up there is nothing to keep.
- */
-export function samplesOf({ lookedAt, at, verdict, healing, maintenance, probeMs }: Check): readonly Sample[] {
-  if (verdict.kind === 'inconclusive' && verdict.cause === 'aborted') return [];
-  if (maintenance) return [{ at: lookedAt, state: 'maintenance', probeMs }];
-  const looked: Sample = { at: lookedAt, state: STATE[verdict.kind], probeMs };
-  const restarted = healing.action === 'restart' && healing.outcome.outcome === 'succeeded';
-  return restarted ? [looked, { at, state: 'healthy', probeMs: null }] : [looked];
+/** What the history keeps of a look; null where it was given up: then there is nothing to keep. */
+export function sampleOfLook({ lookedAt: at, verdict, maintenance, probeMs }: Check): Sample | null {
+  if (verdict.kind === 'inconclusive' && verdict.cause === 'aborted') return null;
+  return { at, state: maintenance ? 'maintenance' : STATE[verdict.kind], probeMs };
 }
+
+/** Where a restart brought the service back, it was up from then on. */
+export const sampleOfRestart = ({ at, outcome }: Pick<RestartEnd, 'at' | 'outcome'>): Sample | null =>
+  outcome.outcome === 'succeeded' ? { at, state: 'healthy', probeMs: null } : null;

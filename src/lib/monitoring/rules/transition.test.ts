@@ -1,15 +1,17 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { RestartOutcome } from '../../provisioning/vps-status.ts';
-import { decideHealing, type Healing } from './healing.ts';
+import { decideHealing, type HealingDecision } from './healing.ts';
+import { authRetryAt, isLoginBackedOff } from './login-backoff.ts';
 import {
   advance,
-  authRetryAt,
-  isLoginBackedOff,
+  closeLostRestart,
+  endRestart,
   resetCircuit,
   UNCHECKED,
   type Check,
   type HealthState,
+  type Transition,
 } from './transition.ts';
 import type { Verdict } from './verdict.ts';
 
@@ -31,6 +33,11 @@ const MASKED: Verdict = { kind: 'misconfigured', cause: 'unit_masked', message: 
 const ACTIVATING: Verdict = { kind: 'in_transition', cause: 'service_in_transition', message: 'service is activating' };
 const KEY_LOST: Verdict = { kind: 'inconclusive', cause: 'key_unreadable', message: 'the private key cannot be read' };
 
+/** A decision together with what becomes of it. */
+type Healing =
+  | Extract<HealingDecision, { action: 'none' }>
+  | { action: 'restart'; trial: boolean; outcome: RestartOutcome; requested?: boolean };
+
 const NONE: Healing = { action: 'none', reason: 'not_called_for' };
 const none = (reason: Extract<Healing, { action: 'none' }>['reason']): Healing => ({ action: 'none', reason });
 const FAILED: RestartOutcome = {
@@ -40,19 +47,29 @@ const FAILED: RestartOutcome = {
 };
 const restart = (outcome: RestartOutcome, trial = false): Healing => ({ action: 'restart', trial, outcome });
 
-const check = (minutes: number, verdict: Verdict, healing: Healing = NONE, more: Partial<Check> = {}): Check => ({
+type Step = Omit<Check, 'healing'> & { readonly healing: Healing };
+const check = (minutes: number, verdict: Verdict, healing: Healing = NONE, more: Partial<Step> = {}): Step => ({
   lookedAt: at(minutes),
-  at: at(minutes),
   verdict,
   healing,
   maintenance: false,
   probeMs: 40,
   ...more,
 });
-const run = (checks: readonly Check[], from: HealthState = UNCHECKED): { state: HealthState; events: string[] } =>
+/** A look and, where a restart follows, its end. */
+function live(state: HealthState, { healing, ...look }: Step): Transition {
+  if (healing.action === 'none') return advance(state, { ...look, healing }, BREAKER);
+  const { trial, outcome, requested = false } = healing;
+  const decision: HealingDecision = requested ? { action: 'none', reason: 'on_request' } : { action: 'restart', trial };
+  const seen = advance(state, { ...look, healing: decision }, BREAKER);
+  const { lookedAt, maintenance } = look;
+  const ended = endRestart(seen.next, { at: lookedAt, outcome, trial, requested, maintenance }, BREAKER);
+  return { next: ended.next, events: [...seen.events, ...ended.events] };
+}
+const run = (checks: readonly Step[], from: HealthState = UNCHECKED): { state: HealthState; events: string[] } =>
   checks.reduce(
     ({ state, events }, one) => {
-      const { next, events: now } = advance(state, one, BREAKER);
+      const { next, events: now } = live(state, one);
       return { state: next, events: [...events, ...now.map((event) => event.kind)] };
     },
     { state: from, events: [] as string[] },
@@ -82,7 +99,9 @@ describe('resetCircuit', () => {
 
 describe('a restart by hand of a service that was fine', () => {
   it('counts as a healthy check and is no recovery', () => {
-    const { state, events } = run([check(0, HEALTHY, restart({ outcome: 'succeeded' }))]);
+    const { state, events } = run([
+      check(0, HEALTHY, { action: 'restart', trial: true, requested: true, outcome: { outcome: 'succeeded' } }),
+    ]);
     expect(events).toEqual(['healthy', 'restarted_on_request']);
     expect(state).toMatchObject({ status: 'healthy', totalFailures: 0, totalRecoveries: 0 });
   });
@@ -247,15 +266,67 @@ describe('advance', () => {
     const starting: RestartOutcome = { outcome: 'still_starting', message: 'still starting' };
     expect(run([check(0, NOT_ACTIVE, restart(starting))]).state).toMatchObject({
       consecutiveFailures: 0,
-      totalFailures: 0,
+      totalFailures: 1,
       transitionalSince: at(0),
     });
   });
 
-  it('leaves the state alone when the monitor was stopped in the middle of a restart', () => {
+  it('keeps the failed look, and counts nothing, when the monitor was stopped in the middle of a restart', () => {
     const before = failedThreeTimes();
     const interrupted: RestartOutcome = { outcome: 'interrupted', message: '' };
-    expect(run([check(40, NOT_ACTIVE, restart(interrupted, true))], before)).toEqual({ state: before, events: [] });
+    const { state, events } = run([check(40, NOT_ACTIVE, restart(interrupted, true))], before);
+    expect(events).toEqual(['check_failed']);
+    expect(state).toMatchObject({
+      circuitOpenedAt: at(2),
+      consecutiveFailures: 3,
+      totalFailures: 4,
+      lastFailureAt: at(40),
+    });
+  });
+
+  it('keeps one error for restarts that fail in the same way each minute', () => {
+    const { state } = run([check(0, NOT_ACTIVE, restart(FAILED))]);
+    expect(live(state, check(1, NOT_ACTIVE, restart(FAILED))).next.lastErrorCode).toBe('restart_failed');
+    expect(
+      advance(state, { ...check(1, NOT_ACTIVE), healing: { action: 'restart', trial: false } }, BREAKER).next,
+    ).toMatchObject({ status: 'unhealthy', lastErrorCode: 'restart_failed' });
+  });
+});
+
+describe('a restart whose end nobody saw', () => {
+  const sent = advance(
+    UNCHECKED,
+    { ...check(0, NOT_ACTIVE), healing: { action: 'restart', trial: false } },
+    BREAKER,
+  ).next;
+  const close = (verdict: Verdict, lost = { trial: false, counted: false }, state: HealthState = sent) =>
+    closeLostRestart(state, lost, check(1, verdict), BREAKER);
+
+  it('has worked, and counts as ours, when the next look finds the service up', () => {
+    const { next, events, outcome } = close(HEALTHY);
+    expect([events.map(({ kind }) => kind), outcome]).toEqual([['restarted'], 'succeeded']);
+    expect(run([check(1, HEALTHY)], next).state).toMatchObject({ status: 'healthy', totalRecoveries: 1 });
+  });
+
+  it('has failed when the next look finds it down, and counts once', () => {
+    const { next, outcome } = close(NOT_ACTIVE);
+    expect(outcome).toBe('failed');
+    expect(next).toMatchObject({ consecutiveFailures: 1, totalFailures: 1, lastErrorCode: 'restart_failed' });
+    expect(close(NOT_ACTIVE, { trial: false, counted: true }).next).toBe(sent);
+  });
+
+  it('was the trial of a half-open circuit, which opens anew', () => {
+    const open = failedThreeTimes();
+    const { next, events } = close(NOT_ACTIVE, { trial: true, counted: false }, {
+      ...open,
+      circuitOpenedAt: at(-40),
+    } as HealthState);
+    expect(events.map(({ kind }) => kind)).toContain('trial_failed');
+    expect(next.circuitOpenedAt).toEqual(at(1));
+  });
+
+  it.each([REFUSED, ACTIVATING, KEY_LOST])('stays open while nothing is known: $kind', (verdict) => {
+    expect(close(verdict)).toEqual({ next: sent, events: [], outcome: null });
   });
 });
 
@@ -306,7 +377,7 @@ describe('for every sequence of verdicts', () => {
             restarts.push(now);
           }
           const healing: Healing = decision.action === 'restart' ? { ...decision, outcome } : decision;
-          const { next, events } = advance(state, check(index, verdict, healing), BREAKER);
+          const { next, events } = live(state, check(index, verdict, healing));
           const opened = events.some((event) => event.kind === 'circuit_opened');
           expect(opened).toBe(state.circuitState === 'closed' && next.circuitState !== 'closed');
           expect(next.status === 'circuit_open').toBe(next.circuitState !== 'closed');

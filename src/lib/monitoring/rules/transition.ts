@@ -6,24 +6,45 @@ import {
   recordSuccess,
   resetCircuitBreaker,
   type BreakerSettings,
+  type CircuitBreakerState,
 } from '../circuit-breaker.ts';
-import { isWithheld, type Healing, type NoHealing, type Withheld } from './healing.ts';
+import { isWithheld, restartFollows, type HealingDecision, type NoHealing, type Withheld } from './healing.ts';
+import { advanceLogin } from './login-backoff.ts';
 import { isOwnFault, type Cause, type Verdict } from './verdict.ts';
 
 /** What is known of a VPS between two checks: its row without keys and bookkeeping. */
-export type HealthState = Omit<HealthCheck, 'id' | 'userId' | 'createdAt' | 'updatedAt'>;
+export type HealthState = Omit<HealthCheck, 'id' | 'userId' | 'createdAt' | 'updatedAt' | keyof CircuitBreakerState> &
+  CircuitBreakerState;
 
-/** One look at a VPS, and what was done about it. */
+/** One look at a VPS, and what is done about it. */
 export type Check = {
   /** When the VPS was looked at. */
   readonly lookedAt: Date;
-  /** When it was clear what came of it: after a restart, later than the look. */
-  readonly at: Date;
   readonly verdict: Verdict;
-  readonly healing: Healing;
+  /** A restart has an end of its own: see `endRestart`. */
+  readonly healing: HealingDecision;
   /** Failures of a VPS under maintenance are noted, but do not count. */
   readonly maintenance: boolean;
+  /** From dial to answer in milliseconds; null where it came to no login. */
   readonly probeMs: number | null;
+};
+
+/** How a restart ended. */
+export type RestartEnd = {
+  readonly at: Date;
+  readonly outcome: RestartOutcome;
+  /** The one restart that a half-open circuit may have. */
+  readonly trial: boolean;
+  /** An admin has asked for it: it may have hit a service that was fine. */
+  readonly requested: boolean;
+  readonly maintenance: boolean;
+};
+
+/** A restart that was sent and whose end nobody saw: the program was killed, or the host fell silent. */
+export type LostRestart = {
+  readonly trial: boolean;
+  /** Whether it has been counted as a failure already. */
+  readonly counted: boolean;
 };
 
 /** What a check has brought about, in the order in which it happened. */
@@ -77,23 +98,23 @@ export const UNCHECKED: HealthState = {
   circuitResetAt: null,
 };
 
-const AUTH_RETRY_FIRST_MS = 60_000;
-const AUTH_RETRY_LONGEST_MS = 30 * 60_000;
-
 /**
- * When to try a refused login again: at the next sweep after the first refusal, then 1, 2, 4 … up to 30 minutes later.
- * Refusals every minute look like an attack, and sshd's penalties or fail2ban then lock the monitor out.
+ * The state that a row says; of a VPS without a row, that it has not been checked. A circuit that is open without a time
+ * of opening, which only a foreign hand can write, has waited long enough.
  */
-export const authRetryAt = (refusals: number, now: Date): Date =>
-  refusals <= 1
-    ? now
-    : new Date(now.getTime() + Math.min(AUTH_RETRY_FIRST_MS * 2 ** Math.min(refusals - 2, 20), AUTH_RETRY_LONGEST_MS));
+export function stateOfRow(row: HealthCheck | null | undefined): HealthState {
+  if (!row) return UNCHECKED;
+  const { id, userId, createdAt, updatedAt, circuitState, circuitOpenedAt, ...rest } = row;
+  return circuitState === 'closed'
+    ? { ...rest, circuitState, circuitOpenedAt: null }
+    : { ...rest, circuitState, circuitOpenedAt: circuitOpenedAt ?? new Date(0) };
+}
 
-/** Whether refused logins keep this VPS out of a sweep at `now`. A far future is a clock set back since, not a wait. */
-export const isLoginBackedOff = ({ authRetryAt: until }: Pick<HealthState, 'authRetryAt'>, now: Date): boolean =>
-  until !== null && until > now && until.getTime() - now.getTime() <= AUTH_RETRY_LONGEST_MS;
+/** Whether the service is up at the end of what has happened. */
+export const isUpAfter = (events: readonly HealthEvent[]): boolean =>
+  events.some(({ kind }) => kind === 'healthy' || kind === 'restarted' || kind === 'restarted_on_request');
 
-/** The state after a check. Of the clock it knows only the times of the check. */
+/** The state after a look. Of the clock it knows only the time of the look. */
 export function advance(state: HealthState, check: Check, breaker: BreakerSettings): Transition {
   const { next, events } = advanceHealth(state, check, breaker);
   if (check.maintenance === (state.maintenanceSeenSince !== null)) return { next, events };
@@ -104,55 +125,73 @@ export function advance(state: HealthState, check: Check, breaker: BreakerSettin
 }
 
 function advanceHealth(state: HealthState, check: Check, breaker: BreakerSettings): Transition {
-  const { verdict, healing } = check;
+  const { verdict, healing, lookedAt } = check;
   if (verdict.kind === 'inconclusive') return noteOwnFault(state, verdict.cause, verdict.message);
 
   const looked: HealthState = {
     ...state,
-    lastCheckAt: check.at,
+    lastCheckAt: lookedAt,
     lastProbeMs: check.probeMs,
     totalChecks: state.totalChecks + 1,
     reachable: verdict.kind !== 'unreachable',
     transitionalSince: keepsGraceUsed(verdict) ? state.transitionalSince : null,
-    ...loginState(state, verdict, check.at),
+    ...advanceLogin(state, verdict, lookedAt),
   };
-  if (verdict.kind === 'healthy') {
-    const restarted: HealthEvent[] = healing.action === 'restart' ? [{ kind: 'restarted_on_request' }] : [];
-    return succeed(looked, check.at, [{ kind: 'healthy' }, ...restarted]);
-  }
+  if (verdict.kind === 'healthy') return succeed(looked, lookedAt, [{ kind: 'healthy' }]);
 
   const noted = { lastError: verdict.message, lastErrorCode: verdict.cause };
   if (check.maintenance || (healing.action === 'none' && healing.reason === 'maintenance'))
     return { next: { ...looked, ...noted }, events: [{ kind: 'maintenance_noted', message: verdict.message }] };
+  if (verdict.kind === 'in_transition') return giveGrace({ ...looked, ...noted }, lookedAt, verdict.message);
 
   const failed: HealthState = {
     ...looked,
     ...noted,
     totalFailures: state.totalFailures + 1,
-    lastFailureAt: check.at,
+    lastFailureAt: lookedAt,
   };
   const event: HealthEvent = { kind: 'check_failed', cause: verdict.cause, message: verdict.message };
-  switch (verdict.kind) {
-    case 'in_transition':
-      return giveGrace({ ...looked, ...noted }, check.at, verdict.message);
-    case 'unreachable':
-      return countFailure(failed, 'down', { check, breaker, trial: false, events: [event] });
-    case 'misconfigured':
-      return countFailure(failed, 'unhealthy', { check, breaker, trial: false, events: [event] });
-    case 'not_active':
-      return healing.action === 'restart'
-        ? afterRestart(failed, healing.outcome, { check, breaker, before: state, events: [event] })
-        : afterNoRestart(failed, healing.reason, { check, breaker, events: [event] });
-  }
+  const context: Context = { at: lookedAt, breaker, events: [event], trial: false };
+  if (verdict.kind === 'unreachable') return countFailure(failed, 'down', context);
+  if (healing.action === 'restart' || restartFollows(healing))
+    return { next: awaitRestart(failed, state), events: [event] };
+  return verdict.kind === 'misconfigured'
+    ? countFailure(failed, 'unhealthy', context)
+    : afterNoRestart(failed, healing.reason, context);
 }
 
-type Context = { readonly check: Check; readonly breaker: BreakerSettings; readonly events: readonly HealthEvent[] };
+type Context = {
+  readonly at: Date;
+  readonly breaker: BreakerSettings;
+  readonly events: readonly HealthEvent[];
+  /** This failure is that of a restart, so it uses up the one trial of a half-open circuit. */
+  readonly trial: boolean;
+};
+
+const OF_A_RESTART: readonly (string | null)[] = [
+  'restart_failed',
+  'start_limit',
+  'sudo_refused',
+  'unit_missing',
+  'unit_masked',
+] satisfies readonly Cause[];
+
+/**
+ * The failed look counts for the breaker when its restart has ended. Until then the error of the restart before stays:
+ * a restart that fails in the same way each minute is one error, not two that take turns.
+ */
+const awaitRestart = (failed: HealthState, before: HealthState): HealthState => ({
+  ...failed,
+  status: failed.circuitState === 'closed' ? 'unhealthy' : 'circuit_open',
+  lastErrorCode: OF_A_RESTART.includes(before.lastErrorCode) ? before.lastErrorCode : failed.lastErrorCode,
+});
 
 const WITHHELD_WORDS: Record<Withheld, string> = {
   healing_off: 'automatic restarts are switched off',
   vps_paused: 'automatic restarts of this VPS are switched off',
   healing_paused: 'automatic restarts pause until an admin decides',
   restart_cap: 'restarted in one of the next sweeps: this one has sent as many restarts as it may',
+  fleet_unseen: 'so much has stopped at once that the next sweep has to see the whole fleet first',
 };
 
 function afterNoRestart(failed: HealthState, reason: NoHealing, context: Context): Transition {
@@ -163,14 +202,13 @@ function afterNoRestart(failed: HealthState, reason: NoHealing, context: Context
     return { next, events: [...context.events, { kind: 'restart_withheld', reason }] };
   }
   if (reason === 'budget_spent') {
-    const { at } = context.check;
     const failures = failed.consecutiveFailures + 1;
     const next: HealthState = {
       ...failed,
       status: 'circuit_open',
       consecutiveFailures: failures,
       circuitState: 'open',
-      circuitOpenedAt: at,
+      circuitOpenedAt: context.at,
       circuitReason: 'crash_loop',
       lastError: `${failed.lastError}; it keeps dying after restarts (crash loop), so automatic restarts pause`,
       lastErrorCode: 'crash_loop',
@@ -180,75 +218,113 @@ function afterNoRestart(failed: HealthState, reason: NoHealing, context: Context
   return countFailure(failed, 'unhealthy', { ...context, trial: reason === 'trial_spent' });
 }
 
-function afterRestart(
-  failed: HealthState,
-  outcome: RestartOutcome,
-  context: Context & { before: HealthState },
+/** The state after a restart has ended, or after nobody could see how it ended. */
+export function endRestart(state: HealthState, end: RestartEnd, breaker: BreakerSettings): Transition {
+  const { outcome, at, requested, maintenance } = end;
+  if (outcome.outcome === 'interrupted') return { next: state, events: [] };
+  const wasFine = state.status === 'healthy' && state.lastErrorCode === null;
+  if (outcome.outcome === 'succeeded') {
+    const onRequest = requested && (wasFine || maintenance);
+    const kind = onRequest ? 'restarted_on_request' : 'restarted';
+    return succeed({ ...state, reachable: true }, at, [{ kind }], { restarted: !onRequest });
+  }
+  if (outcome.outcome === 'not_sent' && isOwnFault(outcome.code))
+    return noteOwnFault(state, outcome.code, outcome.message);
+  if (maintenance) {
+    const next = { ...state, lastError: outcome.message };
+    return { next, events: [{ kind: 'maintenance_noted', message: outcome.message }] };
+  }
+  return failRestart(wasFine ? failFine(state, at) : { next: state, events: [] }, outcome, end, breaker);
+}
+
+const BROKEN_BY_HAND = 'service not active after a restart by hand';
+
+/** A service that was fine until an admin had it restarted: the failure is one of its own. */
+const failFine = (state: HealthState, at: Date): Transition => ({
+  next: {
+    ...state,
+    totalFailures: state.totalFailures + 1,
+    lastFailureAt: at,
+    lastError: BROKEN_BY_HAND,
+    lastErrorCode: 'service_not_active',
+  },
+  events: [{ kind: 'check_failed', cause: 'service_not_active', message: BROKEN_BY_HAND }],
+});
+
+function failRestart(
+  { next: state, events: before }: Transition,
+  outcome: Exclude<RestartOutcome, { outcome: 'succeeded' | 'interrupted' }>,
+  { at }: RestartEnd,
+  breaker: BreakerSettings,
 ): Transition {
-  const { check, events, before } = context;
-  if (outcome.outcome === 'succeeded')
-    return succeed(failed, check.at, [...events, { kind: 'restarted' }], { restarted: true });
-  if (outcome.outcome === 'interrupted') return { next: before, events: [] };
-  const told = { ...failed, lastError: `${failed.lastError}; ${outcome.message}` };
+  const told = { ...state, lastError: `${state.lastError}; ${outcome.message}` };
   const known = outcome.outcome === 'failed';
-  const restartFailed: HealthEvent = { kind: 'restart_failed', message: outcome.message, known };
+  const events: HealthEvent[] = [...before, { kind: 'restart_failed', message: outcome.message, known }];
+  const context: Context = { at, breaker, events, trial: true };
   switch (outcome.outcome) {
     case 'still_starting':
-      if (before.transitionalSince !== null)
-        return countFailure({ ...told, lastErrorCode: 'restart_failed' }, 'unhealthy', {
-          ...context,
-          trial: true,
-          events: [...events, restartFailed],
-        });
-      return giveGrace({ ...told, totalFailures: before.totalFailures }, check.at, outcome.message);
+      if (state.transitionalSince === null) return giveGrace(told, at, outcome.message);
+      return countFailure({ ...told, lastErrorCode: 'restart_failed' }, 'unhealthy', context);
     case 'failed':
-      return countFailure({ ...told, lastErrorCode: outcome.code }, 'unhealthy', {
-        ...context,
-        trial: true,
-        events: [...events, restartFailed],
-      });
-    case 'unknown':
-      return countFailure(
-        { ...told, lastErrorCode: outcome.code, reachable: outcome.code === 'odd_answer' },
-        outcome.code === 'odd_answer' ? 'unhealthy' : 'down',
-        {
-          ...context,
-          trial: true,
-          events: [...events, restartFailed],
-        },
-      );
+      return countFailure({ ...told, lastErrorCode: outcome.code }, 'unhealthy', context);
+    case 'unknown': {
+      // What answers oddly is not silent.
+      const reachable = outcome.code === 'odd_answer';
+      const unseen = { ...told, lastErrorCode: outcome.code, reachable };
+      return countFailure(unseen, reachable ? 'unhealthy' : 'down', context);
+    }
     case 'not_sent': {
-      if (isOwnFault(outcome.code)) return noteOwnFault(before, outcome.code, outcome.message);
-      const login = loginState(before, { kind: 'unreachable', cause: outcome.code, message: '' }, check.at);
+      const login = advanceLogin(state, { kind: 'unreachable', cause: outcome.code }, at);
       const unreached = { ...told, ...login, lastErrorCode: outcome.code, reachable: false };
-      return countFailure(unreached, 'down', { ...context, trial: false });
+      return countFailure(unreached, 'down', { ...context, events: before, trial: false });
     }
   }
 }
 
-/** `trial`: this failure is that of a restart, so it uses up the one trial of a half-open circuit. */
+/**
+ * What a look tells of a restart whose end nobody saw, before the look itself is judged. Up: it has worked, late or
+ * unseen, and that is ours. Down: it has failed, unless that was counted when the host fell silent.
+ */
+export function closeLostRestart(
+  state: HealthState,
+  lost: LostRestart,
+  check: Pick<Check, 'lookedAt' | 'verdict' | 'maintenance'>,
+  breaker: BreakerSettings,
+): Transition & { readonly outcome: 'succeeded' | 'failed' | null } {
+  const { lookedAt, verdict, maintenance } = check;
+  switch (verdict.kind) {
+    case 'healthy':
+      return { next: state, events: [{ kind: 'restarted' }], outcome: 'succeeded' };
+    case 'not_active':
+    case 'misconfigured': {
+      if (lost.counted || maintenance) return { next: state, events: [], outcome: 'failed' };
+      const message = 'the end of the restart was not seen, and the service is not active';
+      const outcome = { outcome: 'failed', code: 'restart_failed', message } as const;
+      const end = { at: lookedAt, outcome, trial: lost.trial, requested: false, maintenance };
+      return { ...endRestart(state, end, breaker), outcome: 'failed' };
+    }
+    case 'in_transition':
+    case 'unreachable':
+    case 'inconclusive':
+      return { next: state, events: [], outcome: null };
+  }
+}
+
 function countFailure(
   failed: HealthState,
   status: 'down' | 'unhealthy',
-  context: Context & { trial: boolean },
+  { at, breaker, trial, events }: Context,
 ): Transition {
-  const { check, breaker, trial, events } = context;
-  const effective = getEffectiveCircuitState(failed, check.at, breaker);
-  if (effective === 'half_open' && !trial) {
-    const next: HealthState = {
-      ...failed,
-      status: 'circuit_open',
-      circuitState: 'half_open',
-      consecutiveFailures: failed.consecutiveFailures + 1,
-    };
-    return { next, events };
+  const effective = getEffectiveCircuitState(failed, at, breaker);
+  if (failed.circuitState !== 'closed' && effective === 'half_open' && !trial) {
+    const consecutiveFailures = failed.consecutiveFailures + 1;
+    return { next: { ...failed, status: 'circuit_open', circuitState: 'half_open', consecutiveFailures }, events };
   }
-  const { tripped, ...circuit } = recordFailure(failed, check.at, breaker);
-  const isOpen = circuit.circuitState === 'open';
+  const { tripped, ...circuit } = recordFailure(failed, at, breaker);
   const next: HealthState = {
     ...failed,
     ...circuit,
-    status: isOpen ? 'circuit_open' : status,
+    status: circuit.circuitState === 'open' ? 'circuit_open' : status,
     circuitReason: tripped ? 'failures' : failed.circuitReason,
   };
   if (tripped)
@@ -319,15 +395,3 @@ const noteOwnFault = (state: HealthState, cause: Cause, message: string): Transi
   next: cause === 'aborted' ? state : { ...state, lastError: message, lastErrorCode: cause },
   events: cause === 'aborted' ? [] : [{ kind: 'inconclusive', cause, message }],
 });
-
-/** Refused logins in a row. Only a login that worked ends the row: being unreachable meanwhile does not. */
-function loginState(
-  state: HealthState,
-  verdict: Verdict,
-  now: Date,
-): Pick<HealthState, 'authFailures' | 'authRetryAt'> {
-  if (verdict.kind !== 'unreachable') return { authFailures: 0, authRetryAt: null };
-  if (verdict.cause !== 'auth_rejected') return { authFailures: state.authFailures, authRetryAt: state.authRetryAt };
-  const authFailures = state.authFailures + 1;
-  return { authFailures, authRetryAt: authRetryAt(authFailures, now) };
-}

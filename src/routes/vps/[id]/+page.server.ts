@@ -4,7 +4,7 @@ import { guarded } from '$lib/auth/actor';
 import { readVpsPage } from '$lib/views/vps-page-read';
 import { parseWindow } from '$lib/views/probe-chart';
 import { monitorStatus } from '$lib/monitoring/health-checker';
-import { askedFor } from '$lib/monitoring/on-demand';
+import { onDemandOf } from '$lib/monitoring/on-demand';
 import type { PageServerLoad } from './$types';
 
 export const load: PageServerLoad = async ({ locals, params, url, depends }) => {
@@ -13,14 +13,14 @@ export const load: PageServerLoad = async ({ locals, params, url, depends }) => 
   const now = new Date();
   const window = parseWindow(url.searchParams.get('range'));
   const wanted = { id: params.id, window };
-  const view = readVpsPage(app, guarded(locals.actor), wanted, { monitor: monitorStatus(), now });
+  const view = readVpsPage(app, guarded(locals.actor), wanted, { monitor: monitorStatus(app), now });
   if (!view) error(404, 'There is no such VPS');
   return {
     view,
     window,
     now,
     breaker: app.settings.breaker,
-    asked: askedFor(params.id),
+    asked: onDemandOf(app).askedFor(params.id),
     done: url.searchParams.get('done'),
   };
 };

@@ -6,18 +6,19 @@ import { RefusedError, removeVps, repinHostKey } from '$lib/fleet-admin/fleet-ad
 import { readVps, type FleetRow } from '$lib/views/fleet-read';
 import { parseMaintenance } from '$lib/fleet-admin/maintenance-request';
 import { checkNow, resetCircuit, restartNow, setMaintenance, setVpsHealing } from '$lib/fleet-admin/vps-actions';
-import { askedFor } from '$lib/monitoring/on-demand';
+import { onDemandOf } from '$lib/monitoring/on-demand';
 import { fieldsOf } from '../../../form-fields';
 import type { Actions, PageServerLoad } from './$types';
 
 export const load: PageServerLoad = async ({ locals, params, url }) => {
   const now = new Date();
-  const vps = readVps(await defaultApp(), guarded(locals.actor), params.id, now);
+  const app = await defaultApp();
+  const vps = readVps(app, guarded(locals.actor), params.id, now);
   if (!vps) error(404, 'There is no such VPS');
   // After a refusal the address still says which question was answered.
   const action = [...url.searchParams.keys()].find((key) => key.startsWith('/'))?.slice(1) ?? null;
   const confirm = confirmedOf(url.searchParams.get('confirm') ?? action);
-  return { vps, now, confirm, asked: askedFor(params.id) };
+  return { vps, now, confirm, asked: onDemandOf(app).askedFor(params.id) };
 };
 
 type Work = (app: App, actor: Actor, vps: FleetRow, now: Date) => Promise<unknown>;

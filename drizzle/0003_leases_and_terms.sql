@@ -1,0 +1,1 @@
+ALTER TABLE `leases` ADD `term` integer DEFAULT 0 NOT NULL;

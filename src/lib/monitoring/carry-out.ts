@@ -1,0 +1,147 @@
+import type { App } from '../app.ts';
+import type { Tenure } from '../db/lease.ts';
+import type { Log } from '../log.ts';
+import { readJournalTail, restartRachelService, type VpsTarget } from '../provisioning/vps-status.ts';
+import { listActive } from './fleet.ts';
+import { targetOf, type CheckRecord, type LookRecord, type Recorded } from './health-store.ts';
+import { isStale, lookAtVps, type Look } from './look.ts';
+import { recordRequestedRestart, recordRestartIntent, type Evidence } from './restart-intent.ts';
+import type { HealingDecision } from './rules/healing.ts';
+import { attemptingRestart } from './rules/log-lines.ts';
+import type { Step } from './rules/round.ts';
+import type { Verdict } from './rules/verdict.ts';
+import type { StallWatch } from './stall-watch.ts';
+
+/** Ends what is under way when the monitor stops: looking at once, a restart only after some patience. */
+export type StopSignals = { readonly probes: AbortSignal; readonly restarts: AbortSignal };
+
+export type CarryOutContext = {
+  readonly tenure: Tenure;
+  readonly stop: StopSignals;
+  readonly stalls: StallWatch;
+  readonly log: Log;
+};
+
+/** What came of a step. */
+export type Outcome = {
+  /** What was written on the way. */
+  readonly recorded: Recorded | null;
+  /** What is still to be written. */
+  readonly record: CheckRecord | null;
+};
+
+const NOTHING: Outcome = { recorded: null, record: null };
+
+/** The look as it is written down, with what is done about it. */
+export const toRecord = (look: Look, healing: HealingDecision): LookRecord => ({
+  ...subjectOf(look),
+  kind: 'look',
+  check: { ...look.check, healing },
+  hostKey: look.hostKey,
+});
+
+const subjectOf = ({ vps: { subscription } }: Look) => ({
+  userId: subscription.userId,
+  subscriptionId: subscription.id,
+  target: targetOf(subscription),
+});
+
+const none = (reason: Extract<HealingDecision, { action: 'none' }>['reason']): HealingDecision => ({
+  action: 'none',
+  reason,
+});
+
+const DOUBTED: Verdict = {
+  kind: 'inconclusive',
+  cause: 'outage',
+  message: 'much of the fleet became unreachable at once, so this says nothing about a single VPS',
+};
+
+/** What a step that sends nothing leaves to be written. */
+export function recordOf(step: Exclude<Step<Look>, { do: 'heal' | 'restart' }>): CheckRecord | null {
+  switch (step.do) {
+    case 'record':
+    case 'withhold':
+      return toRecord(step.look, none(step.reason));
+    case 'doubt':
+      return toRecord({ ...step.look, check: { ...step.look.check, verdict: DOUBTED } }, none('not_called_for'));
+    case 'drop':
+      return null;
+  }
+}
+
+/**
+ * Restarts the service of a VPS for which that is called for. A look that has grown old is not acted on: the VPS is
+ * looked at again first, and what that finds is all that counts.
+ */
+export async function heal(
+  app: App,
+  seen: Look & { readonly target: VpsTarget },
+  context: CarryOutContext,
+): Promise<Outcome> {
+  const { stop, stalls, log } = context;
+  if (stop.probes.aborted) return NOTHING;
+  const evidence = await readEvidence(app, seen, stop);
+  const look = isStale(seen, stalls) ? await lookAgain(app, seen, context) : seen;
+  // A stopping monitor begins no restart.
+  if (look === null || stop.probes.aborted) return NOTHING;
+  if (look.decision.action !== 'restart' || look.target === null)
+    return { recorded: null, record: toRecord(look, asDecided(look)) };
+
+  const { trial } = look.decision;
+  const record = toRecord(look, look.decision);
+  const { restartId, recorded } = await recordRestartIntent(app.db, record, evidence, intentOf(app, context));
+  if (restartId === null || recorded === null) return { recorded, record: null };
+  log.info(attemptingRestart(record.userId, recorded.next, trial));
+  const outcome = await restartRachelService(look.target, app.settings, {
+    // systemd's own start limit is a protection: only the one trial per cooldown may lift it.
+    resetFailed: trial,
+    before: look.unit,
+    signal: stop.restarts,
+  });
+  const end = { at: new Date(), outcome, trial, requested: false };
+  return { recorded, record: { ...subjectOf(look), kind: 'restart', restartId, end } };
+}
+
+/**
+ * Restarts the service because an admin has asked for it (`restartId` in the ledger), whatever the look has found; SSH
+ * has to work.
+ */
+export async function restartOnRequest(
+  app: App,
+  look: Look & { readonly target: VpsTarget },
+  restartId: string,
+  context: CarryOutContext,
+): Promise<Outcome> {
+  const { stop, log } = context;
+  const evidence = await readEvidence(app, look, stop);
+  const order = { restartId, look: toRecord(look, none('on_request')) };
+  const recorded = await recordRequestedRestart(app.db, order, evidence, intentOf(app, context));
+  if (recorded === null) return NOTHING;
+  log.info(`${recorded.userId}: an admin has asked for a restart, sending it`);
+  // Whoever asks for it by hand means it: systemd's own start limit is lifted.
+  const options = { resetFailed: true, before: look.unit, signal: stop.restarts };
+  const outcome = await restartRachelService(look.target, app.settings, options);
+  const end = { at: new Date(), outcome, trial: true, requested: true };
+  return { recorded, record: { ...subjectOf(look), kind: 'restart', restartId, end } };
+}
+
+/** Null: it is not watched any more, or silent now; the next sweep judges that. */
+async function lookAgain(app: App, { vps }: Look, { stop, stalls }: CarryOutContext): Promise<Look | null> {
+  const [now] = listActive(app.db, app.settings, [vps.subscription.id]);
+  if (!now) return null;
+  const look = await lookAtVps(app, now, { signal: stop.probes, stalls });
+  const { kind } = look.check.verdict;
+  return kind === 'unreachable' || kind === 'inconclusive' ? null : look;
+}
+
+const asDecided = ({ decision }: Look): HealingDecision =>
+  decision.action === 'none' ? decision : none('not_called_for');
+
+const readEvidence = async (
+  app: App,
+  { target, unitText }: Look & { readonly target: VpsTarget },
+  { probes }: StopSignals,
+): Promise<Evidence> => ({ unitText, journal: await readJournalTail(target, app.settings, probes) });
+
+const intentOf = ({ settings }: App, { tenure }: CarryOutContext) => ({ tenure, settings });

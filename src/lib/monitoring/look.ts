@@ -1,0 +1,124 @@
+import type { App } from '../app.ts';
+import { DecryptionError, decryptToken, privateKeyPlace } from '../crypto/encryption.ts';
+import type { Subscription } from '../db/schema.ts';
+import type { UnitFacts } from '../facts/unit-state.ts';
+import { parsePrivateKey } from '../provisioning/private-key.ts';
+import { SSHCommandError } from '../provisioning/ssh-failure.ts';
+import { probeService, type VpsTarget } from '../provisioning/vps-status.ts';
+import type { DueVps } from './fleet.ts';
+import { decideHealing, type HealingDecision } from './rules/healing.ts';
+import { maintenanceAt } from './rules/maintenance.ts';
+import type { Check } from './rules/transition.ts';
+import { judge, type Cause, type Verdict } from './rules/verdict.ts';
+import type { StallWatch } from './stall-watch.ts';
+
+/** What a look at one VPS has found, before anything is done about it. */
+export type Look = {
+  readonly vps: DueVps;
+  readonly check: Omit<Check, 'healing'>;
+  /** When its answer came, by `performance.now()`: see `isStale`. */
+  readonly answeredAtMs: number;
+  /** Where to go on, with the key that this host has shown; null when it came to no login. */
+  readonly target: VpsTarget | null;
+  readonly hostKey: string | null;
+  readonly unitText: string;
+  /** The same, read; null where nothing is known. */
+  readonly unit: UnitFacts | null;
+  /** What is called for and allowed for this VPS by itself; the round may hold it back. */
+  readonly decision: HealingDecision;
+};
+
+/**
+ * Where to log in for this subscription. A secret that does not open or an address that is none is our own fault, not
+ * the host's, and comes back as an inconclusive verdict.
+ */
+export function openTarget(
+  app: App,
+  subscription: Subscription,
+): VpsTarget | Extract<Verdict, { kind: 'inconclusive' }> {
+  const inconclusive = (cause: Cause, message: string) => ({ kind: 'inconclusive', cause, message }) as const;
+  const { vpsIpAddress, sshPrivateKey, serviceName } = subscription;
+  if (!vpsIpAddress) return inconclusive('target_invalid', 'no address is stored for this VPS');
+  if (!sshPrivateKey) return inconclusive('key_unreadable', 'no private key is stored for this VPS');
+  try {
+    return {
+      host: vpsIpAddress,
+      port: subscription.sshPort,
+      username: subscription.sshUser,
+      privateKey: parsePrivateKey(decryptToken(sshPrivateKey, privateKeyPlace(subscription.id), app.encryptionKey)),
+      hostKey: subscription.sshHostKey,
+      service: serviceName ?? app.settings.monitoredService,
+    };
+  } catch (error) {
+    if (error instanceof DecryptionError)
+      return inconclusive('key_unreadable', `the private key cannot be read: ${error.message}`);
+    if (error instanceof SSHCommandError) return inconclusive(error.code, error.message);
+    throw error;
+  }
+}
+
+type Watch = { readonly signal: AbortSignal; readonly stalls: StallWatch };
+
+/** Nothing is done about a look that is older than this: the VPS is looked at again. */
+const STALE_AFTER_MS = 5_000;
+
+/** Whether this look says too little about now to act on it: it is old, or this process stood still since. */
+export const isStale = ({ answeredAtMs }: Look, stalls: StallWatch): boolean =>
+  performance.now() - answeredAtMs > STALE_AFTER_MS || stalls.stalledSince(answeredAtMs);
+
+/** Looks at one VPS and says what is called for. Changes nothing, there or here. */
+export async function lookAtVps(app: App, vps: DueVps, watch: Watch): Promise<Look> {
+  const target = openTarget(app, vps.subscription);
+  if ('kind' in target) return lookOf(app, vps, { verdict: target });
+  // An answer that was read after a standstill may have lain there all the while.
+  return (await askVps(app, vps, target, watch)) ?? (await askVps(app, vps, target, watch)) ?? stalledLook(app, vps);
+}
+
+const stalledLook = (app: App, vps: DueVps): Look =>
+  lookOf(app, vps, {
+    verdict: {
+      kind: 'inconclusive',
+      cause: 'stalled',
+      message: 'the monitor itself stood still meanwhile, so what it saw says nothing',
+    },
+  });
+
+/** Null: this process stood still in the middle of it. */
+async function askVps(app: App, vps: DueVps, target: VpsTarget, { signal, stalls }: Watch): Promise<Look | null> {
+  const beganAtMs = performance.now();
+  const { result, durationMs, hostKey, unitText } = await probeService(target, app.settings, signal);
+  if (stalls.stalledSince(beganAtMs)) return null;
+  const unit = result.kind === 'state' ? result.unit : null;
+  const verdict = judge(result, { graceUsed: vps.state.transitionalSince !== null });
+  if (hostKey === null) return lookOf(app, vps, { verdict });
+  return lookOf(app, vps, { verdict, answer: { target: { ...target, hostKey }, hostKey, unitText, unit, durationMs } });
+}
+
+type Answer = {
+  readonly target: VpsTarget;
+  readonly hostKey: string;
+  readonly unitText: string;
+  readonly unit: UnitFacts | null;
+  readonly durationMs: number;
+};
+
+function lookOf(
+  app: App,
+  vps: DueVps,
+  { verdict, answer }: { readonly verdict: Verdict; readonly answer?: Answer },
+): Look {
+  const { subscription, state, windows, restarts } = vps;
+  const now = new Date();
+  const maintenance = maintenanceAt(windows, now) !== null;
+  const facts = { now, restarts, maintenance, paused: subscription.healingPausedSince !== null };
+  return {
+    vps,
+    check: { lookedAt: now, verdict, maintenance, probeMs: answer?.durationMs ?? null },
+    answeredAtMs: performance.now(),
+    target: answer?.target ?? null,
+    hostKey: answer?.hostKey ?? null,
+    unitText: answer?.unitText ?? '',
+    unit: answer?.unit ?? null,
+    decision: decideHealing(verdict, state, facts, app.settings),
+  };
+}
