@@ -2,9 +2,9 @@ import type { Command } from 'commander';
 import { createAdmin, listAdmins, removeAdmin } from '../src/lib/auth/accounts.ts';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { inviteUser } from '../src/lib/auth/password.ts';
-import { inTerminal } from '../src/lib/parsing/problems.ts';
 import { RefusedError } from '../src/lib/fleet-admin/fleet-admin.ts';
-import { confirmUnless, jsonOption, UsageError, withApp, type JsonOption } from './context.ts';
+import { confirmUnless, jsonOption, withApp, type JsonOption } from './context.ts';
+import { refuse } from './options.ts';
 import { print, printJson } from './output.ts';
 import { readNewPassword } from './password-prompt.ts';
 
@@ -29,7 +29,7 @@ export function addAccountCommands(program: Command): Command[] {
         const result = await createAdmin(app, LOCAL_OPERATOR, { email, name, password });
         switch (result.kind) {
           case 'refused':
-            throw new UsageError(inTerminal(result.problems).join('\n'));
+            return refuse(result.problems);
           case 'email_taken':
             throw new RefusedError(`${email} has an account already; give another address`);
           case 'created':

@@ -6,20 +6,11 @@ import { readEditable } from '../src/lib/views/vps-form-read.ts';
 import { RefusedError } from '../src/lib/fleet-admin/fleet-admin.ts';
 import { listRestartLedger } from '../src/lib/views/fleet-read.ts';
 import { parseVpsEdit } from '../src/lib/fleet-admin/new-vps.ts';
-import { inTerminal } from '../src/lib/parsing/problems.ts';
 import { checkNow, resetCircuit, restartNow, setVpsHealing, type Begun } from '../src/lib/fleet-admin/vps-actions.ts';
 import { createLog, type Log } from '../src/lib/log.ts';
 import { onDemandOf } from '../src/lib/monitoring/on-demand.ts';
-import {
-  confirmUnless,
-  FAILED,
-  jsonOption,
-  readKeyFile,
-  theVps,
-  UsageError,
-  withApp,
-  type JsonOption,
-} from './context.ts';
+import { confirmUnless, FAILED, jsonOption, readKeyFile, theVps, withApp, type JsonOption } from './context.ts';
+import { accepted } from './options.ts';
 import { print, printJson, renderVps } from './output.ts';
 
 type EditOptions = JsonOption & {
@@ -119,14 +110,15 @@ export function addActionCommands(vps: Command): void {
         const { email, name, host, port, user, service } = now;
         const stored = { name: name ?? '', host, port: String(port), user, service: service ?? '' };
         const merged = { ...stored, ...given };
-        const parsed = parseVpsEdit({
-          ...merged,
-          service: merged.service || undefined,
-          customer: email,
-          privateKey: keyFile === undefined ? '' : readKeyFile(keyFile),
-        });
-        if ('problems' in parsed) throw new UsageError(inTerminal(parsed.problems).join('\n'));
-        const changed = await editVps(app, LOCAL_OPERATOR, id, parsed.edit);
+        const { edit } = accepted(
+          parseVpsEdit({
+            ...merged,
+            service: merged.service || undefined,
+            customer: email,
+            privateKey: keyFile === undefined ? '' : readKeyFile(keyFile),
+          }),
+        );
+        const changed = await editVps(app, LOCAL_OPERATOR, id, edit);
         if (json) printJson(theVps(app, id));
         else
           print(

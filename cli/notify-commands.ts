@@ -1,4 +1,5 @@
 import { Option, type Command } from 'commander';
+import * as z from 'zod/mini';
 import type { App } from '../src/lib/app.ts';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { RefusedError } from '../src/lib/fleet-admin/fleet-admin.ts';
@@ -12,11 +13,11 @@ import {
   readPreferences,
   setTelegramBot,
   type Preference,
-  type Problems,
 } from '../src/lib/notifications/preferences.ts';
 import { sendTestMessage } from '../src/lib/notifications/test-message.ts';
-import { inTerminal } from '../src/lib/parsing/problems.ts';
+import { oneOf } from '../src/lib/parsing/fields.ts';
 import { FAILED, jsonOption, readGivenFile, UsageError, withApp, type JsonOption } from './context.ts';
+import { accepted, readOptions, rowLimit } from './options.ts';
 import { print, printJson } from './output.ts';
 
 type PrefsOptions = JsonOption & {
@@ -59,10 +60,9 @@ export function addNotifyCommands(program: Command): Command {
     .option('--limit <number>', 'at most so many', '50')
     .addOption(jsonOption())
     .action(({ status, limit, json }: JsonOption & { status?: OutboxLine['status']; limit: string }) => {
-      if (!/^[1-9]\d{0,5}$/.test(limit))
-        throw new UsageError(`--limit is ${JSON.stringify(limit)}; allowed: a whole number from 1 to 999999`);
+      const rowsWanted = readOptions(z.object({ limit: rowLimit }), { limit });
       return withApp((app) => {
-        const rows = listMessages(app.db, { status, limit: Number(limit) });
+        const rows = listMessages(app.db, { status, ...rowsWanted });
         if (json) printJson(rows);
         else if (rows.length === 0) print('There is no such message in the outbox.');
         else for (const row of rows) print(describeMessage(row));
@@ -103,8 +103,7 @@ export function addNotifyCommands(program: Command): Command {
       const secret = secretFile === undefined ? undefined : readGivenFile('--secret-file', secretFile, 'a secret');
       const change = { ...given, enabled, secret };
       const changes = Object.values(change).some((value) => value !== undefined);
-      if (changes && channel === undefined)
-        throw new UsageError(`--channel is missing; allowed: ${CHANNEL_NAMES.join(', ')}`);
+      if (changes) readOptions(z.object({ channel: oneOf(CHANNEL_NAMES) }), { channel });
       return withApp(async (app) => {
         const user = theUser(app, email);
         if (changes && channel !== undefined)
@@ -141,11 +140,6 @@ function theUser(app: App, email: string) {
   const user = findUser(app, LOCAL_OPERATOR, email);
   if (!user) throw new RefusedError(`there is no user ${JSON.stringify(email)}; allowed: the e-mail address of a user`);
   return user;
-}
-
-function accepted(result: Preference | Problems): Preference {
-  if ('problems' in result) throw new UsageError(inTerminal(result.problems).join('\n'));
-  return result;
 }
 
 function whyNotRetried(app: App, id: string): string {

@@ -1,22 +1,15 @@
 import type { Command } from 'commander';
+import * as z from 'zod/mini';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { addVps, removeVps, repinHostKey, testVps } from '../src/lib/fleet-admin/fleet-admin.ts';
 import { listVps } from '../src/lib/views/fleet-read.ts';
-import { parseVps } from '../src/lib/fleet-admin/new-vps.ts';
-import { inTerminal } from '../src/lib/parsing/problems.ts';
-import { fingerprint, parseHostKey } from '../src/lib/provisioning/host-key.ts';
+import { hostKey as hostKeyLine, parseVps } from '../src/lib/fleet-admin/new-vps.ts';
+import { orNull } from '../src/lib/parsing/fields.ts';
+import { fingerprint } from '../src/lib/provisioning/host-key.ts';
 import { addActionCommands } from './action-commands.ts';
-import {
-  confirmUnless,
-  FAILED,
-  jsonOption,
-  readKeyFile,
-  theVps,
-  UsageError,
-  withApp,
-  type JsonOption,
-} from './context.ts';
+import { confirmUnless, FAILED, jsonOption, readKeyFile, theVps, withApp, type JsonOption } from './context.ts';
 import { addMaintenanceCommand } from './maintenance-command.ts';
+import { accepted, readOptions } from './options.ts';
 import { print, printJson, renderTable, renderVps } from './output.ts';
 
 type AddOptions = {
@@ -48,10 +41,9 @@ export function addVpsCommands(program: Command): Command {
     .option('--host-key <key>', 'pin this host key, "ssh-ed25519 AAAA…" (default: the one of the first connection)')
     .addOption(jsonOption())
     .action(async ({ keyFile, json, ...given }: AddOptions) => {
-      const parsed = parseVps({ ...given, privateKey: readKeyFile(keyFile) });
-      if ('problems' in parsed) throw new UsageError(inTerminal(parsed.problems).join('\n'));
+      const { vps: described } = accepted(parseVps({ ...given, privateKey: readKeyFile(keyFile) }));
       await withApp(async (app) => {
-        const { id, newCustomer } = await addVps(app, LOCAL_OPERATOR, parsed.vps);
+        const { id, newCustomer } = await addVps(app, LOCAL_OPERATOR, described);
         const row = theVps(app, id);
         if (json) printJson(row);
         else {
@@ -151,11 +143,7 @@ export function addVpsCommands(program: Command): Command {
     .option('--yes', 'do not ask')
     .addOption(jsonOption())
     .action((wanted: string, { hostKey, yes, json }: JsonOption & { hostKey?: string; yes?: true }) => {
-      const pin = hostKey === undefined ? null : parseHostKey(hostKey);
-      if (hostKey !== undefined && pin === null)
-        throw new UsageError(
-          `--host-key is ${JSON.stringify(hostKey)}; allowed: a line such as "ssh-ed25519 AAAA…", as ssh-keyscan prints it`,
-        );
+      const { hostKey: pin } = readOptions(z.object({ hostKey: orNull(hostKeyLine) }), { hostKey });
       return withApp(async (app) => {
         const row = theVps(app, wanted);
         const question = `Forget the host key ${row.hostKeyFingerprint} of ${row.host}? Whoever answers there next is trusted.`;

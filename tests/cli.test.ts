@@ -97,6 +97,13 @@ describe('wardround vps', () => {
     ['an unknown command', ['vps', 'ad'], "unknown command 'ad'"],
     ['an unknown option', ['sweep', '--fast'], "unknown option '--fast'"],
     ['a missing argument', ['vps', 'show'], "missing required argument 'host|id'"],
+    [
+      'a limit that is none',
+      ['incidents', 'list', '--limit', '1e3'],
+      '--limit is "1e3"; allowed: a whole number from 1',
+    ],
+    ['no limit at all', ['events', '--limit', '0'], '--limit is "0"; allowed: a whole number from 1 to 99999'],
+    ['a host key that is none', ['vps', 'repin', 'h', '--host-key', 'x'], '--host-key is "x"; allowed: a line such as'],
     ['a word that is no state', ['vps', 'maintenance', 'h', 'maybe'], 'Allowed choices are on, off'],
   ])('takes %s for wrong usage: exit code 2, told on stderr', async (_, args, message) => {
     const { exitCode, stdout, stderr } = await wardround(...args);
