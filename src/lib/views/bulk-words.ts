@@ -10,8 +10,6 @@ export const BULK_WORDS = {
 export type BulkAction = keyof typeof BULK_WORDS;
 export const BULK_ACTIONS = Object.keys(BULK_WORDS) as BulkAction[];
 
-export const parseBulkAction = (name: string): BulkAction | undefined => BULK_ACTIONS.find((action) => action === name);
-
 export type BulkResult =
   | { readonly kind: 'done'; readonly action: BulkAction; readonly asked: number; readonly done: number }
   | { readonly kind: 'refused'; readonly action: BulkAction; readonly reason: string };
