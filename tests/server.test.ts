@@ -1,5 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
 import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ADMIN, cookieOf, createAdmin, PASSWORD, post, signIn } from './support/accounts.ts';
@@ -229,6 +230,15 @@ describe('the built server', () => {
     const server = await serve({ HOST: '[::1]' });
     expect(new URL(server.url).hostname).toBe('[::1]');
     expect((await fetch(`${server.url}/sign-in`)).status).toBe(200);
+  });
+
+  it('sends browsers no schemas: only servers judge what is posted', () => {
+    const scripts = readdirSync('build/client', { recursive: true, encoding: 'utf8' }).filter((name) =>
+      name.endsWith('.js'),
+    );
+    const withSchemas = scripts.filter((name) => /\b_zod\b/.test(readFileSync(join('build/client', name), 'utf8')));
+    expect(scripts.length).toBeGreaterThan(10);
+    expect(withSchemas).toEqual([]);
   });
 
   it('keeps the monitor off when told so', async () => {
