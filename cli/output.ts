@@ -9,6 +9,7 @@ import {
   whatWeSaw,
   type Condition,
 } from '../src/lib/views/fleet-words.ts';
+import { shortAddress } from '../src/lib/facts/host-words.ts';
 import { relativeTime } from '../src/lib/facts/time-words.ts';
 
 export const print = (text: string): void => {
@@ -36,7 +37,7 @@ const renderCondition = (condition: Condition): string => {
 export function renderTable(rows: readonly FleetRow[], now: Date, breaker: BreakerSettings): string {
   const cells = rows.map((row) => [
     renderCondition(conditionOf(row)),
-    row.port === 22 ? row.host : `${row.host}:${row.port}`,
+    shortAddress(row.host, row.port),
     row.email,
     circuitInWords(row, now, breaker),
     row.lastCheckAt === null ? 'never' : relativeTime(row.lastCheckAt, now),

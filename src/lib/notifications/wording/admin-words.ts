@@ -1,5 +1,6 @@
 import type { Letter } from './letter.ts';
 import type { ADMIN_KINDS, DigestItem, MessageFacts, MonitorFault } from '../../facts/message.ts';
+import { shortAddress } from '../../facts/host-words.ts';
 import { durationInWords, spanInWords, timeInWords, count } from '../../facts/time-words.ts';
 
 type VpsMessage = Extract<MessageFacts, { about: 'vps' }>;
@@ -8,7 +9,7 @@ type Words = Pick<Letter, 'subject' | 'lead' | 'seen' | 'next' | 'command'>;
 type AdminKind = (typeof ADMIN_KINDS)[number];
 export type FleetKind = Extract<AdminKind, `monitor_fault_${string}`>;
 
-export const hostOf = ({ host, port }: VpsMessage['vps']): string => (port === 22 ? host : `${host}:${port}`);
+export const hostOf = ({ host, port }: VpsMessage['vps']): string => shortAddress(host, port);
 
 const CHECKS_GO_ON = 'Checks go on meanwhile; the first healthy one closes the circuit.';
 const NOT_SENT_THEN = 'The message of its beginning could not be sent then, so this one tells both.';
