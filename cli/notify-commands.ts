@@ -1,3 +1,4 @@
+import { count } from '../src/lib/facts/time-words.ts';
 import { Option, type Command } from 'commander';
 import * as z from 'zod/mini';
 import type { App } from '../src/lib/app.ts';
@@ -82,8 +83,7 @@ export function addNotifyCommands(program: Command): Command {
         const retried = await retryFailed(app.db, LOCAL_OPERATOR, id === undefined ? null : [id], new Date());
         if (id !== undefined && retried.length === 0) throw new RefusedError(whyNotRetried(app, id));
         if (json) printJson({ retried });
-        else
-          print(`${retried.length} ${retried.length === 1 ? 'message waits' : 'messages wait'} to be sent once more.`);
+        else print(`${count(retried.length, 'message waits', 'messages wait')} to be sent once more.`);
       });
     });
 

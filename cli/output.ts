@@ -10,7 +10,7 @@ import {
   type Condition,
 } from '../src/lib/views/fleet-words.ts';
 import { shortAddress } from '../src/lib/facts/host-words.ts';
-import { relativeTime } from '../src/lib/facts/time-words.ts';
+import { count, relativeTime } from '../src/lib/facts/time-words.ts';
 
 export const print = (text: string): void => {
   process.stdout.write(`${text}\n`);
@@ -66,7 +66,10 @@ export function renderVps(row: FleetRow, now: Date, breaker: BreakerSettings): s
     ['last healthy', time(row.lastHealthyAt)],
     ['last failure', time(row.lastFailureAt)],
     ['last restart', time(row.lastRestartAttemptAt)],
-    ['counted', `${row.totalChecks} checks, ${row.totalFailures} failures, ${row.totalRecoveries} recoveries`],
+    [
+      'counted',
+      `${count(row.totalChecks, 'check')}, ${count(row.totalFailures, 'failure')}, ${count(row.totalRecoveries, 'recovery', 'recoveries')}`,
+    ],
     ['customer', `${row.customer === row.email ? '' : `${row.customer} `}<${row.email}>`],
     ['login', `${row.user}@${row.host} port ${row.port}`],
     ['service', row.service],

@@ -1,3 +1,4 @@
+import { withCommas } from '../src/lib/facts/time-words.ts';
 import type { App } from '../src/lib/app.ts';
 import { createLog, type Log } from '../src/lib/log.ts';
 import { runHealthSweep, type SweepProgress } from '../src/lib/monitoring/sweep.ts';
@@ -46,5 +47,7 @@ export async function sweepOnce(app: App, json: boolean): Promise<boolean> {
 
 function drawBar({ done, total }: SweepProgress): void {
   const filled = total === 0 ? BAR_WIDTH : Math.round((done / total) * BAR_WIDTH);
-  process.stderr.write(`\r${'█'.repeat(filled)}${'░'.repeat(BAR_WIDTH - filled)} ${done} of ${total}\u001b[K`);
+  process.stderr.write(
+    `\r${'█'.repeat(filled)}${'░'.repeat(BAR_WIDTH - filled)} ${withCommas(done)} of ${withCommas(total)}\u001b[K`,
+  );
 }

@@ -1,3 +1,4 @@
+import { withCommas, count } from '../src/lib/facts/time-words.ts';
 import type { Command } from 'commander';
 import * as z from 'zod/mini';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
@@ -105,7 +106,7 @@ export function addVpsCommands(program: Command): Command {
           });
         else {
           print(
-            `${row.host}: ${healthy ? `${row.service} is active` : verdict.message}${durationMs === null ? '' : ` (${durationMs} ms)`}`,
+            `${row.host}: ${healthy ? `${row.service} is active` : verdict.message}${durationMs === null ? '' : ` (${withCommas(durationMs)} ms)`}`,
           );
           if (shown !== null)
             print(
@@ -127,7 +128,7 @@ export function addVpsCommands(program: Command): Command {
         const row = theVps(app, wanted);
         await confirmUnless(
           yes === true || json === true,
-          `Remove ${row.host} of ${row.email}, with its ${row.totalChecks} checks?`,
+          `Remove ${row.host} of ${row.email}, with its ${count(row.totalChecks, 'check')}?`,
         );
         await removeVps(app, LOCAL_OPERATOR, row);
         if (json) printJson({ ...row, removed: row.id });

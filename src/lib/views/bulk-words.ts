@@ -1,3 +1,5 @@
+import { count } from '../facts/time-words.ts';
+
 /** What can be done to many VPSs at once, as on its button. */
 export const BULK_WORDS = {
   check: 'Check now',
@@ -31,7 +33,7 @@ const LEFT_OUT: Readonly<Record<BulkAction, string>> = {
   resume: 'not paused, or no longer in the fleet',
 };
 
-const vpss = (count: number): string => (count === 1 ? '1 VPS' : `${count} VPSs`);
+const vpss = (number: number): string => count(number, 'VPS', 'VPSs');
 
 /** How many were done, how many were not, and why. */
 export function bulkInWords(result: BulkResult): string {

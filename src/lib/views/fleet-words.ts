@@ -1,5 +1,5 @@
 import type { FleetRow } from './fleet-read.ts';
-import { shortDuration } from '../facts/time-words.ts';
+import { shortDuration, withCommas } from '../facts/time-words.ts';
 import type { BreakerSettings } from '../monitoring/circuit-breaker.ts';
 
 /** What a VPS is called on pages and in the terminal: its status, or why it has none that counts. */
@@ -76,11 +76,11 @@ export const byTrouble = <Row extends Pick<FleetRow, 'active' | 'maintenanceSinc
 export type Phrase = { readonly text: string; readonly condition?: Condition };
 
 const TROUBLE: readonly (readonly [Condition, (count: number) => string])[] = [
-  ['circuit_open', (count) => (count === 1 ? '1 circuit is open' : `${count} circuits are open`)],
-  ['down', (count) => `${count} ${count === 1 ? 'is' : 'are'} unreachable`],
-  ['unhealthy', (count) => `${count} ${count === 1 ? 'is' : 'are'} unhealthy`],
-  ['unchecked', (count) => `${count} ${count === 1 ? 'has' : 'have'} not been checked yet`],
-  ['maintenance', (count) => `${count} ${count === 1 ? 'is' : 'are'} under maintenance`],
+  ['circuit_open', (count) => (count === 1 ? '1 circuit is open' : `${withCommas(count)} circuits are open`)],
+  ['down', (count) => `${withCommas(count)} ${count === 1 ? 'is' : 'are'} unreachable`],
+  ['unhealthy', (count) => `${withCommas(count)} ${count === 1 ? 'is' : 'are'} unhealthy`],
+  ['unchecked', (count) => `${withCommas(count)} ${count === 1 ? 'has' : 'have'} not been checked yet`],
+  ['maintenance', (count) => `${withCommas(count)} ${count === 1 ? 'is' : 'are'} under maintenance`],
 ];
 
 /** The whole fleet in one or two sentences: `44 of 48 VPSs are healthy. 1 circuit is open, 1 is unreachable.` */
@@ -91,12 +91,12 @@ export function fleetSentence(counts: Counts): Phrase[] {
   );
   if (watched === 0) return [{ text: 'No VPS is watched yet.' }];
   if (counts.healthy === watched)
-    return [{ text: watched === 1 ? 'The one VPS is healthy.' : `All ${watched} VPSs are healthy.` }];
+    return [{ text: watched === 1 ? 'The one VPS is healthy.' : `All ${withCommas(watched)} VPSs are healthy.` }];
   const phrases = TROUBLE.flatMap(([condition, say]) =>
     counts[condition] > 0 ? [{ text: say(counts[condition]), condition }] : [],
   );
   return [
-    { text: `${counts.healthy} of ${watched} VPSs ${watched === 1 ? 'is' : 'are'} healthy. ` },
+    { text: `${withCommas(counts.healthy)} of ${withCommas(watched)} VPSs ${watched === 1 ? 'is' : 'are'} healthy. ` },
     ...phrases.flatMap((phrase, index) => (index === 0 ? [phrase] : [{ text: ', ' }, phrase])),
     { text: '.' },
   ];

@@ -1,5 +1,5 @@
 import type { JournalDetail, JournalKind } from '../facts/journal.ts';
-import { shortDuration } from '../facts/time-words.ts';
+import { shortDuration, withCommas } from '../facts/time-words.ts';
 
 const ACTIONS: Readonly<Record<string, string>> = {
   vps_added: 'VPS added',
@@ -49,7 +49,7 @@ export function describeEvent(kind: JournalKind, detail: JournalDetail): string 
     case 'circuit_opened':
       return detail.reason === 'crash_loop'
         ? 'circuit opened: the service keeps dying after restarts'
-        : `circuit opened after ${detail.failures} failed checks`;
+        : `circuit opened after ${figure(detail.failures)} failed checks`;
     case 'trial_began':
       return 'trial restart of the half-open circuit sent';
     case 'trial_failed':
@@ -70,8 +70,8 @@ export function describeEvent(kind: JournalKind, detail: JournalDetail): string 
       return 'maintenance ended';
     case 'monitor_fault_began':
       return detail.fault === 'healing_paused'
-        ? `healing pauses: ${detail.stopped} of ${detail.fleet} services stopped at once`
-        : `sweeps are inconclusive: ${detail.unreachable} of ${detail.reachableBefore} VPSs became unreachable at once`;
+        ? `healing pauses: ${figure(detail.stopped)} of ${figure(detail.fleet)} services stopped at once`
+        : `sweeps are inconclusive: ${figure(detail.unreachable)} of ${figure(detail.reachableBefore)} VPSs became unreachable at once`;
     case 'monitor_fault_ended':
       return detail.fault === 'healing_paused' ? 'healing goes on' : 'sweeps count again';
     case 'admin_action':
@@ -81,3 +81,6 @@ export function describeEvent(kind: JournalKind, detail: JournalDetail): string 
       );
   }
 }
+
+const figure = (detail: JournalDetail[string] | undefined): string =>
+  withCommas(typeof detail === 'number' ? detail : null);
