@@ -7,6 +7,8 @@ export default {
   compilerOptions: { runes: true },
   kit: {
     adapter: adapter(),
+    // Not the project folder: a build has no business with `.env`, and nothing asks SvelteKit for what is in it.
+    env: { dir: 'static' },
     csp: {
       directives: {
         'default-src': ['self'],
@@ -25,7 +27,8 @@ export default {
         ...config,
         include: [
           ...config.include,
-          ...['cli', 'demo', 'scripts', 'bench', 'tests'].map((folder) => `../${folder}/**/*.ts`),
+          ...['cli', 'demo', 'scripts', 'bench', 'tests', 'lint'].map((folder) => `../${folder}/**/*.ts`),
+          ...['cli', 'scripts'].map((folder) => `../${folder}/*.js`),
           '../*.ts',
         ],
       }),

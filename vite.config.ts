@@ -1,13 +1,18 @@
 import { sveltekit } from '@sveltejs/kit/vite';
 import tailwindcss from '@tailwindcss/vite';
 import { defineConfig } from 'vitest/config';
+import { NATIVE_PACKAGES } from './scripts/native-packages.ts';
 
 /** Tests of deadlines, of kills at a given moment, and the one that makes the build look stale. */
-const SENSITIVE = ['dev', 'kill', 'monitor', 'ssh-exec'].map((name) => `tests/${name}.test.ts`);
+const SENSITIVE = ['dev', 'hostile-peers', 'kill', 'monitor', 'ssh-exec'].map((name) => `tests/${name}.test.ts`);
 const acrossRooms = { globalSetup: 'scripts/build-before-tests.ts', testTimeout: 60_000, hookTimeout: 120_000 };
 
-export default defineConfig({
+export default defineConfig(({ command }) => ({
   plugins: [tailwindcss(), sveltekit()],
+  // No `.env` for a build, which may write what it sees into its output: the program reads that file itself.
+  envDir: false,
+  // A bundled package is loaded at once, in one piece; in development and tests they come from node_modules.
+  ...(command === 'build' ? { ssr: { noExternal: true, external: NATIVE_PACKAGES } } : {}),
   test: {
     // Patience, not a promise: what has to happen within a time says so itself.
     expect: { poll: { timeout: 15_000 } },
@@ -17,7 +22,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: 'unit',
-          include: ['src/**/*.test.ts', 'cli/**/*.test.ts', 'demo/**/*.test.ts'],
+          include: ['src/**/*.test.ts', 'cli/**/*.test.ts', 'demo/**/*.test.ts', 'lint/**/*.test.ts'],
           // Tests of accounts hash real passwords, which is slow on purpose.
           testTimeout: 20_000,
         },
@@ -45,4 +50,4 @@ export default defineConfig({
       },
     ],
   },
-});
+}));

@@ -2,8 +2,7 @@ import type { Command } from 'commander';
 import { createAdmin, listAdmins, removeAdmin } from '../src/lib/auth/accounts.ts';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { inviteUser } from '../src/lib/auth/password.ts';
-import { RefusedError } from '../src/lib/fleet-admin/fleet-admin.ts';
-import { confirmUnless, jsonOption, withApp, type JsonOption } from './context.ts';
+import { confirmUnless, FailedError, jsonOption, withApp, type JsonOption } from './context.ts';
 import { refuse } from './options.ts';
 import { print, printJson } from './output.ts';
 import { readNewPassword } from './password-prompt.ts';
@@ -12,10 +11,8 @@ type CreateOptions = JsonOption & { email: string; name?: string; passwordStdin?
 
 const LAST_ADMIN = 'this is the last admin; create another one first: wardround admin create --email EMAIL';
 
-/** `wardround admin …` and `wardround user …`. */
-export function addAccountCommands(program: Command): Command[] {
-  const admin = program.command('admin').description('who may see and do everything');
-
+/** `wardround admin …`. */
+export function fillAdmin(admin: Command): void {
   admin
     .command('create')
     .description('add an admin; asks for the password')
@@ -31,7 +28,7 @@ export function addAccountCommands(program: Command): Command[] {
           case 'refused':
             return refuse(result.problems);
           case 'email_taken':
-            throw new RefusedError(`${email} has an account already; give another address`);
+            throw new FailedError(`${email} has an account already; give another address`);
           case 'created':
             if (json) printJson({ id: result.userId, email: email.trim().toLowerCase() });
             else print(`${email} is an admin now. Sign in at ${app.settings.origin}/sign-in`);
@@ -66,9 +63,9 @@ export function addAccountCommands(program: Command): Command[] {
         const result = await removeAdmin(app, LOCAL_OPERATOR, email);
         switch (result.kind) {
           case 'not_found':
-            throw new RefusedError(`there is no admin ${email}; "wardround admin list" shows them all`);
+            throw new FailedError(`there is no admin ${email}; "wardround admin list" shows them all`);
           case 'last_admin':
-            throw new RefusedError(LAST_ADMIN);
+            throw new FailedError(LAST_ADMIN);
           case 'removed':
           case 'demoted':
             if (json) printJson({ ...result, email });
@@ -81,9 +78,10 @@ export function addAccountCommands(program: Command): Command[] {
         }
       }),
     );
+}
 
-  const user = program.command('user').description('accounts of customers and admins');
-
+/** `wardround user …`. */
+export function fillUser(user: Command): void {
   user
     .command('invite')
     .description('a link with which a user sets a password, the first or a new one; works once, for 7 days')
@@ -93,7 +91,7 @@ export function addAccountCommands(program: Command): Command[] {
       withApp(async (app) => {
         const result = await inviteUser(app, LOCAL_OPERATOR, email, new Date());
         if (result.kind === 'unknown_user')
-          throw new RefusedError(
+          throw new FailedError(
             `there is no user ${email}; "wardround vps add" makes customers, "wardround admin create" admins`,
           );
         const { link, expiresAt, mail } = result;
@@ -105,6 +103,4 @@ export function addAccountCommands(program: Command): Command[] {
         if (mail instanceof Error) console.error(`error: the mail could not be sent (${mail.message})`);
       }),
     );
-
-  return [admin, user];
 }

@@ -1,15 +1,12 @@
 import type { Command } from 'commander';
 import type { App } from '../src/lib/app.ts';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
-import { editVps } from '../src/lib/fleet-admin/edit-vps.ts';
 import { readEditable } from '../src/lib/views/vps-form-read.ts';
-import { RefusedError } from '../src/lib/fleet-admin/fleet-admin.ts';
 import { listRestartLedger } from '../src/lib/views/fleet-read.ts';
-import { parseVpsEdit } from '../src/lib/fleet-admin/new-vps.ts';
-import { checkNow, resetCircuit, restartNow, setVpsHealing, type Begun } from '../src/lib/fleet-admin/vps-actions.ts';
+import type { Begun } from '../src/lib/fleet-admin/vps-actions.ts';
 import { createLog, type Log } from '../src/lib/log.ts';
-import { onDemandOf } from '../src/lib/monitoring/on-demand.ts';
-import { confirmUnless, FAILED, jsonOption, readKeyFile, theVps, withApp, type JsonOption } from './context.ts';
+import { FAILED } from './caller.ts';
+import { confirmUnless, FailedError, jsonOption, readKeyFile, theVps, withApp, type JsonOption } from './context.ts';
 import { accepted } from './options.ts';
 import { print, printJson, renderVps } from './output.ts';
 
@@ -22,17 +19,21 @@ type EditOptions = JsonOption & {
   keyFile?: string;
 };
 
+/** Brings SSH and the monitor with it: nothing for a command that only reads. */
+const vpsActions = () => import('../src/lib/fleet-admin/vps-actions.ts');
+
 /** What is done is shown afterwards; what goes wrong on our side is told. */
 const quiet: Log = { info: () => undefined, error: createLog('health-checker').error };
 
 /** Waits for what was begun; Ctrl-C gives up a look at once, and lets a restart under way end. */
 async function finish(app: App, { done }: Begun): Promise<void> {
+  const { onDemandOf } = await import('../src/lib/monitoring/on-demand.ts');
   const stop = (): void => void onDemandOf(app).stop(new AbortController().signal);
   process.once('SIGINT', stop).once('SIGTERM', stop);
   const end = await done;
   process.off('SIGINT', stop).off('SIGTERM', stop);
-  if (end === 'busy') throw new RefusedError('another process was sweeping all the while; nothing was done, try again');
-  if (end === 'stopped') throw new RefusedError('stopped before it was done');
+  if (end === 'busy') throw new FailedError('another process was sweeping all the while; nothing was done, try again');
+  if (end === 'stopped') throw new FailedError('stopped before it was done');
 }
 
 function show(app: App, id: string, json: boolean): void {
@@ -50,6 +51,7 @@ export function addActionCommands(vps: Command): void {
     (wanted: string, { json }: JsonOption) =>
       withApp(async (app) => {
         const { id } = theVps(app, wanted);
+        const { checkNow } = await vpsActions();
         await finish(app, await checkNow(app, LOCAL_OPERATOR, [id], quiet));
         show(app, id, json === true);
         if (theVps(app, id).status !== 'healthy') process.exitCode = FAILED;
@@ -62,6 +64,7 @@ export function addActionCommands(vps: Command): void {
       withApp(async (app) => {
         const { id, host, service } = theVps(app, wanted);
         await confirmUnless(yes === true || json === true, `Restart ${service} on ${host}?`);
+        const { restartNow } = await vpsActions();
         await finish(app, await restartNow(app, LOCAL_OPERATOR, id, { now: new Date(), log: quiet }));
         const [restart] = listRestartLedger(app, LOCAL_OPERATOR, id, 1);
         if (json) printJson({ ...theVps(app, id), restart });
@@ -74,6 +77,7 @@ export function addActionCommands(vps: Command): void {
     (wanted: string, { json }: JsonOption) =>
       withApp(async (app) => {
         const { id, host } = theVps(app, wanted);
+        const { resetCircuit } = await vpsActions();
         await resetCircuit(app, LOCAL_OPERATOR, [id], new Date());
         if (json) printJson(theVps(app, id));
         else print(`${host}: the circuit is closed; the next sweep may restart the service again.`);
@@ -87,6 +91,7 @@ export function addActionCommands(vps: Command): void {
     .action((wanted: string, state: 'on' | 'off' | 'status', { json }: JsonOption) =>
       withApp(async (app) => {
         const { id, host } = theVps(app, wanted);
+        const { setVpsHealing } = await vpsActions();
         if (state !== 'status') await setVpsHealing(app, LOCAL_OPERATOR, [id], state === 'on', new Date());
         const row = theVps(app, id);
         if (json) printJson(row);
@@ -104,9 +109,11 @@ export function addActionCommands(vps: Command): void {
     .option('--key-file <file>', 'private key for the login, without passphrase; stored encrypted')
     .action((wanted: string, { json, keyFile, ...given }: EditOptions) =>
       withApp(async (app) => {
+        const { parseVpsEdit } = await import('../src/lib/fleet-admin/new-vps.ts');
+        const { editVps } = await import('../src/lib/fleet-admin/edit-vps.ts');
         const { id } = theVps(app, wanted);
         const now = readEditable(app, LOCAL_OPERATOR, id);
-        if (!now) throw new RefusedError(`no VPS ${JSON.stringify(wanted)} in the fleet`);
+        if (!now) throw new FailedError(`no VPS ${JSON.stringify(wanted)} in the fleet`);
         const { email, name, host, port, user, service } = now;
         const stored = { name: name ?? '', host, port: String(port), user, service: service ?? '' };
         const merged = { ...stored, ...given };

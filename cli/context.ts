@@ -5,19 +5,14 @@ import { openApp, type App } from '../src/lib/app.ts';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { readEnvironment } from '../src/lib/environment.ts';
 import { hostAndPort } from '../src/lib/facts/host-words.ts';
-import { RefusedError } from '../src/lib/fleet-admin/fleet-admin.ts';
 import { findVps, type FleetRow } from '../src/lib/views/fleet-read.ts';
+import { callerDir } from './caller.ts';
 import { confirm } from './output.ts';
 
-/** Exit codes: 0 done, 1 the operation failed, 2 wrong usage. */
-export const FAILED = 1;
-export const WRONG_USAGE = 2;
-
-/** Files are named as seen from where the person is; the database and `.env` lie in the project folder. */
-const callerDir = process.cwd();
-process.chdir(resolve(import.meta.dirname, '..'));
-
+/** What was asked for cannot be understood, or not be taken. */
 export class UsageError extends Error {}
+/** What was asked for cannot be done as things are. */
+export class FailedError extends Error {}
 
 export async function withApp<T>(work: (app: App) => Promise<T> | T): Promise<T> {
   const app = await openApp(readEnvironment());
@@ -32,22 +27,21 @@ export async function withApp<T>(work: (app: App) => Promise<T> | T): Promise<T>
   }
 }
 
-/** The one VPS that is meant. Throws `RefusedError` for none and for several. */
+/** The one VPS that is meant. Throws `FailedError` for none and for several. */
 export function theVps(app: App, wanted: string): FleetRow {
   const found = findVps(app, LOCAL_OPERATOR, wanted, new Date());
   const [vps, ...others] = found;
-  if (!vps)
-    throw new RefusedError(`no VPS ${JSON.stringify(wanted)} in the fleet; "wardround vps list" shows them all`);
+  if (!vps) throw new FailedError(`no VPS ${JSON.stringify(wanted)} in the fleet; "wardround vps list" shows them all`);
   if (others.length > 0)
-    throw new RefusedError(
+    throw new FailedError(
       `${JSON.stringify(wanted)} stands for ${found.length} VPSs; name one: ${found.map((row) => hostAndPort(row.host, row.port)).join(', ')}`,
     );
   return vps;
 }
 
-/** Asks a person at a terminal; a script has said what it wants. Throws `RefusedError` after a no. */
+/** Asks a person at a terminal; a script has said what it wants. Throws `FailedError` after a no. */
 export async function confirmUnless(certain: boolean, question: string): Promise<void> {
-  if (!certain && process.stdin.isTTY && !(await confirm(question))) throw new RefusedError('nothing was changed');
+  if (!certain && process.stdin.isTTY && !(await confirm(question))) throw new FailedError('nothing was changed');
 }
 
 export const readKeyFile = (file: string): string => readGivenFile('--key-file', file, 'a private key');

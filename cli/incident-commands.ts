@@ -2,13 +2,11 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
 import * as z from 'zod/mini';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
-import { acknowledgeIncident } from '../src/lib/fleet-admin/incident-admin.ts';
 import { listIncidents, readIncident, type IncidentRow } from '../src/lib/views/incident-read.ts';
 import { describeEvent } from '../src/lib/views/journal-words.ts';
 import { count, shortDuration } from '../src/lib/facts/time-words.ts';
 import { readJournal, type JournalRow } from '../src/lib/db/journal-store.ts';
-import { RefusedError } from '../src/lib/fleet-admin/fleet-admin.ts';
-import { jsonOption, theVps, withApp, type JsonOption } from './context.ts';
+import { FailedError, jsonOption, theVps, withApp, type JsonOption } from './context.ts';
 import { readOptions, rowLimit } from './options.ts';
 import { print, printJson } from './output.ts';
 
@@ -29,12 +27,8 @@ const renderIncident = (row: IncidentRow): string => {
 const renderEvent = ({ id, at, kind, vpsId, actor, detail }: JournalRow): string =>
   `${String(id).padStart(6)}  ${stamp(at)}  ${vpsId ?? 'fleet'}  ${describeEvent(kind, detail)}${actor === 'monitor' ? '' : ` (by ${actor})`}`;
 
-/** `wardround incidents …` and `wardround events`. */
-export function addIncidentCommands(program: Command): Command {
-  const incidents = program
-    .command('incidents')
-    .description('what went wrong, from the first failed check to recovery');
-
+/** `wardround incidents …`. */
+export function fillIncidents(incidents: Command): void {
   incidents
     .command('list')
     .description('open incidents, then the latest')
@@ -62,7 +56,7 @@ export function addIncidentCommands(program: Command): Command {
       withApp((app) => {
         const found = readIncident(app, LOCAL_OPERATOR, id);
         if (!found)
-          throw new RefusedError(`there is no incident ${JSON.stringify(id)}; "wardround incidents list" shows them`);
+          throw new FailedError(`there is no incident ${JSON.stringify(id)}; "wardround incidents list" shows them`);
         if (json) {
           printJson(found);
           return;
@@ -84,15 +78,17 @@ export function addIncidentCommands(program: Command): Command {
     .addOption(jsonOption())
     .action((id: string, { json }: JsonOption) =>
       withApp(async (app) => {
+        const { acknowledgeIncident } = await import('../src/lib/fleet-admin/incident-admin.ts');
         await acknowledgeIncident(app, LOCAL_OPERATOR, id, new Date());
         if (json) printJson(readIncident(app, LOCAL_OPERATOR, id)?.incident);
         else print(`Acknowledged ${id}.`);
       }),
     );
+}
 
-  program
-    .command('events')
-    .description('the journal: what happened, in order')
+/** `wardround events`. */
+export function fillEvents(events: Command): void {
+  events
     .option('--vps <host|id>', 'of this VPS only')
     .option('--follow', 'go on with what happens from now on, until Ctrl-C')
     .option('--limit <n>', 'the latest so many to begin with', DEFAULT_LIMIT)
@@ -106,13 +102,13 @@ export function addIncidentCommands(program: Command): Command {
           printJson(first);
           return;
         }
+        const stop = new AbortController();
+        if (options.follow) process.once('SIGINT', () => stop.abort()).once('SIGTERM', () => stop.abort());
         // A stream has no end at which one document could close: with --follow, a line of JSON for each event.
         const show = (row: JournalRow): void => print(options.json ? JSON.stringify(row) : renderEvent(row));
         if (first.length === 0 && !options.follow && !options.json) print('Nothing has happened yet.');
         first.forEach(show);
         let lastId = first.at(-1)?.id ?? 0;
-        const stop = new AbortController();
-        process.once('SIGINT', () => stop.abort()).once('SIGTERM', () => stop.abort());
         while (options.follow && !stop.signal.aborted) {
           await sleep(FOLLOW_MS, undefined, { signal: stop.signal }).catch(() => undefined);
           const rows = readJournal(app.db, { afterId: lastId, vpsId, limit: 1_000, latest: false });
@@ -121,7 +117,6 @@ export function addIncidentCommands(program: Command): Command {
         }
       }),
     );
-  return incidents;
 }
 
 const indent = (text: string): string => text.replaceAll(/^/gm, '    ');

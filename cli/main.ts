@@ -1,75 +1,82 @@
 import { readFileSync } from 'node:fs';
 import { Command, CommanderError } from 'commander';
-import { ConfigurationError } from '../src/lib/environment.ts';
-import { generateKey } from '../src/lib/crypto/encryption-key.ts';
-import { DatabaseError } from '../src/lib/db/client.ts';
-import { RefusedError } from '../src/lib/fleet-admin/fleet-admin.ts';
-import { addAccountCommands } from './account-commands.ts';
-import { FAILED, jsonOption, UsageError, withApp, WRONG_USAGE, type JsonOption } from './context.ts';
-import { addNotifyCommands } from './notify-commands.ts';
-import { print, printJson } from './output.ts';
-import { sweepOnce } from './sweep.ts';
-import { addIncidentCommands } from './incident-commands.ts';
-import { addMonitorCommands } from './monitor-commands.ts';
-import { addVpsCommands } from './vps-commands.ts';
+import { WRONG_USAGE } from './caller.ts';
 
-const program = new Command('wardround')
-  .description('Watches a fleet of VPSs over SSH and restarts the service that has stopped.')
-  .version((JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }).version)
-  .configureHelp({ showGlobalOptions: true })
-  .showHelpAfterError('(--help shows what there is)')
-  .addHelpText(
-    'after',
-    '\nReads the same environment and .env as the server, and works while it runs.\nExit codes: 0 done, 1 the operation failed, 2 wrong usage.',
-  );
-const groups = [
-  addVpsCommands(program),
-  addIncidentCommands(program),
-  addNotifyCommands(program),
-  ...addAccountCommands(program),
-];
-addMonitorCommands(program);
+type Group = { readonly about: string; readonly load: () => Promise<(command: Command) => void> };
 
-program
-  .command('sweep')
-  .description('check every active VPS once, now, as the server does; exit code 1 unless all are healthy')
-  .addOption(jsonOption())
-  .action(({ json }: JsonOption) =>
-    withApp(async (app) => {
-      if (!(await sweepOnce(app, json === true))) process.exitCode = FAILED;
-    }),
-  );
+/**
+ * What stands in the help, and the file that the rest of it is in: one is loaded at a time, so that no command waits for
+ * what another one needs.
+ */
+const GROUPS: Readonly<Record<string, Group>> = {
+  vps: {
+    about: 'the VPSs of the fleet',
+    load: async () => (await import('./vps-commands.ts')).fillVps,
+  },
+  incidents: {
+    about: 'what went wrong, from the first failed check to recovery',
+    load: async () => (await import('./incident-commands.ts')).fillIncidents,
+  },
+  events: {
+    about: 'the journal: what happened, in order',
+    load: async () => (await import('./incident-commands.ts')).fillEvents,
+  },
+  notify: {
+    about: 'who is told what, and what waits to be sent',
+    load: async () => (await import('./notify-commands.ts')).fillNotify,
+  },
+  admin: {
+    about: 'who may see and do everything',
+    load: async () => (await import('./account-commands.ts')).fillAdmin,
+  },
+  user: {
+    about: 'accounts of customers and admins',
+    load: async () => (await import('./account-commands.ts')).fillUser,
+  },
+  healing: {
+    about: 'automatic restarts of the whole fleet; checks go on either way',
+    load: async () => (await import('./monitor-commands.ts')).fillHealing,
+  },
+  outage: {
+    about: 'sweeps that count for nothing, as much of the fleet became unreachable at once',
+    load: async () => (await import('./monitor-commands.ts')).fillOutage,
+  },
+  sweep: {
+    about: 'check every active VPS once, now, as the server does; exit code 1 unless all are healthy',
+    load: async () => (await import('./sweep.ts')).fillSweep,
+  },
+  keygen: {
+    about: 'print a fresh ENCRYPTION_KEY',
+    load: async () => (await import('./keygen.ts')).fillKeygen,
+  },
+};
 
-program
-  .command('keygen')
-  .description('print a fresh ENCRYPTION_KEY')
-  .addOption(jsonOption())
-  .action(({ json }: JsonOption) => {
-    if (json) printJson({ encryptionKey: generateKey() });
-    else print(generateKey());
+/** Runs what the command line says, and sets the exit code. Everything but what it is given lies in `projectDir`. */
+export async function main(projectDir: string): Promise<void> {
+  process.chdir(projectDir);
+  // `wardround vps list | head -1`: whoever reads has seen enough, which is no error, and the work goes on to its end.
+  process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+    if (error.code !== 'EPIPE') throw error;
   });
-
-function exitCodeOf(error: unknown): number {
-  // Commander has already said what is wrong; help and version are no errors.
-  if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : WRONG_USAGE;
-  if (error instanceof UsageError) {
-    console.error(error.message.replaceAll(/^/gm, 'error: '));
-    return WRONG_USAGE;
+  const program = new Command('wardround')
+    .description('Watches a fleet of VPSs over SSH and restarts the service that has stopped.')
+    .version((JSON.parse(readFileSync('package.json', 'utf8')) as { version: string }).version)
+    .configureHelp({ showGlobalOptions: true })
+    .showHelpAfterError('(--help shows what there is)')
+    .addHelpText(
+      'after',
+      '\nReads the same environment and .env as the server, and works while it runs.\nExit codes: 0 done, 1 the operation failed, 2 wrong usage.',
+    )
+    .exitOverride();
+  for (const [name, { about }] of Object.entries(GROUPS)) program.command(name).description(about);
+  try {
+    // The first word is a group, or it is "help" and the second one is.
+    const named = program.commands.filter((command) => process.argv.slice(2, 4).includes(command.name()));
+    for (const command of named) (await GROUPS[command.name()]?.load())?.(command);
+    await program.parseAsync();
+  } catch (error) {
+    // Commander has said already what there was to say, and is no reason to load what the other errors come from.
+    if (error instanceof CommanderError) process.exitCode = error.exitCode === 0 ? 0 : WRONG_USAGE;
+    else process.exitCode = (await import('./report.ts')).report(error);
   }
-  const expected =
-    error instanceof RefusedError || error instanceof ConfigurationError || error instanceof DatabaseError;
-  console.error(expected ? `error: ${error.message}` : error);
-  return FAILED;
-}
-
-// `wardround vps list | head -1`: whoever reads has seen enough, which is no error, and the work goes on to its end.
-process.stdout.on('error', (error: NodeJS.ErrnoException) => {
-  if (error.code !== 'EPIPE') throw error;
-});
-for (const command of [program, ...program.commands, ...groups.flatMap((group) => group.commands)])
-  command.exitOverride();
-try {
-  await program.parseAsync();
-} catch (error) {
-  process.exitCode = exitCodeOf(error);
 }

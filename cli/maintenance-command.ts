@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import type { MaintenanceWindow } from '../src/lib/db/schema.ts';
-import { cancelWindow, endMaintenance, planMaintenance, RefusedError } from '../src/lib/fleet-admin/fleet-admin.ts';
 import { listWindows } from '../src/lib/views/maintenance-read.ts';
 import { parseMaintenance } from '../src/lib/fleet-admin/maintenance-request.ts';
 import { describeWindow } from '../src/lib/views/maintenance-words.ts';
@@ -37,25 +36,21 @@ export function addMaintenanceCommand(vps: Command): void {
     .addOption(jsonOption())
     .action((wanted: string, state: 'on' | 'off' | 'list', options: MaintenanceOptions) =>
       withApp(async (app) => {
+        const { cancelWindow, endMaintenance, planMaintenance } = await import('../src/lib/fleet-admin/vps-actions.ts');
         const row = theVps(app, wanted);
         const now = new Date();
         if (state === 'on') {
           const parsed = parseMaintenance(options, now);
           if ('problems' in parsed) throw new UsageError(parsed.problems.join('\n'));
-          await planMaintenance(app, LOCAL_OPERATOR, row, parsed.window);
+          await planMaintenance(app, LOCAL_OPERATOR, [row.id], parsed.window);
         }
-        if (state === 'off') await endOrCancel(options.cancel);
+        if (state === 'off')
+          await (options.cancel === undefined
+            ? endMaintenance(app, LOCAL_OPERATOR, [row.id], now)
+            : cancelWindow(app, LOCAL_OPERATOR, row.id, options.cancel));
         const windows = listWindows(app, row);
         if (options.json) printJson({ ...theVps(app, wanted), windows });
         else print(state === 'off' ? `Maintenance of ${row.host} has ended.` : renderWindows(row.host, windows, now));
-
-        async function endOrCancel(windowId: string | undefined): Promise<void> {
-          if (windowId === undefined) await endMaintenance(app, LOCAL_OPERATOR, row, now);
-          else if (!(await cancelWindow(app, LOCAL_OPERATOR, row, windowId)))
-            throw new RefusedError(
-              `${row.host} has no window ${JSON.stringify(windowId)}; "wardround vps maintenance ${wanted} list" shows them`,
-            );
-        }
       }),
     );
 }

@@ -1,9 +1,8 @@
 import { withCommas } from '../src/lib/facts/time-words.ts';
 import type { Command } from 'commander';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
-import { RefusedError } from '../src/lib/fleet-admin/fleet-admin.ts';
 import { acceptOutage, readMonitorState, setHealing } from '../src/lib/monitoring/monitor-state.ts';
-import { jsonOption, withApp, type JsonOption } from './context.ts';
+import { FailedError, jsonOption, withApp, type JsonOption } from './context.ts';
 import { print, printJson } from './output.ts';
 
 const HEALING_WORDS = {
@@ -12,13 +11,11 @@ const HEALING_WORDS = {
   paused: 'Healing pauses: too much stopped at once. Find out why, then "wardround healing on".',
 };
 
-/** `wardround healing …` and `wardround outage …`: what holds for the whole fleet. */
-export function addMonitorCommands(program: Command): void {
-  program
-    .command('healing')
-    .description('automatic restarts of the whole fleet; checks go on either way')
+/** `wardround healing …`: what holds for the whole fleet. */
+export function fillHealing(healing: Command): void {
+  healing
     .addArgument(
-      program.createArgument('<state>', 'turn them on or off, or show how it is').choices(['on', 'off', 'status']),
+      healing.createArgument('<state>', 'turn them on or off, or show how it is').choices(['on', 'off', 'status']),
     )
     .addOption(jsonOption())
     .action((state: 'on' | 'off' | 'status', { json }: JsonOption) =>
@@ -28,12 +25,13 @@ export function addMonitorCommands(program: Command): void {
         else print(HEALING_WORDS[now.healing]);
       }),
     );
+}
 
-  program
-    .command('outage')
-    .description('sweeps that count for nothing, as much of the fleet became unreachable at once')
+/** `wardround outage …`. */
+export function fillOutage(outage: Command): void {
+  outage
     .addArgument(
-      program
+      outage
         .createArgument('<action>', 'accept: it is the fleet, not us, so the next sweep counts')
         .choices(['accept', 'status']),
     )
@@ -41,7 +39,7 @@ export function addMonitorCommands(program: Command): void {
     .action((action: 'accept' | 'status', { json }: JsonOption) =>
       withApp(async (app) => {
         if (action === 'accept' && !(await acceptOutage(app.db, LOCAL_OPERATOR)))
-          throw new RefusedError('there is no outage of the monitor; nothing was changed');
+          throw new FailedError('there is no outage of the monitor; nothing was changed');
         const { outageSince, outageUnreachable, outageReachableBefore, outageAcceptedAt } = readMonitorState(app.db);
         if (json) printJson({ outageSince, outageUnreachable, outageReachableBefore, outageAcceptedAt });
         else if (outageSince === null) print('No outage: sweeps count.');

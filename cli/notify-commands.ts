@@ -3,7 +3,6 @@ import { Option, type Command } from 'commander';
 import * as z from 'zod/mini';
 import type { App } from '../src/lib/app.ts';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
-import { RefusedError } from '../src/lib/fleet-admin/fleet-admin.ts';
 import { type ChannelName, CHANNEL_NAMES } from '../src/lib/facts/message.ts';
 
 import { findMessage, listMessages, STATUSES, type OutboxLine } from '../src/lib/notifications/outbox-read.ts';
@@ -17,7 +16,8 @@ import {
 } from '../src/lib/notifications/preferences.ts';
 import { sendTestMessage } from '../src/lib/notifications/test-message.ts';
 import { oneOf } from '../src/lib/parsing/fields.ts';
-import { FAILED, jsonOption, readGivenFile, UsageError, withApp, type JsonOption } from './context.ts';
+import { FAILED } from './caller.ts';
+import { FailedError, jsonOption, readGivenFile, UsageError, withApp, type JsonOption } from './context.ts';
 import { accepted, readOptions, rowLimit } from './options.ts';
 import { print, printJson } from './output.ts';
 
@@ -33,9 +33,7 @@ type PrefsOptions = JsonOption & {
 const channelOption = () => new Option('--channel <channel>', 'which channel').choices([...CHANNEL_NAMES]);
 
 /** `wardround notify …`. */
-export function addNotifyCommands(program: Command): Command {
-  const notify = program.command('notify').description('who is told what, and what waits to be sent');
-
+export function fillNotify(notify: Command): void {
   notify
     .command('test')
     .description('send a test message now; exit code 1 with the reason when it does not get out')
@@ -81,7 +79,7 @@ export function addNotifyCommands(program: Command): Command {
         throw new UsageError('name one message, or give --all-failed');
       return withApp(async (app) => {
         const retried = await retryFailed(app.db, LOCAL_OPERATOR, id === undefined ? null : [id], new Date());
-        if (id !== undefined && retried.length === 0) throw new RefusedError(whyNotRetried(app, id));
+        if (id !== undefined && retried.length === 0) throw new FailedError(whyNotRetried(app, id));
         if (json) printJson({ retried });
         else print(`${count(retried.length, 'message waits', 'messages wait')} to be sent once more.`);
       });
@@ -131,14 +129,11 @@ export function addNotifyCommands(program: Command): Command {
         else print(`${describePreference(preference)}\nTry it: wardround notify test --to ${email} --channel telegram`);
       });
     });
-
-  for (const command of notify.commands) command.exitOverride();
-  return notify;
 }
 
 function theUser(app: App, email: string) {
   const user = findUser(app, LOCAL_OPERATOR, email);
-  if (!user) throw new RefusedError(`there is no user ${JSON.stringify(email)}; allowed: the e-mail address of a user`);
+  if (!user) throw new FailedError(`there is no user ${JSON.stringify(email)}; allowed: the e-mail address of a user`);
   return user;
 }
 

@@ -1,4 +1,4 @@
-import * as z from 'zod/mini';
+import type * as z from 'zod/mini';
 import { wholeNumber } from '../src/lib/parsing/fields.ts';
 import { parse } from '../src/lib/parsing/parse.ts';
 import { inTerminal, type Problem } from '../src/lib/parsing/problems.ts';
@@ -13,8 +13,11 @@ export function refuse(problems: readonly Problem[]): never {
 }
 
 /** What was understood; refuses the rest. */
-export const accepted = <Result extends object>(result: Result | { readonly problems: readonly Problem[] }): Result =>
-  'problems' in result ? refuse(result.problems) : result;
+export function accepted<Result extends object>(result: Result): Exclude<Result, Refused> {
+  if ('problems' in result) return refuse((result as Refused).problems);
+  return result as Exclude<Result, Refused>;
+}
+type Refused = { readonly problems: readonly Problem[] };
 
 /** Options by their schema; refuses others, and names each with a problem as it was typed: `--host-key`. */
 export function readOptions<Schema extends z.ZodMiniObject>(

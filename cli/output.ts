@@ -3,6 +3,7 @@ import { styleText, stripVTControlCharacters } from 'node:util';
 import type { FleetRow } from '../src/lib/views/fleet-read.ts';
 import type { BreakerSettings } from '../src/lib/monitoring/circuit-breaker.ts';
 import {
+  adviceFor,
   circuitInWords,
   conditionOf,
   CONDITION_WORDS,
@@ -21,7 +22,6 @@ const STYLE: Record<Condition, { readonly sign: string; readonly colour: Paramet
   healthy: { sign: '●', colour: 'green' },
   unhealthy: { sign: '▲', colour: 'yellow' },
   down: { sign: '■', colour: 'red' },
-  circuit_open: { sign: '◌', colour: 'magenta' },
   maintenance: { sign: '◐', colour: 'gray' },
   unchecked: { sign: '○', colour: 'gray' },
   not_watched: { sign: '–', colour: 'gray' },
@@ -61,6 +61,7 @@ export function renderVps(row: FleetRow, now: Date, breaker: BreakerSettings): s
   const facts: [string, string][] = [
     ['status', renderCondition(conditionOf(row))],
     ['what we saw', whatWeSaw(row, now) || '–'],
+    ['what to do', adviceFor(row)?.todo ?? '–'],
     ['circuit', circuitInWords(row, now, breaker)],
     ['last check', time(row.lastCheckAt)],
     ['last healthy', time(row.lastHealthyAt)],
@@ -74,6 +75,9 @@ export function renderVps(row: FleetRow, now: Date, breaker: BreakerSettings): s
     ['login', `${row.user}@${row.host} port ${row.port}`],
     ['service', row.service],
     ['host key', row.hostKeyFingerprint ?? 'not pinned yet'],
+    ...(row.offeredHostKeyFingerprint === null
+      ? []
+      : [['shown now', row.offeredHostKeyFingerprint] as [string, string]]),
     ['subscription', `${row.subscriptionStatus}${row.active ? '' : ' (not swept)'}`],
     ['id', row.id],
   ];

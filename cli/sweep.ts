@@ -1,13 +1,25 @@
 import { withCommas } from '../src/lib/facts/time-words.ts';
+import type { Command } from 'commander';
 import type { App } from '../src/lib/app.ts';
 import { createLog, type Log } from '../src/lib/log.ts';
 import { runHealthSweep, type SweepProgress } from '../src/lib/monitoring/sweep.ts';
+import { jsonOption, withApp, type JsonOption } from './context.ts';
+import { FAILED } from './caller.ts';
 import { printJson } from './output.ts';
 
 const BAR_WIDTH = 30;
 
+/** `wardround sweep`. */
+export function fillSweep(sweep: Command): void {
+  sweep.addOption(jsonOption()).action(({ json }: JsonOption) =>
+    withApp(async (app) => {
+      if (!(await sweepOnce(app, json === true))) process.exitCode = FAILED;
+    }),
+  );
+}
+
 /** One sweep, now. Returns whether every VPS that was to be checked is healthy. */
-export async function sweepOnce(app: App, json: boolean): Promise<boolean> {
+async function sweepOnce(app: App, json: boolean): Promise<boolean> {
   const bar = !json && process.stderr.isTTY;
   const lines = createLog('health-checker');
   const held: string[] = [];

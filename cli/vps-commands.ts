@@ -2,13 +2,14 @@ import { withCommas, count } from '../src/lib/facts/time-words.ts';
 import type { Command } from 'commander';
 import * as z from 'zod/mini';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
-import { addVps, removeVps, repinHostKey, testVps } from '../src/lib/fleet-admin/fleet-admin.ts';
+import { CAUSES } from '../src/lib/facts/cause.ts';
+import type { NewPin } from '../src/lib/fleet-admin/fleet-admin.ts';
 import { listVps } from '../src/lib/views/fleet-read.ts';
-import { hostKey as hostKeyLine, parseVps } from '../src/lib/fleet-admin/new-vps.ts';
 import { orNull } from '../src/lib/parsing/fields.ts';
-import { fingerprint } from '../src/lib/provisioning/host-key.ts';
+import { fingerprint, hostKeyLine } from '../src/lib/provisioning/host-key.ts';
+import { FAILED } from './caller.ts';
 import { addActionCommands } from './action-commands.ts';
-import { confirmUnless, FAILED, jsonOption, readKeyFile, theVps, withApp, type JsonOption } from './context.ts';
+import { confirmUnless, jsonOption, readKeyFile, theVps, withApp, type JsonOption } from './context.ts';
 import { addMaintenanceCommand } from './maintenance-command.ts';
 import { accepted, readOptions } from './options.ts';
 import { print, printJson, renderTable, renderVps } from './output.ts';
@@ -25,10 +26,11 @@ type AddOptions = {
   json?: true;
 };
 
-/** `wardround vps …`. */
-export function addVpsCommands(program: Command): Command {
-  const vps = program.command('vps').description('the VPSs of the fleet');
+/** What changes the fleet or logs in brings SSH with it, and what only reads is not to wait for that. */
+const fleetAdmin = () => import('../src/lib/fleet-admin/fleet-admin.ts');
 
+/** `wardround vps …`. */
+export function fillVps(vps: Command): void {
   vps
     .command('add')
     .description('add a VPS, and its customer if new; the next sweep checks it')
@@ -42,9 +44,10 @@ export function addVpsCommands(program: Command): Command {
     .option('--host-key <key>', 'pin this host key, "ssh-ed25519 AAAA…" (default: the one of the first connection)')
     .addOption(jsonOption())
     .action(async ({ keyFile, json, ...given }: AddOptions) => {
+      const { parseVps } = await import('../src/lib/fleet-admin/new-vps.ts');
       const { vps: described } = accepted(parseVps({ ...given, privateKey: readKeyFile(keyFile) }));
       await withApp(async (app) => {
-        const { id, newCustomer } = await addVps(app, LOCAL_OPERATOR, described);
+        const { id, newCustomer } = await (await fleetAdmin()).addVps(app, LOCAL_OPERATOR, described);
         const row = theVps(app, id);
         if (json) printJson(row);
         else {
@@ -91,7 +94,7 @@ export function addVpsCommands(program: Command): Command {
     .action((wanted: string, { json }: JsonOption) =>
       withApp(async (app) => {
         const row = theVps(app, wanted);
-        const { verdict, durationMs, hostKey } = await testVps(app, row.id);
+        const { verdict, durationMs, hostKey } = await (await fleetAdmin()).testVps(app, row.id);
         const healthy = verdict.kind === 'healthy';
         const shown = hostKey === null ? null : fingerprint(hostKey);
         if (json)
@@ -130,7 +133,7 @@ export function addVpsCommands(program: Command): Command {
           yes === true || json === true,
           `Remove ${row.host} of ${row.email}, with its ${count(row.totalChecks, 'check')}?`,
         );
-        await removeVps(app, LOCAL_OPERATOR, row);
+        await (await fleetAdmin()).removeVps(app, LOCAL_OPERATOR, row.id);
         if (json) printJson({ ...row, removed: row.id });
         else print(`Removed ${row.host} (${row.id}).`);
       }),
@@ -140,16 +143,32 @@ export function addVpsCommands(program: Command): Command {
     .command('repin')
     .description('trust another host key from now on, after a machine was reinstalled')
     .argument('<host|id>', 'host, host:port, or id')
-    .option('--host-key <key>', 'the new key, "ssh-ed25519 AAAA…" (default: the one of the next connection)')
+    .option(
+      '--host-key <key>',
+      'the new key, "ssh-ed25519 AAAA…" (default: the one shown last, or at the next connection)',
+    )
     .option('--yes', 'do not ask')
     .addOption(jsonOption())
     .action((wanted: string, { hostKey, yes, json }: JsonOption & { hostKey?: string; yes?: true }) => {
-      const { hostKey: pin } = readOptions(z.object({ hostKey: orNull(hostKeyLine) }), { hostKey });
+      const given = readOptions(z.object({ hostKey: orNull(hostKeyLine) }), { hostKey }).hostKey;
       return withApp(async (app) => {
         const row = theVps(app, wanted);
-        const question = `Forget the host key ${row.hostKeyFingerprint} of ${row.host}? Whoever answers there next is trusted.`;
-        await confirmUnless(yes === true || json === true || row.hostKeyFingerprint === null || pin !== null, question);
-        await repinHostKey(app, LOCAL_OPERATOR, row, pin);
+        const offered = row.offeredHostKeyFingerprint;
+        const pin: NewPin =
+          given !== null
+            ? { kind: 'given', hostKey: given }
+            : offered !== null
+              ? { kind: 'offered', fingerprint: offered }
+              : { kind: 'next' };
+        const question =
+          offered === null
+            ? `Forget the host key ${row.hostKeyFingerprint} of ${row.host}? Whoever answers there next is trusted.`
+            : `Pinned:    ${row.hostKeyFingerprint}\nShown now: ${offered}\n${CAUSES.host_key_changed.todo}\nTrust the key that ${row.host} shows now?`;
+        await confirmUnless(
+          yes === true || json === true || row.hostKeyFingerprint === null || given !== null,
+          question,
+        );
+        await (await fleetAdmin()).repinHostKey(app, LOCAL_OPERATOR, row.id, pin);
         const now = theVps(app, row.id);
         if (json) printJson(now);
         else print(`${now.host}: host key ${now.hostKeyFingerprint ?? 'to be pinned at the next connection'}.`);
@@ -158,5 +177,4 @@ export function addVpsCommands(program: Command): Command {
 
   addActionCommands(vps);
   addMaintenanceCommand(vps);
-  return vps;
 }

@@ -9,7 +9,7 @@ import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { addVps } from '../src/lib/fleet-admin/fleet-admin.ts';
 import { parseVps } from '../src/lib/fleet-admin/new-vps.ts';
 import { inTerminal } from '../src/lib/parsing/problems.ts';
-import { buildIfStale, PROJECT_DIR } from '../scripts/build.ts';
+import { ensureBuilt, PROJECT_DIR } from '../scripts/built.js';
 import { settingsOrExit } from '../scripts/settings-or-exit.ts';
 import { newKeyPair } from './key-pair.ts';
 import { makeLogins } from './logins.ts';
@@ -47,7 +47,7 @@ async function fillDatabase(members: readonly FleetMember[], privateKey: string)
   return logins;
 }
 
-buildIfStale();
+await ensureBuilt('server', 'commands');
 rmSync(DATA_DIR, { recursive: true, force: true });
 mkdirSync(DATA_DIR, { recursive: true, mode: 0o700 });
 
@@ -58,7 +58,7 @@ tellFleet({ kind: 'build', publicKey: login.public });
 const [built] = (await once(fleet, 'message')) as [Extract<FromFleet, { kind: 'built' }>];
 const { admin, customer } = await fillDatabase(built.members, login.private);
 
-const server = spawn(process.execPath, [join('scripts', 'start.ts')], {
+const server = spawn(process.execPath, [join('scripts', 'start.js')], {
   env: environment,
   stdio: ['ignore', 'pipe', 'inherit'],
 });

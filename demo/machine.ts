@@ -59,8 +59,7 @@ export function runCommand(machine: Machine, command: string): Reply {
   switch (command) {
     case `sudo systemctl is-active ${service}`:
       return reply(machine.unit === 'active' ? 0 : 3, `${machine.unit}\n`);
-    case `sudo systemctl reset-failed ${service}`:
-      return reply(0);
+    case `sudo systemctl reset-failed ${service} 2>/dev/null; sudo systemctl restart ${service}`:
     case `sudo systemctl restart ${service}`:
       machine.starts += 1;
       if (machine.restart === 'fails') {

@@ -6,12 +6,13 @@ import {
   healthEvents,
   historySeries,
   incidents,
+  metadata,
   restartAttempts,
   restartEvidence,
   users,
 } from '../src/lib/db/schema.ts';
 import type { JournalEntry } from '../src/lib/facts/journal.ts';
-import { markAsMadeUp } from '../src/lib/views/made-up.ts';
+import { MADE_UP_UNTIL } from '../src/lib/views/made-up.ts';
 import { addProbe } from '../src/lib/history/rules/probe-histogram.ts';
 import { bucketStart, RESOLUTIONS, spanPieces, type Piece, type Resolution } from '../src/lib/history/rules/spans.ts';
 import { healthyMachine, showJournal, showUnit, type Machine } from './machine.ts';
@@ -37,7 +38,8 @@ export async function seedHistory(app: App, fleet: readonly Vps[], now: Date): P
     journal.push({ at: now, kind: 'admin_action', userId: null, vpsId: null, incidentId: null, actor: 'cli', detail });
     for (const entry of journal.toSorted((a, b) => a.at.getTime() - b.at.getTime()))
       tx.insert(healthEvents).values(entry).run();
-    markAsMadeUp(tx, now);
+    const row = { name: MADE_UP_UNTIL, value: now.toISOString() };
+    tx.insert(metadata).values(row).onConflictDoUpdate({ target: metadata.name, set: row }).run();
   });
 }
 

@@ -2,7 +2,7 @@
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
 import { join } from 'node:path';
-import { buildIfStale, PROJECT_DIR } from './build.ts';
+import { ensureBuilt, PROJECT_DIR } from './built.js';
 import { ensureSystemPackages } from './system-packages.ts';
 
 process.chdir(PROJECT_DIR);
@@ -35,10 +35,11 @@ const checks = [
   run('types of the framework', 'svelte-kit', 'sync'),
   run('types', 'svelte-check', '--tsconfig', './tsconfig.json', '--fail-on-warnings', '--output', 'human'),
   run('lint', 'eslint', '.'),
+  run('walls between rooms', 'depcruise', 'src', 'cli', 'demo', 'bench', 'scripts', 'tests'),
   run('unused code', 'knip'),
 ];
 console.log('\n── build');
-buildIfStale();
+await ensureBuilt('server', 'commands');
 const suites = [
   run(
     'unit and integration tests',

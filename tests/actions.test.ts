@@ -2,21 +2,24 @@ import { asc, eq } from 'drizzle-orm';
 import { afterEach, describe, expect, it, onTestFinished } from 'vitest';
 import type { Actor } from '../src/lib/auth/actor.ts';
 import { write } from '../src/lib/db/client.ts';
-import { healthEvents, incidents, restartEvidence } from '../src/lib/db/schema.ts';
+import { healthEvents, incidents, restartEvidence, users } from '../src/lib/db/schema.ts';
 import { editVps } from '../src/lib/fleet-admin/edit-vps.ts';
+import { addVps, removeVps, repinHostKey } from '../src/lib/fleet-admin/fleet-admin.ts';
 import { readEditable } from '../src/lib/views/vps-form-read.ts';
-import { RefusedError } from '../src/lib/fleet-admin/fleet-admin.ts';
+import { RefusedError } from '../src/lib/fleet-admin/the-vps.ts';
 import { readVps } from '../src/lib/views/fleet-read.ts';
 import { parseMaintenance } from '../src/lib/fleet-admin/maintenance-request.ts';
 import { inTerminal } from '../src/lib/parsing/problems.ts';
-import { parseVpsEdit } from '../src/lib/fleet-admin/new-vps.ts';
+import { parseVps, parseVpsEdit } from '../src/lib/fleet-admin/new-vps.ts';
 import { changeStatusPage } from '../src/lib/fleet-admin/status-page.ts';
 import { readPublicStatus, readStatusPage } from '../src/lib/views/status-page-read.ts';
 import {
+  cancelWindow,
   checkNow,
+  endMaintenance,
+  planMaintenance,
   resetCircuit,
   restartNow,
-  setMaintenance,
   setVpsHealing,
 } from '../src/lib/fleet-admin/vps-actions.ts';
 import { LeaseKeeper } from '../src/lib/db/lease-keeper.ts';
@@ -220,7 +223,7 @@ describe('restartNow', () => {
       if (maintenance) {
         const parsed = parseMaintenance({ for: '1h' }, new Date());
         if ('problems' in parsed) throw new Error(parsed.problems.join());
-        await setMaintenance(ward.app, ADMIN, [ward.id], parsed.window, new Date());
+        await planMaintenance(ward.app, ADMIN, [ward.id], parsed.window);
       }
       ward.host.set({ onRestart: 'works' });
       await (
@@ -473,16 +476,40 @@ describe('a status page', () => {
   });
 });
 
-describe('setMaintenance', () => {
+describe('maintenance', () => {
   it('begins and ends it for each of them', async () => {
     const ward = await openWard();
     const parsed = parseMaintenance({ untilHealthy: true, reason: 'new disk' }, new Date());
     if ('problems' in parsed) throw new Error(parsed.problems.join());
-    await setMaintenance(ward.app, ADMIN, [ward.id], parsed.window, new Date());
+    await planMaintenance(ward.app, ADMIN, [ward.id], parsed.window);
     expect(readVps(ward.app, ADMIN, ward.id, new Date())?.maintenanceSince).toBeInstanceOf(Date);
-    await setMaintenance(ward.app, ADMIN, [ward.id], 'end', new Date());
+    await endMaintenance(ward.app, ADMIN, [ward.id], new Date());
     expect(readVps(ward.app, ADMIN, ward.id, new Date())?.maintenanceSince).toBeNull();
     expect(actionsOf(ward)).toEqual(['maintenance_planned', 'maintenance_ended']);
+  });
+});
+
+describe('a question that is answered late', () => {
+  it('does nothing to the VPS that its customer has by then', async () => {
+    const ward = await openWard();
+    await removeVps(ward.app, ADMIN, ward.id);
+    const customer = ward.app.db.select().from(users).where(eq(users.id, ward.userId)).get()?.email ?? '';
+    const { port, user, privateKey } = ward.host;
+    const parsed = parseVps({ customer, host: '127.0.0.1', port: String(port), user, privateKey });
+    if ('problems' in parsed) throw new Error(inTerminal(parsed.problems).join());
+    const { id } = await addVps(ward.app, ADMIN, parsed.vps);
+    await checkNow(ward.app, ADMIN, [id]).then(({ done }) => done);
+    expect(ward.state()).toMatchObject({ totalChecks: 1 });
+    const late: (() => Promise<unknown>)[] = [
+      () => removeVps(ward.app, ADMIN, ward.id),
+      () => repinHostKey(ward.app, ADMIN, ward.id, { kind: 'next' }),
+      () => endMaintenance(ward.app, ADMIN, [ward.id], new Date()),
+      () => cancelWindow(ward.app, ADMIN, ward.id, 'window-1'),
+      () => resetCircuit(ward.app, ADMIN, [ward.id], new Date()),
+    ];
+    for (const yes of late) await expect(yes()).rejects.toThrow('there is no such VPS');
+    expect(ward.state()).toMatchObject({ totalChecks: 1 });
+    expect(readVps(ward.app, ADMIN, id, new Date())).toMatchObject({ status: 'healthy' });
   });
 });
 

@@ -1,6 +1,6 @@
 import { spawn } from 'node:child_process';
 import { once } from 'node:events';
-import { readFileSync, writeFileSync } from 'node:fs';
+import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { addAll, makeLogin, startVps, type SimulatedVps } from './support/fleet.ts';
@@ -8,6 +8,7 @@ import {
   PROJECT_DIR,
   runCli,
   runCliWith,
+  runNode,
   scratchEnvironment,
   startProcess,
   type CliResult,
@@ -301,6 +302,31 @@ describe('wardround', () => {
     expect(stderr).not.toContain('at ');
   });
 
+  it('shows a fault that nobody foresaw with its place in the sources', async () => {
+    const migrations = join(scratch.folder, 'migrations');
+    mkdirSync(join(migrations, 'meta'), { recursive: true });
+    writeFileSync(join(migrations, 'meta/_journal.json'), '{');
+    const { exitCode, stdout, stderr } = await runCli(
+      { ...scratch.environment, MIGRATIONS_DIR: migrations },
+      'vps',
+      'list',
+    );
+    expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' });
+    expect(stderr).toMatch(/^SyntaxError: /);
+    expect(stderr).toMatch(/src\/lib\/db\/client\.ts:\d+:\d+/);
+    expect(stderr).toMatch(/\bcli\/context\.ts:\d+:\d+/);
+  });
+
+  it('finds files as seen from where the person is, and its own in the project folder', async () => {
+    const script = join(PROJECT_DIR, 'cli/wardround.js');
+    const add = ['vps', 'add', '--customer', 'c0@example.test', '--host', '192.0.2.1', '--key-file', 'login.key'];
+    const added = await runNode([script, ...add], { environment: scratch.environment, folder: scratch.folder });
+    expect(added).toMatchObject({ exitCode: 0, stdout: expect.stringContaining('Added 192.0.2.1') });
+    expect((await runCli(scratch.environment, ...add)).stderr).toContain(
+      '--key-file login.key cannot be read (ENOENT)',
+    );
+  });
+
   it('ends in peace when nobody reads what it prints', async () => {
     // As `wardround keygen | true` does: the reader is gone before the first line.
     const {
@@ -321,6 +347,11 @@ describe('wardround', () => {
     ['vps', 'show'],
     ['vps', 'test'],
     ['vps', 'remove'],
+    ['incidents'],
+    ['events'],
+    ['notify'],
+    ['healing'],
+    ['outage'],
     ['admin'],
     ['admin', 'create'],
     ['admin', 'list'],
@@ -334,5 +365,13 @@ describe('wardround', () => {
     expect(exitCode).toBe(0);
     expect(stdout).toContain(`Usage: wardround${args.map((arg) => ` ${arg}`).join('')}`);
     if (args.length === 2 || args[0] === 'sweep' || args[0] === 'keygen') expect(stdout).toContain('--json');
+  });
+
+  it('knows its groups after "help" too, and nothing but them', async () => {
+    expect(await wardround('help', 'vps')).toMatchObject({
+      exitCode: 0,
+      stdout: (await wardround('vps', '--help')).stdout,
+    });
+    expect(await wardround('constructor')).toMatchObject({ exitCode: 2, stdout: '' });
   });
 });

@@ -1,5 +1,4 @@
-import { execFileSync } from 'node:child_process';
-import { cpSync, existsSync, mkdirSync, statSync, symlinkSync, utimesSync, writeFileSync } from 'node:fs';
+import { statSync, utimesSync } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { endWith, PROJECT_DIR, scratchEnvironment, startProcess } from './support/project.ts';
@@ -41,38 +40,8 @@ describe('in development', () => {
       expect(dev.output()).toContain('health monitor stopped');
     } finally {
       dev.process.kill('SIGKILL');
-      // A newer source would make the next start build again.
+      // A source of another time would make the next start build again.
       utimesSync(HOOKS, atime, mtime);
     }
-  });
-
-  it('a build starts no monitor and opens no database, not even where it renders a page', () => {
-    // A copy: the build of the project itself is in use by other tests, and it renders no page beforehand.
-    const project = join(scratch.folder, 'project');
-    for (const name of [
-      'src',
-      'static',
-      'drizzle',
-      'package.json',
-      'svelte.config.js',
-      'vite.config.ts',
-      'tsconfig.json',
-    ])
-      cpSync(join(PROJECT_DIR, name), join(project, name), { recursive: true });
-    symlinkSync(join(PROJECT_DIR, 'node_modules'), join(project, 'node_modules'));
-    mkdirSync(join(project, 'src/routes/rendered'));
-    writeFileSync(join(project, 'src/routes/rendered/+page.ts'), 'export const prerender = true;\n');
-    writeFileSync(join(project, 'src/routes/rendered/+page.svelte'), '<h1>Rendered</h1>\n');
-
-    const environment = { ...scratch.environment, NODE_ENV: 'production' };
-    const output = execFileSync(process.execPath, [VITE, 'build'], {
-      cwd: project,
-      env: environment,
-      encoding: 'utf8',
-      stdio: 'pipe',
-    });
-    expect(existsSync(join(project, 'build/prerendered/rendered.html'))).toBe(true);
-    expect(output).not.toContain('[health-checker]');
-    expect(existsSync(scratch.environment.DATABASE_URL ?? '')).toBe(false);
   });
 });

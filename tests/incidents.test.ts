@@ -1,8 +1,9 @@
 import { asc, eq } from 'drizzle-orm';
 import { describe, expect, it } from 'vitest';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
-import { healthEvents, healthSamples, incidents, notifications, subscriptions } from '../src/lib/db/schema.ts';
-import { planMaintenance, removeVps } from '../src/lib/fleet-admin/fleet-admin.ts';
+import { healthEvents, healthSamples, incidents, notifications, subscriptions, users } from '../src/lib/db/schema.ts';
+import { removeVps } from '../src/lib/fleet-admin/fleet-admin.ts';
+import { planMaintenance } from '../src/lib/fleet-admin/vps-actions.ts';
 import { acknowledgeIncident } from '../src/lib/fleet-admin/incident-admin.ts';
 import { listIncidents, readIncident } from '../src/lib/views/incident-read.ts';
 import { parseMaintenance } from '../src/lib/fleet-admin/maintenance-request.ts';
@@ -98,7 +99,7 @@ describe('an incident', () => {
     const ward = await openWard();
     await ward.host.stop();
     await ward.sweep();
-    await removeVps(ward.app, LOCAL_OPERATOR, { ...ward, host: '127.0.0.1' });
+    await removeVps(ward.app, LOCAL_OPERATOR, ward.id);
     expect(incidentsOf(ward)).toMatchObject([{ endedBy: 'not_watched', endedAt: expect.any(Date) }]);
     expect(listIncidents(ward.app, LOCAL_OPERATOR, { limit: 10 })).toMatchObject([{ host: null }]);
   });
@@ -215,7 +216,7 @@ describe('maintenance', () => {
     const ward = await openWard();
     const parsed = parseMaintenance({ untilHealthy: true }, new Date());
     if ('problems' in parsed) throw new Error(parsed.problems.join());
-    await planMaintenance(ward.app, LOCAL_OPERATOR, { ...ward, host: '127.0.0.1' }, parsed.window);
+    await planMaintenance(ward.app, LOCAL_OPERATOR, [ward.id], parsed.window);
     ward.host.set({ state: 'inactive', onRestart: 'fails' });
     await ward.sweep();
     expect(ward.host.count('restart')).toBe(0);
@@ -277,6 +278,25 @@ describe('messages', () => {
     expect(down).toMatchObject({ recipientId: ward.userId, channel: 'email', status: 'pending' });
     expect(up?.facts).toMatchObject({ about: 'vps', incident: { endedAtMs: expect.any(Number), failedChecks: 6 } });
     expect(ward.state()).toMatchObject({ lastNotifiedDownAt: expect.any(Date), lastNotifiedUpAt: expect.any(Date) });
+  });
+
+  it.each<[string, (ward: Ward) => void]>([
+    ['sudo refuses', ({ host }) => host.refuseSudo('*', 'sudo: a password is required')],
+    ['a message of the day comes first', ({ host }) => host.set({ state: 'Welcome!\nactive' })],
+    [
+      'systemctl finds no bus',
+      ({ host }) => host.refuseSudo('*', 'Failed to connect to bus: No such file or directory'),
+    ],
+  ])('are for admins only while SSH works and %s', async (_, spoil) => {
+    const ward = await openWard();
+    ward.app.db.insert(users).values({ id: 'user-admin', email: 'root@admin.example', role: 'admin' }).run();
+    await ward.sweep();
+    spoil(ward);
+    for (let round = 0; round < 4; round++) await ward.sweep();
+    expect(ward.state()).toMatchObject({ status: 'circuit_open', reachable: true });
+    const told = ward.app.db.select().from(notifications).all();
+    expect(told.map(({ audience }) => audience)).toEqual(['admin', 'admin']);
+    expect(told[0]).toMatchObject({ kind: expect.stringMatching(/^(access_rejected|configuration_fault)$/) });
   });
 
   it('hold no secret and nothing of the key', async () => {

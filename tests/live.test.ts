@@ -60,7 +60,7 @@ describe('the live stream', () => {
     const [first, second] = await Promise.all(
       ['c0@example.test', 'c1@example.test'].map(async (email) => open(await signIn(server.url, email))),
     );
-    await Promise.all([first, second].flatMap((stream) => [stream?.event('changed'), stream?.event('changed')]));
+    for (const stream of [first, second]) await Promise.all([stream?.event('changed'), stream?.event('changed')]);
     const [one = '', other = ''] = ids;
     for (const [stream, own, foreign] of [
       [first, one, other],

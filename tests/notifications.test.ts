@@ -67,10 +67,10 @@ describe('a message', () => {
     const [mail] = server.mails;
     expect(mail).toMatchObject({
       to: ['ada@customer.example'],
-      subject: 'nordlys.example is unreachable',
+      subject: 'nordlys.example does not answer',
       messageId: `<${row?.id}@wardround.example>`,
     });
-    expect(mail?.text).toContain('Your server nordlys.example has been unreachable since 14:03 UTC.');
+    expect(mail?.text).toContain('Your server nordlys.example has not answered since 14:03 UTC.');
     expect(mail?.text).toContain('https://wardround.example/incidents/incident-nordlys.example');
     expect(mail?.html).toContain('href="https://wardround.example/incidents/incident-nordlys.example"');
     expect(mail?.text).not.toContain('no answer within');
@@ -93,11 +93,11 @@ describe('a message', () => {
     await put(scratch.app, up());
     await pass(80);
     expect(server.mails.map(({ subject }) => subject)).toEqual([
-      'nordlys.example is unreachable',
+      'nordlys.example does not answer',
       'nordlys.example is running again',
     ]);
     expect(new Set(server.mails.map(({ headers }) => headers.get('in-reply-to'))).size).toBe(1);
-    expect(server.mails[1]?.text).toContain('It was unreachable from 14:03 to 15:20 UTC (77 min).');
+    expect(server.mails[1]?.text).toContain('Your server did not answer from 14:03 to 15:20 UTC (77 min).');
   });
 });
 
@@ -112,8 +112,8 @@ describe('a mail server that is down for two hours', () => {
     await server.behave('accept');
     await pass(31);
     expect(server.mails.map(({ subject }) => subject).toSorted()).toEqual([
-      'a.example is unreachable',
-      'b.example is unreachable',
+      'a.example does not answer',
+      'b.example does not answer',
     ]);
     await pass(60);
     expect(server.mails).toHaveLength(2);
@@ -131,7 +131,7 @@ describe('a mail server that is down for two hours', () => {
     await pass(31);
     expect(server.mails).toHaveLength(1);
     expect(server.mails[0]?.text).toContain(
-      'Your server nordlys.example was unreachable from 14:03 to 15:20 UTC (77 min) and is running again.',
+      'Your server nordlys.example did not answer from 14:03 to 15:20 UTC (77 min); it is running now.',
     );
     const [begin, end] = outboxOf(scratch.app);
     expect(begin).toMatchObject({ kind: 'down', status: 'collapsed', toldBy: end?.id });
@@ -217,7 +217,7 @@ describe('a mail server', () => {
     await server.behave('accept');
     await pass(1);
     expect(server.mails.map(({ subject }) => subject)).toEqual([
-      'nordlys.example is unreachable',
+      'nordlys.example does not answer',
       'nordlys.example is running again',
     ]);
   });

@@ -59,7 +59,7 @@ describe('a webhook', () => {
     const [request] = receiver.requests;
     expect(request).toMatchObject({ method: 'POST', path: '/hook?x=1' });
     const { headers, body = '' } = request ?? {};
-    const timestamp = headers?.['wardround-timestamp'];
+    const timestamp = String(headers?.['wardround-timestamp']);
     expect(Math.abs(Number(timestamp) - Date.now() / 1000)).toBeLessThan(60);
     expect(headers?.['wardround-signature']).toBe(
       `v1=${createHmac('sha256', SECRET).update(`${timestamp}.${body}`).digest('hex')}`,
@@ -207,7 +207,7 @@ describe('Telegram', () => {
     expect(request).toMatchObject({ method: 'POST', path: `/bot${TOKEN}/sendMessage` });
     expect(JSON.parse(request?.body ?? '')).toMatchObject({
       chat_id: '4711',
-      text: expect.stringContaining('Your server a.example has been unreachable'),
+      text: expect.stringContaining('Your server a.example has not answered'),
     });
     expect(row()).toMatchObject({ status: 'sent' });
     expect(scratch.app.db.select().from(telegramBots).get()?.botToken).toMatch(/^v1\./);

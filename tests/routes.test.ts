@@ -189,7 +189,8 @@ function discover(): string[] {
 async function addIncident(environment: Record<string, string>, vpsId: string): Promise<string> {
   const app = await openApp(environment);
   const vps = app.db.select().from(subscriptions).where(eq(subscriptions.id, vpsId)).get();
-  const incident = { id: 'incident-1', vpsId, userId: vps?.userId ?? '', cause: 'timeout', firstError: 'no answer' };
+  const what = { cause: 'timeout', firstError: 'no answer' } as const;
+  const incident = { id: 'incident-1', vpsId, userId: vps?.userId ?? '', ...what };
   app.db
     .insert(incidents)
     .values({ ...incident, openedAt: new Date() })

@@ -208,7 +208,7 @@ describe('the built server', () => {
     ['a limit that is none', { BODY_SIZE_LIMIT: 'big' }, /BODY_SIZE_LIMIT is "big"; allowed: a number of bytes/],
   ])('does not start with %s, and says why in a line, without a stack', async (_, more, message) => {
     await fleetOf({});
-    const server = startProcess(process.execPath, ['scripts/start.ts'], { ...scratch.environment, ...more });
+    const server = startProcess(process.execPath, ['scripts/start.js'], { ...scratch.environment, ...more });
     processes.push(server);
     expect(await server.exited).toBe(1);
     expect(server.output()).toMatch(message);
@@ -217,7 +217,7 @@ describe('the built server', () => {
 
   it('says so when its port is taken', async () => {
     const first = await serve();
-    const second = startProcess(process.execPath, ['scripts/start.ts'], {
+    const second = startProcess(process.execPath, ['scripts/start.js'], {
       ...scratch.environment,
       PORT: new URL(first.url).port,
     });

@@ -122,8 +122,7 @@ describe('a half-open circuit', () => {
     await sweeps(ward, 3);
     const sent = ward.host.commands().slice(before);
     expect(sent.filter((line) => /reset-failed|restart/.test(line))).toEqual([
-      'sudo systemctl reset-failed rachel8',
-      'sudo systemctl restart rachel8',
+      'sudo systemctl reset-failed rachel8 2>/dev/null; sudo systemctl restart rachel8',
     ]);
     expect(stale).toBeLessThan(now);
     expect(openedAt(ward)).toBeGreaterThanOrEqual(now);
@@ -173,7 +172,10 @@ describe('a half-open circuit', () => {
     const ward = await openTrippedWard();
     letTimePass(ward.app, COOLDOWN_MS);
     const opened = openedAt(ward);
-    await sweepWhileHeld(ward, 'show', ward.host.stop);
+    await sweepWhileHeld(ward, 'show', async () => {
+      await ward.host.stop();
+      ward.host.breakConnections();
+    });
     expect(ward.state()).toMatchObject({ status: 'circuit_open', lastErrorCode: 'refused' });
     expect(openedAt(ward)).toBe(opened);
     expect(ledgerOf(ward.app, ward.userId).at(-1)?.outcome).toBe('not_sent');
@@ -341,15 +343,20 @@ describe('a restart', () => {
     ward.host.set({ state: 'inactive' });
     ward.host.refuseSudo('restart', 'sudo: a password is required');
     await ward.sweep();
-    expect(ward.state()).toMatchObject({ status: 'unhealthy', lastErrorCode: 'sudo_refused', consecutiveFailures: 1 });
+    expect(ward.state()).toMatchObject({
+      status: 'unhealthy',
+      lastErrorCode: 'restart_refused',
+      consecutiveFailures: 1,
+    });
   });
 
-  it('that breaks the connection is judged by a second look', async () => {
+  it('that breaks the connection is sent once, and judged by a second look over a fresh one', async () => {
     const ward = await openWard();
     ward.host.set({ state: 'inactive', onRestart: 'breaks-connection' });
     await ward.sweep();
     expect(ward.state()).toMatchObject({ status: 'healthy', totalRecoveries: 1 });
     expect(ward.host.count('restart')).toBe(1);
+    expect(ward.host.dials()).toBe(2);
   });
 
   it('that takes the host down has an unknown outcome, and counts as a restart and as a failure', async () => {

@@ -22,9 +22,9 @@ import {
 describe('what happens while a sweep looks', () => {
   it('leaves no row for a VPS that is removed meanwhile', async () => {
     const ward = await openWard();
-    const { app, id, userId, host, state } = ward;
+    const { app, id, host, state } = ward;
     host.set({ state: 'inactive' });
-    await sweepWhileHeld(ward, 'is-active', () => removeVps(app, LOCAL_OPERATOR, { id, userId, host: '127.0.0.1' }));
+    await sweepWhileHeld(ward, 'is-active', () => removeVps(app, LOCAL_OPERATOR, id));
     expect(state()).toBeUndefined();
     expect(host.count('restart')).toBe(0);
   });
@@ -33,14 +33,14 @@ describe('what happens while a sweep looks', () => {
     const ward = await openWard();
     const { app, id, userId, host, state } = ward;
     host.set({ state: 'inactive' });
-    await sweepWhileHeld(ward, 'restart', () => removeVps(app, LOCAL_OPERATOR, { id, userId, host: '127.0.0.1' }));
+    await sweepWhileHeld(ward, 'restart', () => removeVps(app, LOCAL_OPERATOR, id));
     expect(state()).toBeUndefined();
     expect(ledgerOf(app, userId)).toEqual([]);
   });
 
   it('under maintenance heals nothing and counts no failure', async () => {
     const { app, id, userId, host, sweep, state } = await openWard();
-    await setMaintenance(app, { id, userId }, true);
+    await setMaintenance(app, { id }, true);
     host.set({ state: 'inactive' });
     for (let round = 0; round < 4; round++) await sweep();
     await host.stop();
@@ -54,7 +54,7 @@ describe('what happens while a sweep looks', () => {
     const ward = await openWard();
     const { app, id, userId, host, state } = ward;
     host.set({ state: 'inactive' });
-    await sweepWhileHeld(ward, 'show', () => setMaintenance(app, { id, userId }, true));
+    await sweepWhileHeld(ward, 'show', () => setMaintenance(app, { id }, true));
     expect(host.count('restart')).toBe(0);
     expect(state()).toMatchObject({ totalFailures: 0, consecutiveFailures: 0, lastRestartAttemptAt: null });
     expect(ledgerOf(app, userId)).toEqual([]);
@@ -68,11 +68,11 @@ describe('what happens while a sweep looks', () => {
   });
 
   it('heals again when maintenance has ended', async () => {
-    const { app, id, userId, host, sweep, state } = await openWard();
+    const { app, id, host, sweep, state } = await openWard();
     host.set({ state: 'inactive' });
-    await setMaintenance(app, { id, userId }, true);
+    await setMaintenance(app, { id }, true);
     await sweep();
-    await setMaintenance(app, { id, userId }, false);
+    await setMaintenance(app, { id }, false);
     await sweep();
     expect(state()).toMatchObject({ status: 'healthy', totalRecoveries: 1 });
     expect(host.count('restart')).toBe(1);

@@ -153,7 +153,7 @@ describe('an outage of our own', () => {
   it('is not seen in hosts that answer, and refuse the login: they are told of, and left alone for a while', async () => {
     const fleet = await openSimulatedFleet(5);
     await fleet.sweep();
-    await fleet.loseLogin();
+    fleet.loseLogin();
     await fleet.sweep();
     expect(readMonitorState(fleet.app.db).outageSince).toBeNull();
     expect(statuses(fleet)).toEqual({ down: 5 });

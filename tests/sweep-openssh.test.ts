@@ -2,6 +2,9 @@ import { eq } from 'drizzle-orm';
 import { describe, expect, it } from 'vitest';
 import { healthChecks, subscriptions, type Subscription } from '../src/lib/db/schema.ts';
 import type { App } from '../src/lib/app.ts';
+import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
+import { repinHostKey } from '../src/lib/fleet-admin/fleet-admin.ts';
+import { fingerprint } from '../src/lib/provisioning/host-key.ts';
 import { addTestVps, ledgerOf, letTimePass, openWard, startTestHost, stateOf, until } from './support/scratch-app.ts';
 
 const MINUTE_MS = 60_000;
@@ -47,6 +50,21 @@ describe('the verdict', () => {
     expect(lines.filter((line) => line.includes('recovered'))).toHaveLength(1);
   });
 
+  it('and all of the healing need one connection', async () => {
+    const { host, sweep } = await openWard();
+    host.set({ state: 'failed', result: 'exit-code' });
+    await sweep();
+    expect(host.commands().map((line) => line.replace(/^.*?(is-active|show|journalctl|restart) .*$/, '$1'))).toEqual([
+      'is-active',
+      'show',
+      'journalctl',
+      'restart',
+      'is-active',
+    ]);
+    expect(host.dials()).toBe(1);
+    await until(host.ended, 1);
+  });
+
   it.each([
     ['not installed', { state: 'inactive', load: 'not-found' }, 'unit_missing'],
     ['masked', { state: 'inactive', load: 'masked' }, 'unit_masked'],
@@ -63,17 +81,47 @@ describe('the verdict', () => {
     expect(host.count('restart')).toBe(0);
   });
 
-  it.each(['sudo: a password is required', 'sudo: a terminal is required to read the password', 'sudo: not found'])(
-    'of a host that says "%s" is no verdict on the service, and leads to no restart',
-    async (saying) => {
-      const { host, sweep, state } = await openWard();
-      host.set({ state: 'inactive' });
-      host.refuseSudo('*', saying);
-      await sweep();
-      expect(state()).toMatchObject({ status: 'unhealthy', lastErrorCode: 'sudo_refused', consecutiveFailures: 1 });
-      expect(host.count('restart')).toBe(0);
-    },
-  );
+  it.each([
+    'sudo: a password is required',
+    'sudo: a terminal is required to read the password',
+    'sudo: not found',
+    'sudo: interactive authentication is required',
+    "Désolé, l'utilisateur test n'est pas autorisé à exécuter « /usr/bin/systemctl is-active rachel8 » en tant que root.",
+  ])('of a host that says "%s" is no verdict on the service, and leads to no restart', async (saying) => {
+    const { host, sweep, state } = await openWard();
+    host.set({ state: 'inactive' });
+    host.refuseSudo('*', saying);
+    await sweep();
+    expect(state()).toMatchObject({ status: 'unhealthy', lastErrorCode: 'sudo_refused', consecutiveFailures: 1 });
+    expect(host.count('restart')).toBe(0);
+  });
+
+  it.each([
+    ['systemd cannot be asked', 'Failed to connect to bus: No such file or directory', 'systemd could not be asked'],
+    ['systemd is not there', 'sudo: systemctl: command not found', 'exit code 1'],
+  ])('of a host on which %s is none either: SSH works', async (_, saying, error) => {
+    const { host, sweep, state } = await openWard();
+    host.refuseSudo('*', saying);
+    await sweep();
+    expect(state()).toMatchObject({
+      status: 'unhealthy',
+      reachable: true,
+      lastErrorCode: 'odd_answer',
+      lastError: expect.stringContaining(error),
+    });
+    expect(host.count('restart')).toBe(0);
+  });
+
+  it('of a login that prints a message of the day first is none, and says what to mend', async () => {
+    const { host, sweep, state } = await openWard();
+    host.greet('Welcome to Ubuntu 24.04 LTS');
+    await sweep();
+    expect(state()).toMatchObject({ status: 'unhealthy', reachable: true, lastErrorCode: 'odd_answer' });
+    expect(state()?.lastError).toBe(
+      'the login prints text before every answer (Welcome to Ubuntu 24.04 LTS active): let its start files print for terminals only',
+    );
+    expect(host.count('restart')).toBe(0);
+  });
 
   it('of a word that systemctl does not know leads to no restart, and its control characters go nowhere', async () => {
     const { host, sweep, state, lines } = await openWard();
@@ -93,6 +141,24 @@ describe('the verdict', () => {
     expect(host.stateOf('shop@1.service')).toBe('active');
     expect(host.commands().filter((line) => !/[ =]shop@1\.service/.test(line))).toEqual([]);
     expect(host.count('restart', 'shop@1.service')).toBe(1);
+  });
+
+  it('is about a unit named as systemd-escape names it, whose backslash arrives', async () => {
+    const unit = String.raw`app@foo\x2dbar.service`;
+    const { host, sweep, state } = await openWard({ service: unit });
+    host.set({ state: 'inactive', load: 'loaded' }, unit);
+    await sweep();
+    expect(state()).toMatchObject({ status: 'healthy', totalRecoveries: 1 });
+    expect(host.stateOf(unit)).toBe('active');
+    expect(host.count('restart', `'${unit}'`)).toBe(1);
+  });
+
+  it('is none for a stored name that is no unit, which reaches no host', async () => {
+    const { app, id, host, sweep, state } = await openWard();
+    change(app, id, { serviceName: 'x; touch owned' });
+    await sweep();
+    expect(state()).toMatchObject({ totalChecks: 0, lastErrorCode: 'target_invalid' });
+    expect(host.dials()).toBe(0);
   });
 
   it('is about MONITORED_SERVICE where the subscription names no unit', async () => {
@@ -180,6 +246,20 @@ describe('the host key', () => {
     expect(host.dials()).toBe(3);
     expect(host.commands()).toEqual(before);
     expect(subscriptionOf(app, id)?.sshHostKey).toBe(pinned);
+    // The new one is kept to be compared, and trusted only if it is the one that was meant.
+    const offered = host.shownHostKey();
+    expect(state()?.offeredHostKey).toBe(offered);
+    expect(state()?.lastError).toContain(fingerprint(offered));
+    expect(state()?.lastError).toContain(fingerprint(pinned));
+    await expect(
+      repinHostKey(app, LOCAL_OPERATOR, id, { kind: 'offered', fingerprint: fingerprint(pinned) }),
+    ).rejects.toThrow('compare them once more');
+    await repinHostKey(app, LOCAL_OPERATOR, id, { kind: 'offered', fingerprint: fingerprint(offered) });
+    expect(subscriptionOf(app, id)?.sshHostKey).toBe(offered);
+    expect(state()?.offeredHostKey).toBeNull();
+    host.set({ state: 'active' });
+    await sweep();
+    expect(state()).toMatchObject({ status: 'healthy', offeredHostKey: null });
   });
 
   it('is changed, too, when the host offers a key of another type only', async () => {
@@ -190,7 +270,8 @@ describe('the host key', () => {
     host.changeHostKey('ecdsa');
     await host.start();
     await sweep();
-    expect(state()).toMatchObject({ status: 'down', lastErrorCode: 'host_key_changed' });
+    const offeredHostKey = host.shownHostKey();
+    expect(state()).toMatchObject({ status: 'down', lastErrorCode: 'host_key_changed', offeredHostKey });
     expect(subscriptionOf(app, id)?.sshHostKey).toBe(pinned);
   });
 
@@ -254,8 +335,8 @@ describe('a fault of our own', () => {
     const before = [userId, second.userId].map((user) => stateOf(app, user));
 
     const [one, two] = [id, second.id].map((vps) => subscriptionOf(app, vps)?.sshPrivateKey);
-    change(app, id, { sshPrivateKey: two });
-    change(app, second.id, { sshPrivateKey: one });
+    change(app, id, { sshPrivateKey: two ?? null });
+    change(app, second.id, { sshPrivateKey: one ?? null });
     host.set({ state: 'inactive' });
     expect(await sweep()).toMatchObject({ checked: 0, unchecked: 2 });
     for (const [index, user] of [userId, second.userId].entries())

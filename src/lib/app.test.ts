@@ -24,7 +24,7 @@ const messageOf = (environmentNow: Environment): Promise<string> =>
       app.close();
       return 'opened';
     },
-    (error: Error) => error.message,
+    (error: unknown) => (error as Error).message,
   );
 
 describe('openApp', () => {

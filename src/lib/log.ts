@@ -1,6 +1,6 @@
 import { cleanRemoteText } from './facts/remote-text.ts';
 
-export type Log = { info(line: string): void; error(line: string): void };
+export type Log = { readonly info: (line: string) => void; readonly error: (line: string) => void };
 
 const LONGEST_LINE = 500;
 

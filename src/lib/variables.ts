@@ -6,9 +6,15 @@ import { described, orNull, readBy, textLike, usually, wholeNumber } from './par
 import { headerName, host, secretUrl, webOrigin } from './parsing/network-fields.ts';
 import { metaOf } from './parsing/parse.ts';
 
-/** A systemd unit name that is safe as one word of a remote command line. Source: systemd.unit(5). */
-export const UNIT_NAME = /^[A-Za-z0-9_@][A-Za-z0-9:_.@-]{0,254}$/;
-export const unitName = textLike(UNIT_NAME, 'a systemd unit name such as rachel8 or app@1.service');
+/**
+ * A systemd unit name, also as systemd-escape(1) makes it (`app@foo\x2dbar.service`); no option of a command looks like it.
+ * Source: systemd.unit(5).
+ */
+export const UNIT_NAME = /^(?=.{1,255}$)(?:[A-Za-z0-9_@]|\\x[0-9a-f]{2})(?:[A-Za-z0-9:_.@-]|\\x[0-9a-f]{2})*$/;
+export const unitName = textLike(
+  UNIT_NAME,
+  String.raw`a systemd unit name such as rachel8, app@1.service, or app@foo\x2dbar.service as systemd-escape prints it`,
+);
 
 const path = described(
   z.pipe(

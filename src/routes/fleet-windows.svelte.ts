@@ -65,7 +65,10 @@ export class FleetWindows {
     // Without an answer the rows stay as they are; the next reading of the page asks again.
     const rows = await readRows(query, offset).catch(() => null);
     this.#loading.delete(offset);
-    if (this.#query === null || searchOf(this.#query) !== searchOf(query)) return this.#read();
+    if (this.#query === null || searchOf(this.#query) !== searchOf(query)) {
+      this.#read();
+      return;
+    }
     if (rows === null) return;
     this.#rows.set(offset, rows);
     this.#fresh.add(offset);

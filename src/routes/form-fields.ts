@@ -64,8 +64,7 @@ export async function vpsFieldsOf(event: RequestEvent): Promise<{
     user: filled(user),
     service: filled(service),
     hostKey: filled(hostKey),
-    // Browsers end the lines of a text area with CR LF.
-    privateKey: privateKey.replaceAll('\r\n', '\n'),
+    privateKey,
   };
   return { described, typed, was };
 }

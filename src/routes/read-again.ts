@@ -25,7 +25,7 @@ export async function readAgain(read: () => Promise<unknown>): Promise<boolean> 
 function guardFetch(): void {
   if (isGuarded) return;
   isGuarded = true;
-  const { fetch } = window;
+  const fetch = window.fetch.bind(window);
   window.fetch = async (...request) => {
     if (readings.size === 0 || !isOfThisPage(request[0])) return fetch(...request);
     const response = await fetch(...request).catch(() => null);

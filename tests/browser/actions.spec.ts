@@ -126,8 +126,51 @@ for (const javaScriptEnabled of [true, false])
       await done(page, 'Maintenance has ended.');
 
       await answer(page, 'Re-pin host key…', /^Trust another host key/, 'Trust the next key');
-      await done(page, 'The host key is forgotten.');
+      await done(page, 'The old host key is forgotten.');
       await shows(page, /SHA256:/);
+    });
+
+    test('a changed host key is shown beside the pinned one, and trusted only as it was shown', async ({ page }) => {
+      const actions = page.getByRole('region', { name: 'Actions' });
+      const first = actions.locator('.button').first();
+      await page.goto(`${server.url}/vps/${ids[1]}`);
+      await button(page, 'Check now').click();
+      await shows(page, 'rachel8 is running.');
+      await expect(first).toHaveText('Check now');
+      const pinned = (await page.getByText(/^SHA256:/).textContent()) ?? '';
+
+      machine(1).host.changeHostKey();
+      await button(page, 'Check now').click();
+      await shows(page, /Host key changed\. No check was possible over SSH/);
+      await expect(page.getByText(/What to do: Compare the new fingerprint/)).toBeVisible();
+      await expect(first).toHaveText('Re-pin host key…');
+      const offered =
+        (await page
+          .getByText(/^SHA256:/)
+          .last()
+          .textContent()) ?? '';
+      expect(offered).not.toBe(pinned);
+
+      await first.click();
+      const asked = javaScriptEnabled ? page.getByRole('dialog') : page.getByRole('main');
+      await expect(asked.getByText(`Pinned: ${pinned}`)).toBeVisible();
+      await expect(asked.getByText(`Shown now: ${offered}`)).toBeVisible();
+      // Yet another one by the time of the answer: not what was agreed to.
+      machine(1).host.changeHostKey();
+      await asked.getByRole('button', { name: 'Trust this key' }).click();
+      await done(page, 'The old host key is forgotten.');
+      await shows(page, /Host key changed/);
+      expect(
+        await page
+          .getByText(/^SHA256:/)
+          .first()
+          .textContent(),
+      ).toBe(offered);
+
+      await answer(page, 'Re-pin host key…', /^Trust the new host key of/, 'Trust this key');
+      await done(page, 'The old host key is forgotten.');
+      await shows(page, 'rachel8 is running.');
+      await expect(page.getByText(/^SHA256:/)).toHaveCount(1);
     });
 
     test('a VPS is added, edited and removed; mistakes are told beside the fields', async ({ page }) => {

@@ -86,15 +86,21 @@ const shownIds = (page: Page) =>
 test('the fleet page says how the fleet is, trouble first, with shape, word and circuit', async ({ page }) => {
   const wrong = watch(page, site);
   await visit(page, site);
-  await expect(page.getByRole('heading', { level: 1 })).toHaveText(/1 of 4 VPSs are healthy\. .*under maintenance\./);
-  await expect(row(page, 1)).toContainText('Circuit open');
+  await expect(page.getByRole('heading', { level: 1 })).toHaveText(
+    '1 of 4 VPSs are healthy. 1 is unreachable, 1 is unhealthy, 1 is under maintenance; 2 circuits are open.',
+  );
+  const filters = page.getByRole('navigation', { name: 'Filter by status' });
+  await expect(filters).toContainText(/Unreachable 1\s+Unhealthy 1\s+Maintenance 1\s+Healthy 1\s+Circuit open 2/);
+  await expect(row(page, 1)).toContainText('Unhealthy');
   await expect(row(page, 1)).toContainText(/Open · trial in \d+ min/);
   await expect(row(page, 1)).toContainText('service not active: failed (exit-code)');
   await expect(row(page, 1).getByRole('img')).toHaveAccessibleName(/last \d+ checks: .*\d+ unhealthy/);
   await expect(row(page, 0)).toContainText(/Healthy.*Closed.*\d+ s ago/);
   await expect(row(page, 3)).toContainText('Maintenance');
+  await expect(row(page, 2)).toContainText('Unreachable');
+  await expect(row(page, 2)).toContainText('Open · until SSH works');
   await expect(row(page, 2)).toContainText('no answer within 0.5 s (handshake)');
-  expect((await shownIds(page)).indexOf(ids[1] ?? '')).toBe(0);
+  expect((await shownIds(page)).slice(0, 2)).toEqual([ids[2], ids[1]]);
   expect((await shownIds(page)).at(-1)).toBe(ids[0]);
   expect(wrong).toEqual([]);
 });
@@ -105,7 +111,7 @@ test('status, search and order are in the address, which leads back to them', as
   await hydrated(page);
   const filters = page.getByRole('navigation', { name: 'Filter by status' });
   await expect(filters.getByRole('link', { name: 'All 400' })).toHaveAttribute('aria-current', 'page');
-  await filters.getByRole('link', { name: 'Down 40' }).click();
+  await filters.getByRole('link', { name: 'Unreachable 40' }).click();
   await expect(page).toHaveURL(/\?status=down$/);
   await expect(page.getByRole('table')).toHaveAttribute('aria-rowcount', '41');
   await page.getByRole('columnheader', { name: 'Customer' }).getByRole('link').click();
@@ -290,7 +296,7 @@ test.describe('without JavaScript', () => {
   test.use({ javaScriptEnabled: false });
   test('the pages still show the state, and all of a long list', async ({ page }) => {
     await visit(page, site);
-    await expect(row(page, 1)).toContainText('Circuit open');
+    await expect(row(page, 1)).toContainText('Unhealthy');
     await visit(page, large, '/?sort=customer&q=customer');
     await expect(page.locator('[data-vps]')).toHaveCount(100);
     await expect(page.getByText('1 to 100 of 400')).toBeVisible();

@@ -1,7 +1,6 @@
 import { expect, test, type BrowserContext, type Page } from '@playwright/test';
 import { eq } from 'drizzle-orm';
 import { seedHistory } from '../../demo/seed-history.ts';
-import { buildIfStale } from '../../scripts/build.ts';
 import { openApp } from '../../src/lib/app.ts';
 import { incidents, subscriptions } from '../../src/lib/db/schema.ts';
 import { acceptInvitation, ADMIN, cookiesOf, createAdmin, signIn } from '../support/accounts.ts';
@@ -35,7 +34,6 @@ async function makeUpPast(vpsIds: readonly string[]): Promise<string[]> {
 
 test.beforeAll(async () => {
   test.setTimeout(180_000);
-  buildIfStale();
   scratch = scratchEnvironment({ HEALTH_CHECK_CRON: '* * * * * *', RESTART_SETTLE_MS: '50' });
   const login = makeLogin(scratch.folder);
   for (const behaviour of [{}, { unit: 'failed', restart: 'fails' }] as const)
@@ -113,7 +111,7 @@ test('an admin sees what each next event would do, and the evidence from before 
   await be(context, ADMIN);
   await page.goto(`${server.url}/vps/${ids[1]}`);
   await expect(page.getByRole('img', { name: /The circuit is open; \d+ of 3 failures/ })).toBeVisible();
-  await expect(page.getByText('Half-open: one trial restart is allowed.')).toBeVisible();
+  await expect(page.getByText('Half-open: one trial restart, if a check finds it stopped.')).toBeVisible();
   await expect(page.getByText(/^SHA256:/)).toBeVisible();
   await expect(page.getByLabel('Journal of this VPS')).toContainText('circuit opened after 3 failed checks');
   await page.locator('summary', { hasText: 'Restart of' }).filter({ hasText: 'failed' }).first().click();

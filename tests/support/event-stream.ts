@@ -34,7 +34,7 @@ export async function openEventStream(url: string, cookie: string): Promise<Even
     const decoder = new TextDecoder();
     try {
       for await (const chunk of response.body ?? []) {
-        text += decoder.decode(chunk as Uint8Array, { stream: true });
+        text += decoder.decode(chunk, { stream: true });
         for (const look of waiting) look();
       }
     } catch {

@@ -1,7 +1,10 @@
 import { getEventListeners } from 'node:events';
+import { closeSync, open, openSync } from 'node:fs';
+import { devNull } from 'node:os';
 import { json } from 'node:stream/consumers';
-import { execSSHCommand, type SSHCommandOptions, type SSHCommandResult } from '../../src/lib/provisioning/ssh-exec.ts';
+import { execSSHCommand, type SSHCommandOptions } from '../../src/lib/provisioning/ssh-exec.ts';
 import { SSHCommandError, type SSHFailureCode, type SSHPhase } from '../../src/lib/provisioning/ssh-failure.ts';
+import type { SSHCommandResult } from '../../src/lib/provisioning/ssh-session.ts';
 
 // Runs as a process of its own, with its orders on stdin: a key in argv could be read by everyone on the machine.
 // It prints one line and then never calls process.exit(): that it ends is the proof that nothing was left behind.
@@ -10,6 +13,10 @@ export type ExecOnceOrders = Omit<SSHCommandOptions, 'privateKey' | 'signal'> & 
   readonly privateKey: string;
   /** The signal has been given before the call. */
   readonly aborted?: boolean;
+  /** Uses up every descriptor before the call. */
+  readonly withoutDescriptors?: boolean;
+  /** A FIFO, whose opening keeps a thread busy until somebody opens its other end. */
+  readonly busyWith?: string;
   /** How often in sequence; the outcome is that of the last run. */
   readonly runs?: number;
 };
@@ -35,7 +42,13 @@ for (const event of ['uncaughtException', 'unhandledRejection'])
     process.exitCode = 1;
   });
 
-const { aborted = false, runs = 1, ...options } = (await json(process.stdin)) as ExecOnceOrders;
+const {
+  aborted = false,
+  runs = 1,
+  withoutDescriptors = false,
+  busyWith,
+  ...options
+} = (await json(process.stdin)) as ExecOnceOrders;
 const controller = new AbortController();
 if (aborted) controller.abort();
 
@@ -58,6 +71,14 @@ function added(before: readonly string[], after: readonly string[]): string[] {
     return at < 0;
   });
 }
+
+if (withoutDescriptors)
+  try {
+    for (;;) openSync(devNull, 'r');
+  } catch {
+    // That was the last one.
+  }
+if (busyWith !== undefined) open(busyWith, 'r', (_error, descriptor) => closeSync(descriptor));
 
 const resourcesBefore = process.getActiveResourcesInfo();
 const startedAt = performance.now();

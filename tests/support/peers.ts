@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import net from 'node:net';
 import type { Writable } from 'node:stream';
-import ssh2, { type AuthContext, type Connection, type ServerChannel } from 'ssh2';
+import ssh2, { type Algorithms, type AuthContext, type Connection, type ServerChannel } from 'ssh2';
 
 /** Somebody on 127.0.0.1 to dial, well behaved or not. */
 export type Peer = {
@@ -74,7 +74,7 @@ type Caller = {
   readonly wire: Wire;
 };
 
-type Exec = Caller & {
+export type Exec = Caller & {
   readonly command: string;
   readonly accept: () => ServerChannel;
   readonly reject: () => void;
@@ -82,6 +82,8 @@ type Exec = Caller & {
 
 export type SSHManners = {
   readonly hostKeys: readonly string[];
+  /** Those of ssh2 unless given. */
+  readonly algorithms?: Algorithms;
   /** The default lets every public key in. */
   readonly onLogin?: (context: AuthContext, caller: Caller) => unknown;
   /** The default opens the channel. */
@@ -91,10 +93,10 @@ export type SSHManners = {
 
 /** An SSH server of ssh2 whose manners can be replaced step by step. */
 export function sshPeer(manners: SSHManners): Promise<Peer> {
-  const { hostKeys, onLogin = (context: AuthContext) => letIn(context), onSession, onExec = sayHello } = manners;
+  const { hostKeys, algorithms, onLogin = letIn, onSession, onExec = sayHello } = manners;
   return tcpPeer((socket) => {
     // A server for each caller: that is how a caller is known to own this very socket.
-    const server = new ssh2.Server({ hostKeys: [...hostKeys] }, (connection) => {
+    const server = new ssh2.Server({ hostKeys: [...hostKeys], ...(algorithms && { algorithms }) }, (connection) => {
       const { _protocol: wire } = connection as unknown as { readonly _protocol: Wire };
       const caller: Caller = { connection, socket, wire };
       connection.on('error', ignore);
@@ -131,7 +133,7 @@ function letInAgain({ wire }: Caller): void {
 }
 
 /** What a healthy host does with a command: output on both streams, an exit code, end of the channel. */
-function answer(
+export function answer(
   exec: Exec,
   { exitCode = 0, stdout = '', stderr = '' }: { exitCode?: number; stdout?: string | Buffer; stderr?: string | Buffer },
 ): void {

@@ -31,13 +31,20 @@ export const runCli = (environment: Record<string, string>, ...args: string[]): 
 
 /** The same, with something on standard input. */
 export const runCliWith = (input: string, environment: Record<string, string>, ...args: string[]): Promise<CliResult> =>
+  runNode(['cli/wardround.js', ...args], { environment, input });
+
+/** Runs a script with this Node to its end, from the project folder or another one. */
+export const runNode = (
+  args: string[],
+  {
+    environment,
+    input = '',
+    folder = PROJECT_DIR,
+  }: { environment: Record<string, string>; input?: string; folder?: string },
+): Promise<CliResult> =>
   new Promise((resolve) => {
-    const child = execFile(
-      process.execPath,
-      ['cli/wardround.js', ...args],
-      { cwd: PROJECT_DIR, env: environment },
-      (error, stdout, stderr) =>
-        resolve({ exitCode: typeof error?.code === 'number' ? error.code : error ? -1 : 0, stdout, stderr }),
+    const child = execFile(process.execPath, args, { cwd: folder, env: environment }, (error, stdout, stderr) =>
+      resolve({ exitCode: typeof error?.code === 'number' ? error.code : error ? -1 : 0, stdout, stderr }),
     );
     child.stdin?.end(input);
   });
@@ -52,8 +59,13 @@ export type RunningProcess = {
   readonly exited: Promise<number | NodeJS.Signals | null>;
 };
 
-export function startProcess(command: string, args: string[], environment: Record<string, string>): RunningProcess {
-  const child = spawn(command, args, { cwd: PROJECT_DIR, env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
+export function startProcess(
+  command: string,
+  args: string[],
+  environment: Record<string, string>,
+  folder = PROJECT_DIR,
+): RunningProcess {
+  const child = spawn(command, args, { cwd: folder, env: environment, stdio: ['ignore', 'pipe', 'pipe'] });
   const lines: string[] = [];
   const waiting = new Set<{ pattern: RegExp; resolve: (line: string) => void; reject: (error: Error) => void }>();
   for (const stream of [child.stdout, child.stderr])
@@ -98,13 +110,11 @@ async function freePort(): Promise<number> {
 /** The built server (see `npm start`), up and listening, where browsers can post forms to it. */
 export async function startServer(
   environment: Record<string, string>,
+  folder = PROJECT_DIR,
 ): Promise<RunningProcess & { readonly url: string }> {
   const port = environment.PORT === '0' ? await freePort() : Number(environment.PORT);
-  const server = startProcess(process.execPath, ['scripts/start.ts'], {
-    ORIGIN: `http://127.0.0.1:${port}`,
-    ...environment,
-    PORT: String(port),
-  });
+  const given = { ORIGIN: `http://127.0.0.1:${port}`, ...environment, PORT: String(port) };
+  const server = startProcess(process.execPath, ['scripts/start.js'], given, folder);
   const line = await server.line(/^Listening on/);
   return { ...server, url: line.replace('Listening on ', '') };
 }

@@ -8,7 +8,8 @@ import { openApp, type App } from '../../src/lib/app.ts';
 import { LOCAL_OPERATOR } from '../../src/lib/auth/actor.ts';
 import type { Environment } from '../../src/lib/environment.ts';
 import { healthChecks, restartAttempts, type HealthCheck } from '../../src/lib/db/schema.ts';
-import { addVps, endMaintenance, planMaintenance } from '../../src/lib/fleet-admin/fleet-admin.ts';
+import { addVps } from '../../src/lib/fleet-admin/fleet-admin.ts';
+import { endMaintenance, planMaintenance } from '../../src/lib/fleet-admin/vps-actions.ts';
 import { parseMaintenance } from '../../src/lib/fleet-admin/maintenance-request.ts';
 import { inTerminal } from '../../src/lib/parsing/problems.ts';
 import { parseVps, type VpsDescription } from '../../src/lib/fleet-admin/new-vps.ts';
@@ -67,15 +68,14 @@ export async function addTestVps(
 }
 
 /** Begins or ends maintenance without a set end, through the same code as the command line. */
-export async function setMaintenance(app: App, vps: { id: string; userId: string }, on: boolean): Promise<void> {
-  const target = { ...vps, host: '127.0.0.1' };
+export async function setMaintenance(app: App, vps: { id: string }, on: boolean): Promise<void> {
   if (!on) {
-    await endMaintenance(app, LOCAL_OPERATOR, target, new Date());
+    await endMaintenance(app, LOCAL_OPERATOR, [vps.id], new Date());
     return;
   }
   const parsed = parseMaintenance({}, new Date());
   if ('problems' in parsed) throw new Error(parsed.problems.join('; '));
-  await planMaintenance(app, LOCAL_OPERATOR, target, parsed.window);
+  await planMaintenance(app, LOCAL_OPERATOR, [vps.id], parsed.window);
 }
 
 export const stateOf = (app: App, userId: string): HealthCheck | undefined =>

@@ -70,7 +70,7 @@ export type SshHost = {
   stateOf(unit?: string): string;
   /** Every command that was asked for over SSH, in order. */
   commands(): string[];
-  /** How many of them were `systemctl <verb> <unit>`, with or without sudo. */
+  /** How often `systemctl <verb> <unit>` was among them, with or without sudo. */
   count(verb: Verb, unit?: string): number;
   /** Connections that reached the host, logged in or not. */
   dials(): number;
@@ -82,9 +82,13 @@ export type SshHost = {
   hold(verb: Verb): () => void;
   /** `verbs`: a pattern of sh(1), such as `*`. */
   refuseSudo(verbs: string, saying: string): void;
+  /** Prints this before whatever a command prints, as start files of a shell do. */
+  greet(text: string): void;
   allowLogin(publicKey: string): void;
-  /** Ends the listener: connections are refused from then on. */
+  /** Ends the listener: connections are refused from then on, and those that are there stay. */
   stop(): Promise<void>;
+  /** Breaks the connections that are there. */
+  breakConnections(): void;
   /** Listens again, on the same port. */
   start(): Promise<void>;
   /** As a reinstallation does. Takes effect at the next `start`. */
@@ -97,6 +101,8 @@ const LOGIN = `#!/bin/sh
 SCRATCH_HOST=@FOLDER@ SESSION_PID=$PPID PATH=@FOLDER@/bin:$PATH
 export SCRATCH_HOST SESSION_PID PATH
 printf '%s\\n' "$SSH_ORIGINAL_COMMAND" >>"$SCRATCH_HOST/commands.log"
+echo "$PPID" >>"$SCRATCH_HOST/sessions"
+cat "$SCRATCH_HOST/greeting" 2>/dev/null
 exec /bin/sh -c "$SSH_ORIGINAL_COMMAND"
 `;
 
@@ -226,7 +232,9 @@ export async function startSshHost(): Promise<SshHost> {
     stateOf: (unit = 'rachel8') => read(`units/${unit}/state`).trim(),
     commands,
     count: (verb, unit = 'rachel8') =>
-      commands().filter((line) => `${line} `.replace(/^sudo /, '').startsWith(`systemctl ${verb} ${unit} `)).length,
+      commands()
+        .flatMap((line) => line.split('; '))
+        .filter((one) => `${one} `.replace(/^sudo /, '').startsWith(`systemctl ${verb} ${unit} `)).length,
     dials: () => countInLog(/^Connection from /gm),
     refusals: () => countInLog(/^Failed publickey for /gm),
     ended: () => countInLog(/^(Disconnected from|Connection (closed|reset) by) /gm),
@@ -238,8 +246,13 @@ export async function startSshHost(): Promise<SshHost> {
       writeFileSync(file('sudo-refuses'), verbs);
       writeFileSync(file('sudo-says'), `${saying}\n`);
     },
+    greet: (text) => writeFileSync(file('greeting'), `${text}\n`),
     allowLogin: (publicKey) => appendFileSync(file('authorized_keys'), `${publicKey}\n`),
     stop,
+    breakConnections: () => {
+      for (const pid of new Set(read('sessions').split('\n').filter(Boolean))) killSession(Number(pid));
+      rmSync(file('sessions'), { force: true });
+    },
     start: async () => {
       listener = await listen(folder, port);
     },
@@ -250,6 +263,15 @@ export async function startSshHost(): Promise<SshHost> {
       rmSync(folder, { recursive: true, force: true, maxRetries: 10 });
     },
   };
+}
+
+/** Kills what serves a connection, if it still does: its number may be another process's by now. */
+function killSession(pid: number): void {
+  try {
+    if (readFileSync(`/proc/${pid}/cmdline`, 'latin1').startsWith('sshd')) process.kill(pid, 'SIGKILL');
+  } catch {
+    // It is gone.
+  }
 }
 
 class PortTakenError extends Error {}

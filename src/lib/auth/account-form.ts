@@ -39,7 +39,7 @@ const passwordFor = (email: string) =>
 /** What is wrong with a new password, in words for whoever chooses it; undefined when nothing is. */
 export function passwordProblem(password: string, email: string): string | undefined {
   const parsed = parse(z.object({ password: passwordFor(email) }), { password });
-  return 'problems' in parsed ? inForm<'password'>(parsed.problems).password : undefined;
+  return 'problems' in parsed ? inForm(parsed.problems).password : undefined;
 }
 
 export type NewAdmin = { readonly email: string; readonly name: string; readonly password: string };
@@ -57,11 +57,11 @@ export const parseUser = (given: z.input<typeof NewUser>) => parse(NewUser, give
 /** The user's own name, which may be none, or what is wrong with it, in words for its field. */
 export function parseName(name: string): { readonly name: string | null } | { readonly problem: string } {
   const parsed = parse(z.object({ name: personName }), { name });
-  return 'value' in parsed ? parsed.value : { problem: inForm<'name'>(parsed.problems).name ?? '' };
+  return 'value' in parsed ? parsed.value : { problem: inForm(parsed.problems).name ?? '' };
 }
 
 /** The address of somebody who has forgotten the password; likewise. */
 export function parseEmail(email: string): { readonly email: string } | { readonly problem: string } {
   const parsed = parse(z.object({ email: emailAddress }), { email });
-  return 'value' in parsed ? parsed.value : { problem: inForm<'email'>(parsed.problems).email ?? '' };
+  return 'value' in parsed ? parsed.value : { problem: inForm(parsed.problems).email ?? '' };
 }

@@ -26,7 +26,7 @@ export function insertAdmin(tx: Transaction, { email, name }: NewUser, passwordH
 export type CreateAdminResult =
   | { readonly kind: 'created'; readonly userId: string }
   | { readonly kind: 'email_taken' }
-  | { readonly kind: 'refused'; readonly problems: readonly Problem[] };
+  | { readonly kind: 'refused'; readonly problems: readonly Problem<keyof NewAdmin>[] };
 
 /** For the command line, and for admins. Throws when a customer asks: no page lets it come to that. */
 export async function createAdmin(app: App, actor: Actor, given: NewAdmin): Promise<CreateAdminResult> {

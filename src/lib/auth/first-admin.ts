@@ -26,7 +26,7 @@ export type FirstAdminResult =
   | { readonly kind: 'created' }
   | { readonly kind: 'invalid_link' }
   | { readonly kind: 'limited'; readonly retryAt: Date }
-  | { readonly kind: 'refused'; readonly problems: readonly Problem[] };
+  | { readonly kind: 'refused'; readonly problems: readonly Problem<keyof NewAdmin>[] };
 
 /** Uses the link up. However many follow it at the same moment, one becomes admin. */
 export async function becomeFirstAdmin(

@@ -98,6 +98,7 @@ export async function verifySecondFactor(
     case 'TOO_MANY_ATTEMPTS_REQUEST_NEW_CODE':
     case 'TOTP_NOT_ENABLED':
       return { kind: 'expired' };
+    case undefined:
     default:
       throw new Error(`the second factor failed with status ${response.status} (${reason ?? 'no code'})`);
   }

@@ -80,7 +80,7 @@ export function listUsers({ db }: App, actor: Actor, search: string, now: Date):
 export type NewUser = { readonly email: string; readonly name: string; readonly role: 'admin' | 'customer' };
 export type AddUserResult =
   | { readonly kind: 'added'; readonly email: string }
-  | { readonly kind: 'refused'; readonly problems: readonly Problem[] };
+  | { readonly kind: 'refused'; readonly problems: readonly Problem<'email' | 'name'>[] };
 
 /** Adds an account without a password: an invitation follows. Throws when a customer asks: no page lets it come to that. */
 export async function addUser({ db }: App, actor: Actor, given: NewUser): Promise<AddUserResult> {

@@ -1,5 +1,4 @@
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
+import { spawnSync } from 'node:child_process';
 import { mkdtempSync, rmSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
@@ -61,7 +60,7 @@ describe('a lease', () => {
 
   it.each([
     ['another has taken', (other: Tenure) => other],
-    ['another has taken and given back', async (other: Tenure) => void (await releaseLease(db, other))],
+    ['another has taken and given back', (other: Tenure) => releaseLease(db, other)],
     ['has vanished', () => void db.delete(leases).run()],
   ])('that %s is not regained by a renewal', async (_, meanwhile) => {
     const first = await taken(0);
@@ -78,9 +77,8 @@ describe('a lease', () => {
   });
 
   it('is taken over at once from a process of this machine that is dead', async () => {
-    const child = spawn(process.execPath, ['-e', '']);
-    await once(child, 'exit');
-    holdAs({ machine: MACHINE, pid: child.pid });
+    const { pid } = spawnSync(process.execPath, ['-e', '']);
+    holdAs({ machine: MACHINE, pid });
     expect(await take(0)).toMatchObject({ holder: 'me' });
   });
 

@@ -1,8 +1,9 @@
 import { randomBytes } from 'node:crypto';
 import { sql } from 'drizzle-orm';
+import { parseCause, type Cause } from '../facts/cause.ts';
 import type { JournalDetail, JournalKind } from '../facts/journal.ts';
 import type { ChannelName, MessageFacts, NotificationKind } from '../facts/message.ts';
-import { index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
+import { customType, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
 
 /** A readable, unguessable primary key such as `user-9f1c6a02b7d4e8c1`. */
 export const newId = (
@@ -11,6 +12,12 @@ export const newId = (
 
 /** Every time column is an integer of milliseconds since 1970 (UTC) and a `Date` in TypeScript. */
 const time = (name: string) => integer(name, { mode: 'timestamp_ms' });
+
+/** A row may be of another version of this program: a cause that this one does not know is read as `unknown`. */
+const causeColumn = customType<{ data: Cause; driverData: string }>({
+  dataType: () => 'text',
+  fromDriver: parseCause,
+});
 
 const now = () => new Date();
 const NOW_MS = sql`(CAST(unixepoch('subsec') * 1000 AS INTEGER))`;
@@ -123,8 +130,8 @@ export const healthChecks = sqliteTable(
     totalChecks: integer('total_checks').notNull().default(0),
     totalFailures: integer('total_failures').notNull().default(0),
     totalRecoveries: integer('total_recoveries').notNull().default(0),
-    /** The kind of `lastError` (see `Cause` in `monitoring/verdict.ts`); null when all is well. */
-    lastErrorCode: text('last_error_code'),
+    /** The kind of `lastError`; null when all is well. */
+    lastErrorCode: causeColumn('last_error_code'),
     /** Why the circuit opened; null while it is closed. */
     circuitReason: text('circuit_reason', { enum: ['failures', 'crash_loop'] }),
     /** Set while the unit is between two states and enjoys its one sweep of grace. */
@@ -136,6 +143,8 @@ export const healthChecks = sqliteTable(
     lastProbeMs: integer('last_probe_ms'),
     /** Whether SSH worked at the last check that says so; null before the first one. */
     reachable: integer('reachable', { mode: 'boolean' }),
+    /** The host key that was shown last instead of the pinned one, `ssh-ed25519 AAAA…`; null after a login that worked. */
+    offeredHostKey: text('offered_host_key'),
     lastNotifiedRecoveredAt: time('last_notified_recovered_at'),
     /** Since when checks have found the VPS under maintenance; null while it is not. */
     maintenanceSeenSince: time('maintenance_seen_since'),
@@ -238,8 +247,8 @@ export const incidents = sqliteTable(
     vpsId: text('vps_id').notNull(),
     openedAt: time('opened_at').notNull(),
     endedAt: time('ended_at'),
-    /** What the first failed check found; see `Cause` in `monitoring/verdict.ts`. */
-    cause: text('cause').notNull(),
+    /** What the first failed check found. */
+    cause: causeColumn('cause').notNull(),
     firstError: text('first_error').notNull(),
     /** `by_itself`: a check found the service active; `restart`: ours brought it back; `not_watched`: VPS removed or cancelled. */
     endedBy: text('ended_by', { enum: ['by_itself', 'restart', 'not_watched'] }),

@@ -1,7 +1,10 @@
+/** What a look has found; of a streak only the first, or the first with another cause. */
+export const LOOK_KINDS = ['check_failed', 'host_key_changed', 'auth_rejected', 'configuration_fault'] as const;
+export type LookKind = (typeof LOOK_KINDS)[number];
+
 /** What the journal tells of; each kind is one thing that happened, to one VPS or to the fleet. */
 export type JournalKind =
-  /** The first failed check of an incident, or the first with another cause. */
-  | 'check_failed'
+  | LookKind
   | 'restart_intended'
   | 'restart_succeeded'
   | 'restart_failed'
@@ -12,9 +15,6 @@ export type JournalKind =
   | 'trial_failed'
   | 'circuit_closed'
   | 'recovered'
-  | 'host_key_changed'
-  | 'auth_rejected'
-  | 'configuration_fault'
   | 'maintenance_began'
   | 'maintenance_ended'
   | 'monitor_fault_began'

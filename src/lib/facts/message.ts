@@ -39,6 +39,7 @@ export type IncidentFacts = {
   readonly openedAtMs: number;
   /** Null while it is open. */
   readonly endedAtMs: number | null;
+  /** A `Cause` of the version that has written this: `parseCause` reads it. */
   readonly cause: string;
   readonly failedChecks: number;
   readonly restarts: number;
@@ -58,6 +59,8 @@ export type MessageFacts =
       readonly incident: IncidentFacts | null;
       /** What the last check saw; for admins. */
       readonly error: string | null;
+      /** What that is, as in `IncidentFacts`; null when all is well, missing where an older version has written this. */
+      readonly cause?: string | null;
       /** When an open circuit has its trial restart. */
       readonly trialAtMs: number | null;
     }

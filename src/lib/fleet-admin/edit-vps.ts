@@ -7,7 +7,7 @@ import { subscriptions, users } from '../db/schema.ts';
 import { noteAdminAction } from '../db/journal-store.ts';
 import { publish } from '../live/bus.ts';
 import { clearLoginBackoffIn, resetCircuitOf } from '../monitoring/health-store.ts';
-import { RefusedError } from './fleet-admin.ts';
+import { RefusedError, theVps } from './the-vps.ts';
 import type { VpsEdit } from './new-vps.ts';
 
 export type EditFields = Readonly<Record<'name' | 'host' | 'port' | 'user' | 'service', string>>;
@@ -16,7 +16,11 @@ export type EditFields = Readonly<Record<'name' | 'host' | 'port' | 'user' | 'se
  * What a form asks for: a field that still says what the form was made from (`was`) stays as it is `now`, whatever has
  * happened to it since. An empty `was` is of a form that does not say.
  */
-export function mergeEdit<Given extends Partial<EditFields>>(now: EditFields, was: EditFields, given: Given): Given {
+export function mergeEdit<Given extends { readonly [field in keyof EditFields]?: string | undefined }>(
+  now: EditFields,
+  was: EditFields,
+  given: Given,
+): Given {
   const merged: Given = { ...given };
   for (const field of Object.keys(now) as (keyof EditFields)[])
     if (was.host !== '' && (given[field] ?? '') === was[field])
@@ -31,9 +35,9 @@ export function mergeEdit<Given extends Partial<EditFields>>(now: EditFields, wa
  */
 export function editVps(app: App, actor: Actor, id: string, edit: VpsEdit): Promise<string[]> {
   return write(app.db, (tx) => {
-    const vps = tx.select().from(subscriptions).where(eq(subscriptions.id, id)).get();
-    const owner = vps && tx.select().from(users).where(eq(users.id, vps.userId)).get();
-    if (actor.role !== 'admin' || !vps || !owner) throw new RefusedError('there is no such VPS');
+    const vps = theVps(tx, actor, id);
+    const owner = tx.select().from(users).where(eq(users.id, vps.userId)).get();
+    if (!owner) throw new RefusedError('there is no such VPS');
     const sameAddress = and(eq(subscriptions.vpsIpAddress, edit.host), eq(subscriptions.sshPort, edit.port));
     if (
       tx

@@ -1,24 +1,19 @@
-import { and, eq } from 'drizzle-orm';
+import { eq } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import { adminName, type Actor } from '../auth/actor.ts';
 import { encryptToken, privateKeyPlace } from '../crypto/encryption.ts';
-import { write } from '../db/client.ts';
-import { maintenanceWindows, newId, subscriptions, users, type MaintenanceWindow } from '../db/schema.ts';
+import { write, type Transaction } from '../db/client.ts';
+import { healthChecks, newId, subscriptions, users, type Subscription } from '../db/schema.ts';
 import { noteAdminAction } from '../db/journal-store.ts';
 import { publish } from '../live/bus.ts';
 import { openTarget } from '../monitoring/look.ts';
-import { clearLoginBackoff, forgetHealth } from '../monitoring/health-store.ts';
-import { addWindow, endOpenWindows } from '../monitoring/maintenance-store.ts';
+import { clearLoginBackoff, clearLoginBackoffIn, forgetHealth } from '../monitoring/health-store.ts';
 import { judge, type Verdict } from '../monitoring/rules/verdict.ts';
+import { fingerprint } from '../provisioning/host-key.ts';
+import { VpsConnection } from '../provisioning/vps-connection.ts';
 import { probeService } from '../provisioning/vps-status.ts';
-import type { FleetRow } from '../views/fleet-read.ts';
-import type { NewWindow } from './maintenance-request.ts';
 import type { NewVps } from './new-vps.ts';
-
-/** An operation that cannot be done as things are; the message says why and what to do. */
-export class RefusedError extends Error {
-  override readonly name = 'RefusedError';
-}
+import { RefusedError, theVps } from './the-vps.ts';
 
 /** Adds the VPS, active and ready, and its customer if new. Throws `RefusedError` where either has one already. */
 export async function addVps(
@@ -79,61 +74,45 @@ export async function addVps(
   });
 }
 
-/** The VPS that something is done to. */
-type TheVps = Pick<FleetRow, 'id' | 'userId' | 'host'>;
-const asOwner = ({ id, userId }: TheVps) => ({ userId, vpsId: id });
-
 /** Takes the VPS out of the fleet and forgets its state; the customer and what the journal has of it stay. */
-export async function removeVps({ db }: App, actor: Actor, vps: TheVps): Promise<void> {
-  await write(db, (tx) => {
-    const by = adminName(actor);
-    tx.delete(subscriptions).where(eq(subscriptions.id, vps.id)).run();
-    forgetHealth(tx, vps.userId);
-    noteAdminAction(tx, by, asOwner(vps), 'vps_removed', { host: vps.host });
+export const removeVps = ({ db }: App, actor: Actor, vpsId: string): Promise<void> =>
+  write(db, (tx) => {
+    const { userId, vpsIpAddress } = theVps(tx, actor, vpsId);
+    tx.delete(subscriptions).where(eq(subscriptions.id, vpsId)).run();
+    forgetHealth(tx, userId);
+    noteAdminAction(tx, adminName(actor), { userId, vpsId }, 'vps_removed', { host: vpsIpAddress });
     publish(tx, { kind: 'all' });
   });
+
+/** Which host key is trusted: this one; the one with this fingerprint, which was shown last; or that of the next connection. */
+export type NewPin =
+  | { readonly kind: 'given'; readonly hostKey: string }
+  | { readonly kind: 'offered'; readonly fingerprint: string }
+  | { readonly kind: 'next' };
+
+/** Pins another host key, for a machine that was reinstalled. Throws `RefusedError` where it shows yet another by now. */
+export const repinHostKey = ({ db }: App, actor: Actor, vpsId: string, pin: NewPin): Promise<void> =>
+  write(db, (tx) => {
+    const vps = theVps(tx, actor, vpsId);
+    const hostKey = pin.kind === 'given' ? pin.hostKey : pin.kind === 'offered' ? offeredKey(tx, vps, pin) : null;
+    tx.update(subscriptions).set({ sshHostKey: hostKey }).where(eq(subscriptions.id, vpsId)).run();
+    clearLoginBackoffIn(tx, vps.userId);
+    noteAdminAction(tx, adminName(actor), { userId: vps.userId, vpsId }, 'host_key_repinned');
+    publish(tx, { kind: 'vps', vpsIds: [vpsId] });
+  });
+
+function offeredKey(
+  tx: Transaction,
+  vps: Subscription,
+  { fingerprint: wanted }: { readonly fingerprint: string },
+): string {
+  const hostKey = tx.select().from(healthChecks).where(eq(healthChecks.userId, vps.userId)).get()?.offeredHostKey;
+  if (hostKey == null || fingerprint(hostKey) !== wanted)
+    throw new RefusedError(
+      `the key ${wanted} is not the one that ${vps.vpsIpAddress} has shown last; compare them once more`,
+    );
+  return hostKey;
 }
-
-/** Begins maintenance, now or at the times of the window: the VPS is looked at, but neither healed nor counted. */
-export const planMaintenance = (
-  { db }: App,
-  actor: Actor,
-  vps: TheVps,
-  window: NewWindow,
-): Promise<MaintenanceWindow> =>
-  write(db, (tx) => {
-    const createdBy = adminName(actor);
-    const { kind, reason } = window;
-    noteAdminAction(tx, createdBy, asOwner(vps), 'maintenance_planned', { kind, reason });
-    return addWindow(tx, { ...window, userId: vps.userId, createdBy });
-  });
-
-/** Ends maintenance that is open or yet to come; weekly windows stay. Returns how many windows that were. */
-export const endMaintenance = ({ db }: App, actor: Actor, vps: TheVps, now: Date): Promise<number> =>
-  write(db, (tx) => {
-    const by = adminName(actor);
-    const ended = endOpenWindows(tx, vps.userId, now);
-    if (ended > 0) noteAdminAction(tx, by, asOwner(vps), 'maintenance_ended');
-    return ended;
-  });
-
-/** Deletes a window, weekly ones too. False: this VPS has no such window. */
-export const cancelWindow = ({ db }: App, actor: Actor, vps: TheVps, windowId: string): Promise<boolean> =>
-  write(db, (tx) => {
-    const by = adminName(actor);
-    const mine = and(eq(maintenanceWindows.id, windowId), eq(maintenanceWindows.userId, vps.userId));
-    const { changes } = tx.delete(maintenanceWindows).where(mine).run();
-    if (changes > 0) noteAdminAction(tx, by, asOwner(vps), 'maintenance_cancelled');
-    return changes > 0;
-  });
-
-/** Pins another host key; null: the one of the next connection. For a machine that was reinstalled. */
-export const repinHostKey = ({ db }: App, actor: Actor, vps: TheVps, hostKey: string | null): Promise<void> =>
-  write(db, (tx) => {
-    const by = adminName(actor);
-    tx.update(subscriptions).set({ sshHostKey: hostKey }).where(eq(subscriptions.id, vps.id)).run();
-    noteAdminAction(tx, by, asOwner(vps), 'host_key_repinned');
-  });
 
 export type VpsTest = {
   readonly verdict: Verdict;
@@ -147,7 +126,9 @@ export async function testVps(app: App, id: string): Promise<VpsTest> {
   if (!subscription) throw new RefusedError(`there is no VPS with the id ${id}`);
   const target = openTarget(app, subscription);
   if ('kind' in target) return { verdict: target, durationMs: null, hostKey: null };
-  const { result, durationMs, hostKey } = await probeService(target, app.settings);
+  const connection = new VpsConnection(target, app.settings);
+  const { result, durationMs, hostKey } = await probeService(connection);
+  await connection.close();
   if (hostKey !== null) await clearLoginBackoff(app.db, subscription.userId);
   return { verdict: judge(result, { graceUsed: true }), durationMs, hostKey };
 }

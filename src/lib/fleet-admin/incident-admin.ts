@@ -4,7 +4,7 @@ import { adminName, type Actor } from '../auth/actor.ts';
 import { write } from '../db/client.ts';
 import { incidents } from '../db/schema.ts';
 import { appendJournal } from '../db/journal-store.ts';
-import { RefusedError } from './fleet-admin.ts';
+import { RefusedError } from './the-vps.ts';
 
 /**
  * Says that somebody sees to an incident: no more reminders until it ends; the recovery is told all the same. A second

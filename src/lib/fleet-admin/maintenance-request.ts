@@ -4,15 +4,15 @@ import { isPlainText } from '../facts/plain-text.ts';
 /** A maintenance window as a person describes it: everything as typed. */
 export type MaintenanceRequest = {
   /** How long: `90m`, `2h`, `1d`. */
-  readonly for?: string | undefined;
+  readonly for?: string;
   /** Until when: an ISO 8601 time; without a zone, of the machine's. */
-  readonly until?: string | undefined;
-  readonly untilHealthy?: boolean | undefined;
+  readonly until?: string;
+  readonly untilHealthy?: boolean;
   /** Weekly: `sun 02:00`. */
-  readonly weekly?: string | undefined;
+  readonly weekly?: string;
   /** IANA name, for weekly windows; UTC when nothing is said. */
-  readonly timeZone?: string | undefined;
-  readonly reason?: string | undefined;
+  readonly timeZone?: string;
+  readonly reason?: string;
 };
 
 export type NewWindow = Omit<MaintenanceWindow, 'id' | 'userId' | 'createdBy' | 'createdAt'>;

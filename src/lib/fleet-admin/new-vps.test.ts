@@ -81,10 +81,48 @@ describe('the description of a VPS', () => {
     if (!('problems' in parsed)) throw new Error('taken');
     expect(inForm(parsed.problems)).toEqual({
       privateKey:
-        'Paste an unencrypted private key in OpenSSH or PEM format (ssh-keygen -p removes a passphrase). ' +
+        'Paste an unencrypted private key in OpenSSH, PEM or PKCS #8 format (ssh-keygen -p removes a passphrase). ' +
         'The private key cannot be used: it is a public key.',
       port: 'Enter a whole number from 1 to 65535.',
     });
+  });
+
+  it('keeps the key as every check can read it, however it was pasted', () => {
+    const pasted = login.private.replaceAll('\n', ' \r\n   ');
+    expect(parseVps({ ...GOOD, privateKey: pasted })).toMatchObject({ vps: { privateKey: login.private } });
+  });
+
+  it.each([
+    'rachel8',
+    'app@1.service',
+    String.raw`app@foo\x2dbar.service`,
+    String.raw`\x2dodd\x20name.service`,
+    'a'.repeat(255),
+  ])('takes %s for a unit', (service) => {
+    expect(problemsOf({ service })).toEqual([]);
+  });
+
+  it.each([
+    '',
+    '-H evil.example',
+    '-Hevil.example',
+    '--help',
+    'x;y',
+    'x y',
+    "x'y",
+    'x"y',
+    'x`y`',
+    'x$(y)',
+    'x\ny',
+    'x/y',
+    String.raw`x\y`,
+    String.raw`x\x2Dy`,
+    String.raw`x\x2`,
+    'x\\',
+    'x*',
+    'a'.repeat(256),
+  ])('refuses %o as a unit', (service) => {
+    expect(problemsOf({ service })).toHaveLength(1);
   });
 
   it.each([

@@ -1,24 +1,20 @@
 import * as z from 'zod/mini';
 import { emailAddress, personName } from '../auth/account-form.ts';
-import { orNull, readBy, readWhole, Refusal, textLike, usually, wholeNumber } from '../parsing/fields.ts';
+import { orNull, readWhole, Refusal, textLike, usually, wholeNumber } from '../parsing/fields.ts';
 import { host } from '../parsing/network-fields.ts';
 import { parse } from '../parsing/parse.ts';
 import type { Problem } from '../parsing/problems.ts';
-import { parseHostKey } from '../provisioning/host-key.ts';
-import { parsePrivateKey } from '../provisioning/private-key.ts';
+import { hostKeyLine } from '../provisioning/host-key.ts';
+import { parsePrivateKey, tidyPrivateKey } from '../provisioning/private-key.ts';
 import { SSHCommandError } from '../provisioning/ssh-failure.ts';
 import { unitName } from '../variables.ts';
-
-export const hostKey = readBy((text) => parseHostKey(text) ?? undefined, {
-  title: 'host key',
-  description: 'a line such as "ssh-ed25519 AAAA…", as ssh-keyscan prints it',
-});
 
 const privateKey = readWhole(
   (text) => {
     try {
       parsePrivateKey(text);
-      return text;
+      // As it is to be stored, so that no check has to tidy it again.
+      return tidyPrivateKey(text);
     } catch (error) {
       if (error instanceof SSHCommandError) return new Refusal({ reason: error.message });
       throw error;
@@ -26,7 +22,7 @@ const privateKey = readWhole(
   },
   {
     title: 'private key',
-    description: 'an unencrypted private key in OpenSSH or PEM format (ssh-keygen -p removes a passphrase)',
+    description: 'an unencrypted private key in OpenSSH, PEM or PKCS #8 format (ssh-keygen -p removes a passphrase)',
     writeOnly: true,
     ask: 'Paste',
   },
@@ -40,7 +36,7 @@ const NewVps = z.object({
   port: usually('22', wholeNumber(1, 65_535)),
   user: usually('root', textLike(/^[a-z_][a-z0-9_.-]{0,31}\$?$/i, 'a login name such as root or deploy')),
   service: orNull(unitName),
-  hostKey: orNull(hostKey),
+  hostKey: orNull(hostKeyLine),
   privateKey,
 });
 const VpsEdit = z.extend(NewVps, { privateKey: orNull(privateKey) });
@@ -51,7 +47,7 @@ export type NewVps = Omit<z.output<typeof NewVps>, 'customer'> & { readonly emai
 export type VpsEdit = Omit<z.output<typeof VpsEdit>, 'customer'> & { readonly email: string };
 
 export type VpsField = keyof VpsDescription;
-export type VpsProblems = { readonly problems: readonly Problem[] };
+export type VpsProblems = { readonly problems: readonly Problem<VpsField>[] };
 
 /** Reads a description; gives the VPS, or every problem in it. */
 export function parseVps(given: VpsDescription): { readonly vps: NewVps } | VpsProblems {

@@ -32,7 +32,7 @@ export async function changeStatusPage(
   change: StatusPageChange,
 ): Promise<StatusPageResult> {
   const parsed = parse(Title, change);
-  if ('problems' in parsed) return { kind: 'refused', problem: inForm<'title'>(parsed.problems).title ?? '' };
+  if ('problems' in parsed) return { kind: 'refused', problem: inForm(parsed.problems).title ?? '' };
   return write(db, (tx): StatusPageResult => {
     const mine = and(eq(subscriptions.id, vpsId), ownedBy(actor, subscriptions.userId));
     const vps = tx.select().from(subscriptions).where(mine).get();

@@ -1,8 +1,8 @@
-import { eq, inArray } from 'drizzle-orm';
+import { and, eq } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import { journalName, type Actor } from '../auth/actor.ts';
 import { write, type Transaction } from '../db/client.ts';
-import { subscriptions, type Subscription } from '../db/schema.ts';
+import { maintenanceWindows, subscriptions, type Subscription } from '../db/schema.ts';
 import type { JournalDetail } from '../facts/journal.ts';
 import { noteAdminAction } from '../db/journal-store.ts';
 import type { Log } from '../log.ts';
@@ -12,42 +12,14 @@ import { addWindow, endOpenWindows } from '../monitoring/maintenance-store.ts';
 import { onDemandOf, type OnDemandEnd } from '../monitoring/on-demand.ts';
 import { isRestartOrdered, orderRestart } from '../monitoring/restart-ledger.ts';
 import type { BulkAction, BulkResult } from '../views/bulk-words.ts';
-import { RefusedError } from './fleet-admin.ts';
 import { parseMaintenance, type NewWindow } from './maintenance-request.ts';
+import { meantBy, RefusedError, theVps, watchedOf } from './the-vps.ts';
 
 /** What an action has changed: these VPSs. */
 export type Acted = { readonly vpsIds: readonly string[] };
 
 /** The same for what goes on in the background: `done` never rejects, and no page waits for it. */
 export type Begun = Acted & { readonly done: Promise<OnDemandEnd> };
-
-const isWatched = ({ status, vpsProvisioned, provisioningStatus }: Subscription): boolean =>
-  status === 'active' && vpsProvisioned && provisioningStatus === 'ready';
-
-/** The VPSs that are meant; ids of none are passed over. Throws `RefusedError` for customers, and where nothing is left. */
-function meantBy(tx: Transaction, actor: Actor, vpsIds: readonly string[]): Subscription[] {
-  const meant =
-    actor.role === 'admin'
-      ? tx
-          .select()
-          .from(subscriptions)
-          .where(inArray(subscriptions.id, [...vpsIds]))
-          .all()
-      : [];
-  if (meant.length === 0) throw new RefusedError(vpsIds.length === 1 ? 'there is no such VPS' : 'no VPS is chosen');
-  return meant;
-}
-
-const watchedOf = (meant: readonly Subscription[]): Subscription[] => {
-  const watched = meant.filter(isWatched);
-  if (watched.length === 0)
-    throw new RefusedError(
-      meant.length === 1
-        ? `the VPS is not watched: its subscription is ${meant[0]?.status.replace('_', ' ')}`
-        : 'none of these VPSs is watched',
-    );
-  return watched;
-};
 
 const note = (tx: Transaction, actor: Actor, vps: Subscription, action: string, detail: JournalDetail = {}): void =>
   noteAdminAction(tx, journalName(actor), { userId: vps.userId, vpsId: vps.id }, action, detail);
@@ -121,22 +93,35 @@ export const resetCircuit = (app: App, actor: Actor, vpsIds: readonly string[], 
     },
   );
 
-/** Begins maintenance as `parseMaintenance` has read it, or ends what is open (`'end'`; weekly windows stay). */
-export const setMaintenance = (
-  app: App,
-  actor: Actor,
-  vpsIds: readonly string[],
-  request: NewWindow | 'end',
-  now: Date,
-): Promise<Acted> =>
+/** Begins maintenance, now or at the times of the window: a VPS is looked at, but neither healed nor counted. */
+export const planMaintenance = (app: App, actor: Actor, vpsIds: readonly string[], window: NewWindow): Promise<Acted> =>
   act(
     app,
-    // Of those that have none there is nothing to end, and nothing to tell.
-    (tx) => meantBy(tx, actor, vpsIds).filter(({ userId }) => request !== 'end' || endOpenWindows(tx, userId, now) > 0),
+    (tx) => meantBy(tx, actor, vpsIds),
     (tx, vps) => {
-      if (request === 'end') return note(tx, actor, vps, 'maintenance_ended');
-      addWindow(tx, { ...request, userId: vps.userId, createdBy: journalName(actor) });
-      note(tx, actor, vps, 'maintenance_planned', { kind: request.kind, reason: request.reason });
+      addWindow(tx, { ...window, userId: vps.userId, createdBy: journalName(actor) });
+      note(tx, actor, vps, 'maintenance_planned', { kind: window.kind, reason: window.reason });
+    },
+  );
+
+/** Ends maintenance that is open or yet to come; weekly windows stay. What has none is passed over. */
+export const endMaintenance = (app: App, actor: Actor, vpsIds: readonly string[], now: Date): Promise<Acted> =>
+  act(
+    app,
+    (tx) => meantBy(tx, actor, vpsIds).filter(({ userId }) => endOpenWindows(tx, userId, now) > 0),
+    (tx, vps) => note(tx, actor, vps, 'maintenance_ended'),
+  );
+
+/** Deletes a window, weekly ones too. Throws `RefusedError` where this VPS has no such window. */
+export const cancelWindow = (app: App, actor: Actor, vpsId: string, windowId: string): Promise<Acted> =>
+  act(
+    app,
+    (tx) => [theVps(tx, actor, vpsId)],
+    (tx, vps) => {
+      const mine = and(eq(maintenanceWindows.id, windowId), eq(maintenanceWindows.userId, vps.userId));
+      if (tx.delete(maintenanceWindows).where(mine).run().changes === 0)
+        throw new RefusedError(`${vps.vpsIpAddress} has no maintenance window ${JSON.stringify(windowId)}`);
+      note(tx, actor, vps, 'maintenance_cancelled');
     },
   );
 
@@ -171,10 +156,10 @@ function carryOut(app: App, actor: Actor, action: BulkAction, vpsIds: readonly s
     case 'maintenance': {
       const parsed = parseMaintenance(HOUR, now);
       if ('problems' in parsed) throw new Error(parsed.problems.join('; '));
-      return setMaintenance(app, actor, vpsIds, parsed.window, now);
+      return planMaintenance(app, actor, vpsIds, parsed.window);
     }
     case 'endMaintenance':
-      return setMaintenance(app, actor, vpsIds, 'end', now);
+      return endMaintenance(app, actor, vpsIds, now);
     case 'pause':
     case 'resume':
       return setVpsHealing(app, actor, vpsIds, action === 'resume', now);

@@ -100,7 +100,7 @@ describe('pruneHistory', () => {
       const incidentId = id;
       app.db
         .insert(incidents)
-        .values({ id, ...owner, openedAt, endedAt, cause: 'not_active', firstError: 'x' })
+        .values({ id, ...owner, openedAt, endedAt, cause: 'service_not_active', firstError: 'x' })
         .run();
       app.db
         .insert(healthEvents)
@@ -138,7 +138,7 @@ describe('pruneHistory', () => {
   it('takes messages that need no more sending after 90 days, but not those of an open incident', async () => {
     app.db
       .insert(incidents)
-      .values({ id: 'open', userId, vpsId, openedAt: ago(200 * DAY), cause: 'not_active', firstError: 'x' })
+      .values({ id: 'open', userId, vpsId, openedAt: ago(200 * DAY), cause: 'service_not_active', firstError: 'x' })
       .run();
     const add = (id: string, status: NotificationRow['status'], at: Date, incidentId: string | null = null): void => {
       const facts = {

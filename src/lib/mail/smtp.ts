@@ -1,5 +1,4 @@
 import { randomUUID } from 'node:crypto';
-import { createTransport } from 'nodemailer';
 import type { NotificationSettings } from '../config.ts';
 import type { Attempt, SendResult } from '../facts/delivery.ts';
 import { isMailAddress, type Mailbox } from '../facts/mail-address.ts';
@@ -50,6 +49,8 @@ export async function sendMail(
   { signal, timeoutMs }: Attempt,
 ): Promise<SendResult> {
   const deadline = AbortSignal.timeout(timeoutMs * WAITS_PER_MAIL);
+  // Loaded with the first mail: most commands send none.
+  const { createTransport } = await import('nodemailer');
   const transport = createTransport({
     url,
     connectionTimeout: timeoutMs,

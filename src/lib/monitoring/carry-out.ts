@@ -1,7 +1,9 @@
 import type { App } from '../app.ts';
 import type { Tenure } from '../db/lease.ts';
+import type { Subscription } from '../db/schema.ts';
 import type { Log } from '../log.ts';
-import { readJournalTail, restartRachelService, type VpsTarget } from '../provisioning/vps-status.ts';
+import type { VpsConnection } from '../provisioning/vps-connection.ts';
+import { readJournalTail, restartRachelService } from '../provisioning/vps-status.ts';
 import { listActive } from './fleet.ts';
 import { targetOf, type CheckRecord, type LookRecord, type Recorded } from './health-store.ts';
 import { isStale, lookAtVps, type Look } from './look.ts';
@@ -70,22 +72,23 @@ export function recordOf(step: Exclude<Step<Look>, { do: 'heal' | 'restart' }>):
   }
 }
 
+type Connected = Look & { readonly connection: VpsConnection };
+
 /**
- * Restarts the service of a VPS for which that is called for. A look that has grown old is not acted on: the VPS is
- * looked at again first, and what that finds is all that counts.
+ * Restarts the service of a VPS for which that is called for, over the connection of the look, and closes that. A look
+ * that has grown old is not acted on: the VPS is looked at again first, and what that finds is all that counts.
  */
-export async function heal(
-  app: App,
-  seen: Look & { readonly target: VpsTarget },
-  context: CarryOutContext,
-): Promise<Outcome> {
+export const heal = (app: App, seen: Connected, context: CarryOutContext): Promise<Outcome> =>
+  healSeen(app, seen, context).finally(() => seen.connection.close());
+
+async function healSeen(app: App, seen: Connected, context: CarryOutContext): Promise<Outcome> {
   const { stop, stalls, log } = context;
   if (stop.probes.aborted) return NOTHING;
-  const evidence = await readEvidence(app, seen, stop);
+  const evidence = await readEvidence(seen, stop);
   const look = isStale(seen, stalls) ? await lookAgain(app, seen, context) : seen;
   // A stopping monitor begins no restart.
   if (look === null || stop.probes.aborted) return NOTHING;
-  if (look.decision.action !== 'restart' || look.target === null)
+  if (look.decision.action !== 'restart' || look.connection === null)
     return { recorded: null, record: toRecord(look, asDecided(look)) };
 
   const { trial } = look.decision;
@@ -93,7 +96,7 @@ export async function heal(
   const { restartId, recorded } = await recordRestartIntent(app.db, record, evidence, intentOf(app, context));
   if (restartId === null || recorded === null) return { recorded, record: null };
   log.info(attemptingRestart(record.userId, recorded.next, trial));
-  const outcome = await restartRachelService(look.target, app.settings, {
+  const outcome = await restartRachelService(look.connection, {
     // systemd's own start limit is a protection: only the one trial per cooldown may lift it.
     resetFailed: trial,
     before: look.unit,
@@ -105,32 +108,41 @@ export async function heal(
 
 /**
  * Restarts the service because an admin has asked for it (`restartId` in the ledger), whatever the look has found; SSH
- * has to work.
+ * has to work. Closes the connection of the look.
  */
-export async function restartOnRequest(
+export const restartOnRequest = (
   app: App,
-  look: Look & { readonly target: VpsTarget },
+  look: Connected,
   restartId: string,
   context: CarryOutContext,
-): Promise<Outcome> {
+): Promise<Outcome> => restartSeen(app, look, restartId, context).finally(() => look.connection.close());
+
+async function restartSeen(app: App, look: Connected, restartId: string, context: CarryOutContext): Promise<Outcome> {
   const { stop, log } = context;
-  const evidence = await readEvidence(app, look, stop);
+  const evidence = await readEvidence(look, stop);
   const order = { restartId, look: toRecord(look, none('on_request')) };
   const recorded = await recordRequestedRestart(app.db, order, evidence, intentOf(app, context));
   if (recorded === null) return NOTHING;
   log.info(`${recorded.userId}: an admin has asked for a restart, sending it`);
   // Whoever asks for it by hand means it: systemd's own start limit is lifted.
   const options = { resetFailed: true, before: look.unit, signal: stop.restarts };
-  const outcome = await restartRachelService(look.target, app.settings, options);
+  const outcome = await restartRachelService(look.connection, options);
   const end = { at: new Date(), outcome, trial: true, requested: true };
   return { recorded, record: { ...subjectOf(look), kind: 'restart', restartId, end } };
 }
 
-/** Null: it is not watched any more, or silent now; the next sweep judges that. */
-async function lookAgain(app: App, { vps }: Look, { stop, stalls }: CarryOutContext): Promise<Look | null> {
+/**
+ * Over the same connection. Null: it is not watched any more, has been edited, or is silent now; the next sweep judges
+ * that.
+ */
+async function lookAgain(
+  app: App,
+  { vps, connection }: Connected,
+  { stop, stalls }: CarryOutContext,
+): Promise<Look | null> {
   const [now] = listActive(app.db, app.settings, [vps.subscription.id]);
-  if (!now) return null;
-  const look = await lookAtVps(app, now, { signal: stop.probes, stalls });
+  if (!now || !isSameLogin(now.subscription, vps.subscription)) return null;
+  const look = await lookAtVps(app, now, { signal: stop.probes, stalls, connection });
   const { kind } = look.check.verdict;
   return kind === 'unreachable' || kind === 'inconclusive' ? null : look;
 }
@@ -138,10 +150,15 @@ async function lookAgain(app: App, { vps }: Look, { stop, stalls }: CarryOutCont
 const asDecided = ({ decision }: Look): HealingDecision =>
   decision.action === 'none' ? decision : none('not_called_for');
 
-const readEvidence = async (
-  app: App,
-  { target, unitText }: Look & { readonly target: VpsTarget },
-  { probes }: StopSignals,
-): Promise<Evidence> => ({ unitText, journal: await readJournalTail(target, app.settings, probes) });
+/** The key that the host has shown is pinned only when the look is written down. */
+const isSameLogin = (now: Subscription, then: Subscription): boolean =>
+  targetOf(now) === targetOf(then) &&
+  now.sshPrivateKey === then.sshPrivateKey &&
+  (now.sshHostKey === then.sshHostKey || then.sshHostKey === null);
+
+const readEvidence = async ({ connection, unitText }: Connected, { probes }: StopSignals): Promise<Evidence> => ({
+  unitText,
+  journal: await readJournalTail(connection, probes),
+});
 
 const intentOf = ({ settings }: App, { tenure }: CarryOutContext) => ({ tenure, settings });

@@ -1,6 +1,7 @@
 import { and, asc, eq, exists, gt, inArray, isNull, ne, or, sql, type SQL } from 'drizzle-orm';
 import type { SQLiteColumn } from 'drizzle-orm/sqlite-core';
 import type { Database, Transaction } from '../db/client.ts';
+import { watched } from '../db/watched.ts';
 import {
   healthChecks,
   maintenanceWindows,
@@ -23,14 +24,6 @@ export type DueVps = {
   /** When restarts were sent, as far back as the budget and the trial of an open circuit ask. */
   readonly restarts: readonly Date[];
 };
-
-/** A VPS is active, and so is swept, when its subscription is active and its machine was provisioned and is ready. */
-const isActive = (): SQL | undefined =>
-  and(
-    eq(subscriptions.status, 'active'),
-    eq(subscriptions.vpsProvisioned, true),
-    eq(subscriptions.provisioningStatus, 'ready'),
-  );
 
 /**
  * The active VPSs, all or those with these subscriptions. Whoever was looked at longest ago comes first, so that a
@@ -55,7 +48,7 @@ export function listActive(
     .from(subscriptions)
     .innerJoin(users, eq(users.id, subscriptions.userId))
     .leftJoin(healthChecks, eq(healthChecks.userId, subscriptions.userId))
-    .where(and(isActive(), ids && inArray(subscriptions.id, [...ids])))
+    .where(and(watched(), ids && inArray(subscriptions.id, [...ids])))
     .orderBy(asc(healthChecks.lastCheckAt), asc(subscriptions.createdAt), asc(subscriptions.id))
     .all()
     .map(({ subscription, health }) => ({
@@ -75,7 +68,7 @@ export const findActive = (tx: Transaction, subscriptionId: string): Subscriptio
   tx
     .select()
     .from(subscriptions)
-    .where(and(eq(subscriptions.id, subscriptionId), isActive()))
+    .where(and(eq(subscriptions.id, subscriptionId), watched()))
     .get();
 
 /**

@@ -248,9 +248,10 @@ export function resetCircuitOf(tx: Transaction, owner: IncidentOwner, actor: Jou
   appendJournal(tx, [{ at, kind: 'circuit_closed', ...owner, incidentId, actor, detail: {} }]);
 }
 
-/** The next sweep need not wait any longer: a login has worked outside of a sweep, or the login is another one now. */
+/** Nothing of former logins counts any longer: one has worked outside of a sweep, or login or host key are others now. */
 export const clearLoginBackoffIn = (tx: Transaction, userId: string): void => {
-  tx.update(healthChecks).set({ authFailures: 0, authRetryAt: null }).where(eq(healthChecks.userId, userId)).run();
+  const none = { authFailures: 0, authRetryAt: null, offeredHostKey: null };
+  tx.update(healthChecks).set(none).where(eq(healthChecks.userId, userId)).run();
 };
 export const clearLoginBackoff = (db: Database, userId: string): Promise<void> =>
   write(db, (tx) => clearLoginBackoffIn(tx, userId));

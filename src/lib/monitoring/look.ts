@@ -1,15 +1,18 @@
 import type { App } from '../app.ts';
+import { UNIT_NAME } from '../variables.ts';
 import { DecryptionError, decryptToken, privateKeyPlace } from '../crypto/encryption.ts';
 import type { Subscription } from '../db/schema.ts';
+import { isOurFault, type OwnFault } from '../facts/cause.ts';
 import type { UnitFacts } from '../facts/unit-state.ts';
 import { parsePrivateKey } from '../provisioning/private-key.ts';
 import { SSHCommandError } from '../provisioning/ssh-failure.ts';
-import { probeService, type VpsTarget } from '../provisioning/vps-status.ts';
+import { VpsConnection, type VpsTarget } from '../provisioning/vps-connection.ts';
+import { probeService } from '../provisioning/vps-status.ts';
 import type { DueVps } from './fleet.ts';
 import { decideHealing, type HealingDecision } from './rules/healing.ts';
 import { maintenanceAt } from './rules/maintenance.ts';
 import type { Check } from './rules/transition.ts';
-import { judge, type Cause, type Verdict } from './rules/verdict.ts';
+import { judge, type Verdict } from './rules/verdict.ts';
 import type { StallWatch } from './stall-watch.ts';
 
 /** What a look at one VPS has found, before anything is done about it. */
@@ -18,8 +21,8 @@ export type Look = {
   readonly check: Omit<Check, 'healing'>;
   /** When its answer came, by `performance.now()`: see `isStale`. */
   readonly answeredAtMs: number;
-  /** Where to go on, with the key that this host has shown; null when it came to no login. */
-  readonly target: VpsTarget | null;
+  /** Where to go on; still open if a restart may follow. Null when it came to no login. */
+  readonly connection: VpsConnection | null;
   readonly hostKey: string | null;
   readonly unitText: string;
   /** The same, read; null where nothing is known. */
@@ -36,10 +39,12 @@ export function openTarget(
   app: App,
   subscription: Subscription,
 ): VpsTarget | Extract<Verdict, { kind: 'inconclusive' }> {
-  const inconclusive = (cause: Cause, message: string) => ({ kind: 'inconclusive', cause, message }) as const;
+  const inconclusive = (cause: OwnFault, message: string) => ({ kind: 'inconclusive', cause, message }) as const;
   const { vpsIpAddress, sshPrivateKey, serviceName } = subscription;
   if (!vpsIpAddress) return inconclusive('target_invalid', 'no address is stored for this VPS');
   if (!sshPrivateKey) return inconclusive('key_unreadable', 'no private key is stored for this VPS');
+  const service = serviceName ?? app.settings.monitoredService;
+  if (!UNIT_NAME.test(service)) return inconclusive('target_invalid', 'the stored service is no name of a unit');
   try {
     return {
       host: vpsIpAddress,
@@ -47,17 +52,24 @@ export function openTarget(
       username: subscription.sshUser,
       privateKey: parsePrivateKey(decryptToken(sshPrivateKey, privateKeyPlace(subscription.id), app.encryptionKey)),
       hostKey: subscription.sshHostKey,
-      service: serviceName ?? app.settings.monitoredService,
+      service,
     };
   } catch (error) {
     if (error instanceof DecryptionError)
       return inconclusive('key_unreadable', `the private key cannot be read: ${error.message}`);
-    if (error instanceof SSHCommandError) return inconclusive(error.code, error.message);
+    if (error instanceof SSHCommandError && isOurFault(error.code)) return inconclusive(error.code, error.message);
     throw error;
   }
 }
 
-type Watch = { readonly signal: AbortSignal; readonly stalls: StallWatch };
+type Watch = {
+  readonly signal: AbortSignal;
+  readonly stalls: StallWatch;
+  /** Whether a restart follows whatever the look finds. */
+  readonly isRestartOrdered?: boolean;
+  /** To the same VPS, to be used again. */
+  readonly connection?: VpsConnection;
+};
 
 /** Nothing is done about a look that is older than this: the VPS is looked at again. */
 const STALE_AFTER_MS = 5_000;
@@ -66,12 +78,26 @@ const STALE_AFTER_MS = 5_000;
 export const isStale = ({ answeredAtMs }: Look, stalls: StallWatch): boolean =>
   performance.now() - answeredAtMs > STALE_AFTER_MS || stalls.stalledSince(answeredAtMs);
 
-/** Looks at one VPS and says what is called for. Changes nothing, there or here. */
+/**
+ * Looks at one VPS and says what is called for. Changes nothing, there or here. Where a restart may follow, the connection
+ * stays open for it, and whoever acts on the look closes it.
+ */
 export async function lookAtVps(app: App, vps: DueVps, watch: Watch): Promise<Look> {
   const target = openTarget(app, vps.subscription);
   if ('kind' in target) return lookOf(app, vps, { verdict: target });
-  // An answer that was read after a standstill may have lain there all the while.
-  return (await askVps(app, vps, target, watch)) ?? (await askVps(app, vps, target, watch)) ?? stalledLook(app, vps);
+  const connection = watch.connection ?? new VpsConnection(target, app.settings);
+  let goesOn = false;
+  try {
+    // An answer that was read after a standstill may have lain there all the while.
+    const look =
+      (await askVps(app, vps, connection, watch)) ??
+      (await askVps(app, vps, connection, watch)) ??
+      stalledLook(app, vps);
+    goesOn = look.connection !== null && (watch.isRestartOrdered === true || look.decision.action === 'restart');
+    return look;
+  } finally {
+    if (!goesOn) await connection.close();
+  }
 }
 
 const stalledLook = (app: App, vps: DueVps): Look =>
@@ -84,18 +110,23 @@ const stalledLook = (app: App, vps: DueVps): Look =>
   });
 
 /** Null: this process stood still in the middle of it. */
-async function askVps(app: App, vps: DueVps, target: VpsTarget, { signal, stalls }: Watch): Promise<Look | null> {
+async function askVps(
+  app: App,
+  vps: DueVps,
+  connection: VpsConnection,
+  { signal, stalls }: Watch,
+): Promise<Look | null> {
   const beganAtMs = performance.now();
-  const { result, durationMs, hostKey, unitText } = await probeService(target, app.settings, signal);
+  const { result, durationMs, hostKey, unitText } = await probeService(connection, signal);
   if (stalls.stalledSince(beganAtMs)) return null;
   const unit = result.kind === 'state' ? result.unit : null;
   const verdict = judge(result, { graceUsed: vps.state.transitionalSince !== null });
   if (hostKey === null) return lookOf(app, vps, { verdict });
-  return lookOf(app, vps, { verdict, answer: { target: { ...target, hostKey }, hostKey, unitText, unit, durationMs } });
+  return lookOf(app, vps, { verdict, answer: { connection, hostKey, unitText, unit, durationMs } });
 }
 
 type Answer = {
-  readonly target: VpsTarget;
+  readonly connection: VpsConnection;
   readonly hostKey: string;
   readonly unitText: string;
   readonly unit: UnitFacts | null;
@@ -115,7 +146,7 @@ function lookOf(
     vps,
     check: { lookedAt: now, verdict, maintenance, probeMs: answer?.durationMs ?? null },
     answeredAtMs: performance.now(),
-    target: answer?.target ?? null,
+    connection: answer?.connection ?? null,
     hostKey: answer?.hostKey ?? null,
     unitText: answer?.unitText ?? '',
     unit: answer?.unit ?? null,

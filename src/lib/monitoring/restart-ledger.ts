@@ -3,6 +3,7 @@ import { write, type Database, type Transaction } from '../db/client.ts';
 import { newId, restartAttempts, restartEvidence } from '../db/schema.ts';
 import type { JournalActor } from '../facts/journal.ts';
 import type { HealthState, LostRestart, RestartEnd } from './rules/transition.ts';
+import { isUnseen } from './rules/verdict.ts';
 
 /** After that, an order without an end is one whose process has died. */
 const ORDER_LASTS_MS = 5 * 60_000;
@@ -46,7 +47,7 @@ export function closeLedger(
   { restartId, end }: { readonly restartId: string; readonly end: Pick<RestartEnd, 'at' | 'outcome'> },
 ): void {
   const { outcome } = end;
-  if (outcome.outcome === 'interrupted') return;
+  if (outcome.outcome === 'interrupted' || isUnseen(outcome)) return;
   tx.update(restartAttempts)
     .set({
       finishedAt: end.at,

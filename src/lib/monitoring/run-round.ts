@@ -95,6 +95,7 @@ class RoundRun {
       const { round, steps } = seeBatch(this.#round, looks, this.#rules);
       this.#round = round;
       await this.#take(steps);
+      await closeUnused(looks, steps);
       const isSettled = (step: Step<Look>): boolean => !isRestart(step);
       this.#giveBack(steps.filter(isSettled).map(({ look }) => idOf(look.vps)));
       done += wanted.length;
@@ -143,8 +144,9 @@ class RoundRun {
   #isStopped = (): boolean => this.#interrupted || this.#context.stop.probes.aborted;
 
   async #look(batch: readonly DueVps[]): Promise<readonly Look[]> {
-    const { stop, stalls } = this.#context;
-    const looking = batch.map((vps) => lookAtVps(this.#app, vps, { signal: stop.probes, stalls }));
+    const { stop, stalls, restartId } = this.#context;
+    const watch = { signal: stop.probes, stalls, isRestartOrdered: restartId !== null };
+    const looking = batch.map((vps) => lookAtVps(this.#app, vps, watch));
     const settled = await Promise.allSettled(looking);
     return settled.flatMap((result, index) => {
       if (result.status === 'fulfilled') return [result.value];
@@ -180,12 +182,12 @@ class RoundRun {
   }
 
   async #restart({ do: what, look }: RestartStep): Promise<Outcome> {
-    const { target } = look;
+    const { connection } = look;
     const { restartId } = this.#context;
-    if (target === null) return { recorded: null, record: null };
-    if (what === 'heal') return heal(this.#app, { ...look, target }, this.#context);
+    if (connection === null) return { recorded: null, record: null };
+    if (what === 'heal') return heal(this.#app, { ...look, connection }, this.#context);
     if (restartId === null) throw new Error('a restart on request without an order');
-    return restartOnRequest(this.#app, { ...look, target }, restartId, this.#context);
+    return restartOnRequest(this.#app, { ...look, connection }, restartId, this.#context);
   }
 
   #noteUnsent(steps: readonly Step<Look>[]): void {
@@ -245,6 +247,12 @@ class RoundRun {
 
 type RestartStep = Extract<Step<Look>, { do: 'heal' | 'restart' }>;
 const isRestart = (step: Step<Look>): step is RestartStep => step.do === 'heal' || step.do === 'restart';
+
+/** A restart closes its connection itself; what waits for the end of the round makes another then. */
+async function closeUnused(looks: readonly Look[], steps: readonly Step<Look>[]): Promise<void> {
+  const used = new Set(steps.filter(isRestart).map(({ look }) => look));
+  await Promise.all(looks.filter((look) => !used.has(look)).map(async (look) => look.connection?.close()));
+}
 
 const idOf = ({ subscription }: DueVps): string => subscription.id;
 

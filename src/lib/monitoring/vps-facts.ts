@@ -38,6 +38,7 @@ export function vpsFacts(
       restarts: countRestarts(tx, incident.id),
     },
     error: next.lastError,
+    cause: next.lastErrorCode,
     trialAtMs: circuitOpenedAt === null ? null : circuitOpenedAt.getTime() + settings.breaker.cooldownMs,
   };
 }

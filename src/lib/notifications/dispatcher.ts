@@ -59,7 +59,7 @@ export function startDispatcher(app: App, options: Partial<Omit<SenderOptions, '
     clearInterval(renewing);
     sender.close();
     if (patience.aborted) sender.abort();
-    patience.addEventListener('abort', sender.abort, { once: true });
+    patience.addEventListener('abort', () => sender.abort(), { once: true });
     await Promise.all([renew.idle(), look.idle()]);
     await sender.idle();
     await held?.release();

@@ -6,7 +6,7 @@ import { subscriptions, type users } from '../db/schema.ts';
 import { CHANNELS } from './channels/registry.ts';
 import { ADMIN_KINDS, CUSTOMER_KINDS, type ChannelName, type NotificationKind } from '../facts/message.ts';
 import { anyText, tickBox } from '../parsing/fields.ts';
-import { problem, type Problem } from '../parsing/problems.ts';
+import { problem, type FormProblems } from '../parsing/problems.ts';
 import {
   changePreference,
   readPreferences,
@@ -67,7 +67,7 @@ export const ChannelForm = z.object({
 export type ChannelForm = z.output<typeof ChannelForm>;
 
 /** What is wrong with it, by field; `chatId` is the address of a Telegram bot. The empty name: with the whole channel. */
-export type ChannelProblems = { readonly [field in keyof PreferenceChange | 'token' | 'chatId' | '']?: string };
+export type ChannelProblems = FormProblems<Problems['problems'][number]['field']>;
 
 /** Saves one channel, or gives every reason why not. */
 export async function saveChannel(
@@ -75,7 +75,7 @@ export async function saveChannel(
   actor: Actor,
   { user, channel }: { readonly user: User; readonly channel: ChannelName },
   form: ChannelForm,
-): Promise<readonly Problem[]> {
+): Promise<Problems['problems']> {
   const { enabled, kind, address, secret } = form;
   const offered: readonly string[] = offeredTo(app, user);
   if (enabled && kind.length === 0)
@@ -94,7 +94,7 @@ async function saveTelegram(
   user: User,
   { token, address, enabled }: ChannelForm,
   change: PreferenceChange,
-): Promise<readonly Problem[]> {
+): Promise<Problems['problems']> {
   const chat = readTelegramChat(app, actor, user.id);
   if (token === '' && chat === null && enabled)
     return [problem('token', 'enter the token of your bot and the id of your chat')];
@@ -113,4 +113,5 @@ async function saveTelegram(
   return problemsOf(saved);
 }
 
-const problemsOf = (result: Preference | Problems): readonly Problem[] => ('problems' in result ? result.problems : []);
+const problemsOf = (result: Preference | Problems): Problems['problems'] =>
+  'problems' in result ? result.problems : [];

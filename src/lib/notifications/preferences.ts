@@ -40,12 +40,12 @@ export type PreferenceChange = {
   /** `all`, or kinds with commas between them. */
   readonly kinds?: string | undefined;
   /** Empty: the channel's own. */
-  readonly address?: string | undefined;
+  readonly address?: string;
   readonly secret?: string | undefined;
 };
 
 /** What could not be done. */
-export type Problems = { readonly problems: readonly Problem[] };
+export type Problems = { readonly problems: readonly Problem<keyof PreferenceChange | 'token' | 'chatId'>[] };
 
 /** The user with that e-mail address, if the actor may see it: customers find themselves only. */
 export function findUser({ db }: Pick<App, 'db'>, actor: Actor, email: string): User | null {
@@ -188,7 +188,7 @@ function missing(
     readonly hasSecret: boolean;
     readonly userId: string;
   },
-): Problem[] {
+): Problem<keyof PreferenceChange | 'token'>[] {
   switch (given.channel) {
     case 'webhook':
       return [
@@ -214,7 +214,7 @@ function missing(
             ),
           ];
     }
-    default:
+    case 'email':
       return [];
   }
 }

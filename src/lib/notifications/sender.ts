@@ -3,7 +3,7 @@ import type { App } from '../app.ts';
 import type { Tenure } from '../db/lease.ts';
 import { notificationTargets, users } from '../db/schema.ts';
 import { messageOf, type Log } from '../log.ts';
-import type { Channel, Recipient } from './channel.ts';
+import type { Recipient } from './channel.ts';
 import { CHANNELS, findChannel } from './channels/registry.ts';
 import { GIVE_UP_AFTER_MS, planDelivery } from './rules/delivery-plan.ts';
 import { type ChannelName, CHANNEL_NAMES } from '../facts/message.ts';
@@ -56,7 +56,7 @@ export function createSender({ db, settings, encryptionKey }: App, options: Send
   const unrecorded = new Map<string, Finished>();
   const troubled = new Set<ChannelName>();
   const silent = new Set<ChannelName>();
-  const usable = CHANNEL_NAMES.filter((name) => (CHANNELS[name] as Channel).lacks(settings) === null);
+  const usable = CHANNEL_NAMES.filter((name) => CHANNELS[name].lacks(settings) === null);
   const unusable = CHANNEL_NAMES.filter((name) => !usable.includes(name));
 
   async function round(): Promise<void> {
@@ -167,7 +167,7 @@ export function createSender({ db, settings, encryptionKey }: App, options: Send
       const waiting = countPending(db, name);
       if (waiting === 0) continue;
       silent.add(name);
-      const lacks = (CHANNELS[name] as Channel).lacks(settings) ?? '';
+      const lacks = CHANNELS[name].lacks(settings) ?? '';
       log.error(`${lacks}: ${waiting} ${waiting === 1 ? 'message waits' : 'messages wait'}`);
     }
     const lost = await failOlderThan(db, unusable, new Date(nowMs() - GIVE_UP_AFTER_MS));

@@ -9,7 +9,7 @@ import { sendTestMessage } from './test-message.ts';
 export type TestRun = { readonly at: Date; readonly to: string; readonly result: SendResult | null };
 
 // In memory only: after a restart nobody waits for it any more.
-const runsOf = (app: App): Map<ChannelName, TestRun> => partOf(app, 'test runs', () => new Map());
+const runsOf = (app: App) => partOf(app, 'test runs', () => new Map<ChannelName, TestRun>());
 
 /** Sends a test message in the background: another server may take its time, and no page waits for it. For admins. */
 export function startTest(app: App, actor: Actor, channel: ChannelName, to: string, at: Date): void {

@@ -13,7 +13,10 @@ export const called = <Schema extends z.ZodMiniType>(schema: Schema, meta: Parti
   described(z.clone(schema), { description: '', ...metaOf(schema), ...meta });
 
 /** Where nothing is given, `usual` stands for it. */
-export const usually = <Schema extends z.ZodMiniType<unknown, string>>(usual: string, schema: Schema) =>
+export const usually = <Schema extends z.ZodMiniType<unknown, string>>(
+  usual: string,
+  schema: Schema,
+): z.ZodMiniPrefault<Schema> =>
   described(z.prefault(schema, usual as z.input<Schema>), { description: '', ...metaOf(schema), default: usual });
 
 /** Where nothing is given, it is null. */

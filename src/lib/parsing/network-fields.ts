@@ -19,14 +19,18 @@ export const webOrigin = readBy(
   'scheme and host as in the address bar, such as https://wardround.example',
 );
 
+function withoutSlashes(url: string): string {
+  let end = url.length;
+  while (url[end - 1] === '/') end--;
+  return url.slice(0, end);
+}
+
 /** An address with one of these schemes, without a slash at its end. It may hold a password, so it is a secret. */
 export const secretUrl = (protocols: readonly string[], example: string) =>
   described(
     readBy((text) => {
       const parsed = URL.parse(text);
-      return parsed && parsed.hostname !== '' && protocols.includes(parsed.protocol)
-        ? text.replace(/\/+$/, '')
-        : undefined;
+      return parsed && parsed.hostname !== '' && protocols.includes(parsed.protocol) ? withoutSlashes(text) : undefined;
     }, example),
     { description: example, writeOnly: true },
   );

@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import type { Problem } from './problems.ts';
 
 /** What was read, or everything that is wrong with it. */
-export type Parsed<Value> = { readonly value: Value } | { readonly problems: readonly Problem[] };
+export type Parsed<Value> = { readonly value: Value } | { readonly problems: readonly Problem<keyof Value & string>[] };
 
 /**
  * What people are told of a schema, in the words of JSON Schema, so that a description of the API can be made from it.
@@ -22,6 +22,8 @@ const LONGEST_GIVEN = 100;
 /** An address with a login in it. */
 const WITH_LOGIN = /\/\/[^/\s]*@/;
 
+type Field<Schema extends z.ZodMiniObject> = keyof z.output<Schema> & string;
+
 /**
  * Reads an object by its schema. A field has one problem at most: the first. Its words are the message of the check that
  * failed, or the description of the field's schema.
@@ -33,9 +35,9 @@ export function parse<Schema extends z.ZodMiniObject>(
   // Without a message of its own an issue has none: zod's would be words for programmers.
   const result = schema.safeParse(given, { error: () => '', jitless: true });
   if (result.success) return { value: result.data };
-  const problems = new Map<string, Problem>();
+  const problems = new Map<string, Problem<Field<Schema>>>();
   for (const { path, message, ...issue } of result.error.issues) {
-    const field = String(path[0] ?? '');
+    const field = String(path[0] ?? '') as Field<Schema> | '';
     if (problems.has(field)) continue;
     const meta = metaOf(schema.shape[field]);
     const { reason } = ('params' in issue ? issue.params : undefined) ?? {};

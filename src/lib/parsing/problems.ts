@@ -1,7 +1,6 @@
-/** What is wrong with one thing that a person or a program has given. */
-export type Problem = {
+type ProblemAt<Field extends string> = {
   /** The key under which it was given; empty where several do not go together. */
-  readonly field: string;
+  readonly field: Field;
   /** How a person knows it: `port`, `host key`, `PORT`. */
   readonly name: string;
   /** What can be said of what was given: `is "abc"`, `is missing`; nothing secret. */
@@ -14,8 +13,11 @@ export type Problem = {
   readonly ask: string;
 };
 
+/** What is wrong with one of these things that a person or a program has given, or with several of them together. */
+export type Problem<Field extends string = string> = ProblemAt<Field | ''>;
+
 /** A problem that no schema finds, as it is one of several fields or of how things are. */
-export const problem = (field: string, reason: string, allowed = ''): Problem => ({
+export const problem = <Field extends string>(field: Field, reason: string, allowed = ''): ProblemAt<Field> => ({
   field,
   name: field,
   given: '',
@@ -30,13 +32,16 @@ export const inTerminal = (problems: readonly Problem[]): string[] =>
     ({ name, given, reason, allowed }) => `${reason ?? `${name} ${given}`}${allowed && `; allowed: ${allowed}`}`,
   );
 
-/** For a form, by field: what to do. What concerns several fields has the empty name. */
-export const inForm = <Field extends string>(problems: readonly Problem[]): { readonly [field in Field]?: string } =>
+/** What is to be done about each field that is wrong; the empty name is for what concerns several. */
+export type FormProblems<Field extends string> = { readonly [field in Field | '']?: string };
+
+/** For a form, by field: what to do. */
+export const inForm = <Field extends string>(problems: readonly Problem<Field>[]): FormProblems<Field> =>
   Object.fromEntries(
     problems.map(({ field, reason, allowed, ask }) => [
       field,
       [allowed && sentence(`${ask} ${allowed}`), reason && sentence(reason)].filter(Boolean).join(' '),
     ]),
-  ) as { readonly [field in Field]?: string };
+  ) as FormProblems<Field>;
 
 const sentence = (text: string): string => `${text.slice(0, 1).toUpperCase()}${text.slice(1).replace(/\.$/, '')}.`;

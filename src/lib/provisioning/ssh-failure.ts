@@ -1,9 +1,11 @@
+import type { CauseAmong } from '../facts/cause.ts';
 import { cleanRemoteText } from '../facts/remote-text.ts';
 
 /** How far the attempt came: RFC 4253 (handshake), RFC 4252 (auth), RFC 4254 (channel, command). */
 export type SSHPhase = 'connect' | 'handshake' | 'auth' | 'channel' | 'command';
 
-export type SSHFailureCode =
+/** Whose fault each of them is stands in the table of causes. */
+export type SSHFailureCode = CauseAmong<
   | 'refused'
   | 'timeout'
   | 'dns'
@@ -14,45 +16,84 @@ export type SSHFailureCode =
   | 'host_key_changed'
   | 'output_limit'
   | 'no_exit_status'
-  /** Our own faults: nothing is learned about the host. */
   | 'key_invalid'
   | 'target_invalid'
+  | 'resolver'
+  | 'local_limit'
   | 'stalled'
-  | 'aborted';
+  | 'aborted'
+>;
 
-/** Why there is no exit code. The message is one clean line that says what was seen. */
+/**
+ * Why there is no exit code. The message is one clean line that says what was seen; `offeredHostKey` is the key that the
+ * host has shown instead of the pinned one.
+ */
 export class SSHCommandError extends Error {
   override readonly name = 'SSHCommandError';
   readonly code: SSHFailureCode;
   readonly phase: SSHPhase;
-  constructor(code: SSHFailureCode, phase: SSHPhase, message: string) {
+  /** Whether the host may have begun with the command; false only where it certainly has not. */
+  readonly sent: boolean;
+  readonly offeredHostKey: string | null;
+  constructor(
+    code: SSHFailureCode,
+    phase: SSHPhase,
+    message: string,
+    { sent = false, offeredHostKey = null }: { readonly sent?: boolean; readonly offeredHostKey?: string | null } = {},
+  ) {
     super(message);
     this.code = code;
     this.phase = phase;
+    this.sent = sent;
+    this.offeredHostKey = offeredHostKey;
   }
 }
 
+type Meaning = {
+  readonly failure: SSHFailureCode;
+  readonly codes: readonly string[];
+  readonly says: (code: string, phase: SSHPhase) => string;
+};
+
+const OUR_MACHINE = {
+  failure: 'local_limit',
+  says: (code: string) => `the monitor's own machine allowed no connection (${code})`,
+} as const;
+
+/** Codes of the system. Where a name has several addresses and so an attempt several errors, the first of these counts. */
+const MEANINGS: readonly Meaning[] = [
+  { failure: 'refused', codes: ['ECONNREFUSED'], says: () => 'the host refused the connection' },
+  {
+    failure: 'reset',
+    codes: ['ECONNRESET', 'EPIPE', 'ECONNABORTED'],
+    says: (_, phase) => `the connection broke (${phase})`,
+  },
+  // An address could not even be tried, so that the silence of another one says little.
+  { ...OUR_MACHINE, codes: ['EMFILE', 'ENFILE', 'ENOBUFS', 'ENOMEM'] },
+  { failure: 'timeout', codes: ['ETIMEDOUT'], says: (_, phase) => `no answer from the host's network (${phase})` },
+  {
+    failure: 'unreachable',
+    codes: ['EHOSTUNREACH', 'ENETUNREACH', 'EHOSTDOWN', 'ENETDOWN'],
+    says: () => 'there is no route to the host',
+  },
+  // No port left, no IPv6 here, or a packet filter of this machine says no. Last: a host may have an IPv4 address, too.
+  { ...OUR_MACHINE, codes: ['EADDRNOTAVAIL', 'EADDRINUSE', 'EAGAIN', 'EAFNOSUPPORT', 'EACCES', 'EPERM'] },
+];
+
 /** What an error of the socket means, and how to say it. */
 export function describeSocketError(error: NodeJS.ErrnoException, phase: SSHPhase): [SSHFailureCode, string] {
-  switch (error.code) {
-    case 'ECONNREFUSED':
-      return ['refused', 'the host refused the connection'];
-    case 'ETIMEDOUT':
-      return ['timeout', `no answer from the host's network (${phase})`];
-    case 'ENOTFOUND':
-    case 'EAI_AGAIN':
-    case 'EAI_FAIL':
-      return ['dns', 'the host name is not known'];
-    case 'EHOSTUNREACH':
-    case 'ENETUNREACH':
-    case 'EHOSTDOWN':
-    case 'ENETDOWN':
-      return ['unreachable', 'there is no route to the host'];
-    case 'ECONNRESET':
-    case 'EPIPE':
-    case 'ECONNABORTED':
-      return ['reset', `the connection broke (${phase})`];
-    default:
-      return ['protocol', cleanRemoteText(`${error.code ?? 'unknown error'} (${phase})`)];
+  const all = error instanceof AggregateError ? (error.errors as NodeJS.ErrnoException[]) : [error];
+  for (const { failure, codes, says } of MEANINGS) {
+    const code = all.map((one) => one.code ?? '').find((one) => codes.includes(one));
+    if (code !== undefined) return [failure, says(code, phase)];
   }
+  return ['protocol', cleanRemoteText(`${error.code ?? 'unknown error'} (${phase})`)];
+}
+
+/** What it means that a host name was not found out. Source: getaddrinfo(3), under the names that Node gives it. */
+export function describeLookupError(error: NodeJS.ErrnoException): [SSHFailureCode, string] {
+  if (error.code === 'ENOTFOUND') return ['dns', 'the host name is not known'];
+  const [failure, message] = describeSocketError(error, 'connect');
+  if (failure === 'local_limit') return [failure, message];
+  return ['resolver', cleanRemoteText(`the host name could not be looked up (${error.code ?? 'unknown error'})`)];
 }

@@ -1,3 +1,4 @@
+import { CAUSES } from '../facts/cause.ts';
 import type { FleetRow, RestartRow } from './fleet-read.ts';
 import { relativeTime } from '../facts/time-words.ts';
 
@@ -11,7 +12,10 @@ export const confirmedOf = (name: string | null): Confirmed | null =>
 /** A question that names the machine and the consequence, and the word on its button. */
 export type Question = { readonly title: string; readonly says: readonly string[]; readonly button: string };
 
-type Machine = Pick<FleetRow, 'host' | 'service' | 'customer' | 'consecutiveFailures' | 'hostKeyFingerprint'>;
+type Machine = Pick<
+  FleetRow,
+  'host' | 'service' | 'customer' | 'consecutiveFailures' | 'hostKeyFingerprint' | 'offeredHostKeyFingerprint'
+>;
 
 export function questionOf(action: Confirmed, vps: Machine): Question {
   const { host, service, customer, consecutiveFailures } = vps;
@@ -49,6 +53,17 @@ export function questionOf(action: Confirmed, vps: Machine): Question {
         button: 'Pause healing',
       };
     case 'repin':
+      if (vps.offeredHostKeyFingerprint !== null)
+        return {
+          title: `Trust the new host key of ${host}?`,
+          says: [
+            `Pinned: ${vps.hostKeyFingerprint ?? 'none'}`,
+            `Shown now: ${vps.offeredHostKeyFingerprint}`,
+            CAUSES.host_key_changed.todo,
+            'The machine is checked at once; only the key that is shown now is trusted from then on.',
+          ],
+          button: 'Trust this key',
+        };
       return {
         title: `Trust another host key of ${host}?`,
         says: [
@@ -79,7 +94,7 @@ const DONE: Readonly<Record<string, string>> = {
   endMaintenance: 'Maintenance has ended. Failures count again.',
   pause: 'Healing of this VPS is paused. Checks go on.',
   resume: 'Healing is on again.',
-  repin: 'The host key is forgotten. The machine is asked now, and the key that it shows is pinned.',
+  repin: 'The old host key is forgotten. The machine is checked now; its result appears here.',
   edit: 'Saved. The login is tried now; its result appears here.',
   same: 'Nothing was changed.',
   added: 'Added. The login is tried now; its result appears here.',

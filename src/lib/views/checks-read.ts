@@ -62,7 +62,7 @@ export function readStrips({ db }: App, actor: Actor, vpsIds: readonly string[] 
   const wanted =
     vpsIds === null ? sql`true` : sql`subscriptions.id IN (SELECT value FROM json_each(${JSON.stringify(vpsIds)}))`;
   // One text for each VPS, put together in SQLite: 60 rows each would be 300,000 objects for 5,000 VPSs.
-  const rows = db.values<[string, string]>(sql`
+  const rows = db.values<[string, string | null]>(sql`
     SELECT subscriptions.id, (
       SELECT min(at) || ' ' || max(at) || ' ' || group_concat(CASE state ${letters} END, '' ORDER BY at)
       FROM (SELECT at, state FROM health_samples

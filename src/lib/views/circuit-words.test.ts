@@ -28,7 +28,7 @@ describe('what each next event would do to the circuit', () => {
     expect(circuitSteps({ ...facts, consecutiveFailures: 4 }, NOW, { breaker, healing: 'on' })).toEqual([
       { event: 'A check finds the service running', then: 'Closes at once.' },
       { event: 'A check fails, for whatever reason', then: 'Stays open; no restart is sent.' },
-      { event: 'In 12 min', then: 'Half-open: one trial restart is allowed.' },
+      { event: 'In 12 min', then: 'Half-open: one trial restart, if a check finds it stopped.' },
     ]);
   });
 

@@ -39,7 +39,7 @@ export function circuitSteps(facts: Facts, now: Date, { breaker, healing }: Rule
       return [
         { event: RUNNING, then: 'Closes at once.' },
         { event: 'A check fails, for whatever reason', then: 'Stays open; no restart is sent.' },
-        ...(wait ? [{ event: wait, then: 'Half-open: one trial restart is allowed.' }] : []),
+        ...(wait ? [{ event: wait, then: 'Half-open: one trial restart, if a check finds it stopped.' }] : []),
       ];
     }
     case 'half_open':

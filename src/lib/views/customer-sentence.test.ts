@@ -1,4 +1,6 @@
 import { describe, expect, it } from 'vitest';
+import { CAUSE_NAMES, isOurFault, traitsOf, type Cause } from '../facts/cause.ts';
+import { render } from '../notifications/wording/render.ts';
 import { customerSentence, type CustomerFacts } from './customer-sentence.ts';
 
 const NOW = new Date('2026-11-24T14:20:00Z');
@@ -20,7 +22,8 @@ const HEALTHY: CustomerFacts['vps'] = {
   authRetryAt: null,
 };
 const MONITOR: CustomerFacts['monitor'] = { role: 'sweeping', nextSweepAt: ahead(34), healing: 'on', outage: false };
-const INCIDENT = { openedAt: ago(18 * 60), restarts: 0, acknowledgedAt: null };
+const INCIDENT = { openedAt: ago(18 * 60), cause: 'service_not_active', restarts: 0, acknowledgedAt: null } as const;
+const beganWith = (cause: Cause) => ({ incident: { ...INCIDENT, cause } });
 const CALM = { incident: null, restartedAt: null, monitor: MONITOR, checkValidMs: 180_000 };
 
 const sentence = (vps: Partial<CustomerFacts['vps']>, more: Partial<CustomerFacts> = {}): string => {
@@ -52,7 +55,12 @@ describe('the sentence for a customer says how things are and what happens next'
       {},
       'healthy/Running: Your service is just starting or stopping. We look again in 34 s.',
     ],
-    ['stopped', unhealthy, {}, 'unhealthy/Not running: Your service is not running. We restart it in 34 s.'],
+    [
+      'stopped',
+      unhealthy,
+      {},
+      'unhealthy/Not running: The service on your server is not running. We restart it in 34 s.',
+    ],
     [
       'stopped, a restart failed',
       unhealthy,
@@ -63,31 +71,49 @@ describe('the sentence for a customer says how things are and what happens next'
       'stopped while a sweep is under way',
       unhealthy,
       { monitor: { ...MONITOR, nextSweepAt: ago(3) } },
-      'unhealthy/Not running: Your service is not running. We restart it any moment.',
+      'unhealthy/Not running: The service on your server is not running. We restart it any moment.',
     ],
     [
       'stopped, healing paused',
       unhealthy,
       { monitor: { ...MONITOR, healing: 'paused' } },
-      'unhealthy/Not running: Your service is not running. Restarts wait for our team, which knows.',
+      'unhealthy/Not running: The service on your server is not running. Restarts wait for our team, which knows.',
     ],
     [
       'misconfigured',
       { ...unhealthy, lastErrorCode: 'unit_masked' },
+      beganWith('unit_masked'),
+      'unhealthy/Not running: The service on your server has not been running since 14:02 UTC. Our team has to look; we try again in 34 s.',
+    ],
+    [
+      'sudo refuses',
+      { ...unhealthy, lastErrorCode: 'sudo_refused' },
+      beganWith('sudo_refused'),
+      'unchecked/Cannot be checked: We have not been able to check the service on your server since 14:02 UTC. Our team has to look; we try again in 34 s.',
+    ],
+    [
+      'the command printed too much',
+      { status: 'down', lastErrorCode: 'output_limit' },
       {},
-      'unhealthy/Not running: We cannot check your service as it is set up. Our team has to look.',
+      'unchecked/Cannot be checked: We cannot check the service on your server. We try again in 34 s.',
     ],
     [
       'unreachable',
       { status: 'down', lastErrorCode: 'timeout' },
-      { incident: INCIDENT },
+      beganWith('refused'),
       'down/No answer: Your server has not answered since 14:02 UTC. We try again in 34 s.',
+    ],
+    [
+      'unreachable, but stopped at first',
+      { status: 'down', lastErrorCode: 'timeout' },
+      { incident: INCIDENT },
+      'down/No answer: Your server does not answer. We try again in 34 s.',
     ],
     [
       'refused logins, so that checks wait',
       { status: 'down', lastErrorCode: 'auth_rejected', authRetryAt: ahead(4 * 60 + 5) },
-      { incident: INCIDENT },
-      'down/No answer: Your server has not answered since 14:02 UTC. We try again in 4 min.',
+      beganWith('auth_rejected'),
+      'unchecked/Cannot be checked: We have not been able to check the service on your server since 14:02 UTC. Our team has to look; we try again in 4 min.',
     ],
     [
       'given up',
@@ -122,14 +148,20 @@ describe('the sentence for a customer says how things are and what happens next'
     [
       'unreachable for long',
       { ...open, lastErrorCode: 'refused' },
-      { incident: INCIDENT },
+      beganWith('refused'),
       'down/No answer: Your server has not answered since 14:02 UTC; our team knows, and we try again in 34 s.',
     ],
     [
       'misconfigured for long',
       { ...open, lastErrorCode: 'sudo_refused' },
+      beganWith('sudo_refused'),
+      'unchecked/Cannot be checked: We have not been able to check the service on your server since 14:02 UTC; our team knows, and we try again in 34 s.',
+    ],
+    [
+      'a crash loop, and unreachable by now',
+      { ...open, circuitReason: 'crash_loop', lastErrorCode: 'timeout' },
       { incident: INCIDENT },
-      'unhealthy/Not running: We cannot check your service as it is set up; our team knows.',
+      'down/No answer: Your server does not answer; our team knows, and we try again in 34 s.',
     ],
     [
       'maintenance with an end',
@@ -207,8 +239,45 @@ describe('the sentence for a customer says how things are and what happens next'
     expect(sentence(vps, more)).toBe(expected);
   });
 
-  it('never uses the words of the breaker', () => {
+  it.each(CAUSE_NAMES)('never uses the words of the trade: %s', (cause) => {
     for (const state of [open, { ...open, circuitReason: 'crash_loop' as const }, unhealthy])
-      expect(sentence(state, { incident: INCIDENT })).not.toMatch(/circuit|breaker|half-open|ssh|systemd|unit/i);
+      expect(sentence({ ...state, lastErrorCode: cause }, beganWith(cause))).not.toMatch(
+        /circuit|breaker|half-open|ssh|systemd|sudo|unit\b|host key|login|exit status|protocol/i,
+      );
+  });
+});
+
+const HOST = 'nordlys.example';
+/** What the mail about the same says first. */
+const mailed = (cause: Cause, began: Cause): string => {
+  const incident = { id: 'i', openedAtMs: INCIDENT.openedAt.getTime(), endedAtMs: null, cause: began };
+  const vps = { id: 'v', customer: 'Ada', host: HOST, port: 22, service: 'rachel8' };
+  const facts = {
+    ...({ about: 'vps', atMs: NOW.getTime(), vps, error: 'RAW', cause, trialAtMs: null } as const),
+    incident: { ...incident, failedChecks: 2, restarts: 0 },
+  };
+  return render({ kind: 'down', facts }, 'https://wardround.example').text.split('\n')[0] ?? '';
+};
+/** Which trouble is told. */
+const toldIn = (said: string): string[] =>
+  Object.entries({
+    not_running: /is not running|has not been running/,
+    no_answer: /does not answer|has not answered/,
+    no_check: /cannot check|not been able to check/,
+  }).flatMap(([trouble, words]) => (words.test(said) ? [trouble] : []));
+
+describe('page and mail', () => {
+  const CAUSES_OF_INCIDENTS = CAUSE_NAMES.filter((cause) => !isOurFault(cause));
+
+  it.each(CAUSES_OF_INCIDENTS)('say the same of %s, and what is true of it', (cause) => {
+    for (const state of [{ status: 'down' }, unhealthy, open] as const)
+      for (const began of ['timeout', 'service_not_active', cause] as const) {
+        const vps = { ...HEALTHY, ...state, lastErrorCode: cause };
+        const page = customerSentence({ ...CALM, ...beganWith(began), vps }, NOW);
+        expect(toldIn(mailed(cause, began))).toEqual([traitsOf(cause).trouble]);
+        expect(toldIn(page.now)).toEqual([traitsOf(cause).trouble]);
+        if (traitsOf(cause).fault !== 'service')
+          expect(mailed(cause, began).replace(` ${HOST}`, '')).toBe(page.now.replace(/;$/, '.'));
+      }
   });
 });

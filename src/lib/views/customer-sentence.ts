@@ -1,11 +1,11 @@
 import type { MonitorState } from '../db/schema.ts';
 import type { MonitorStatus } from '../monitoring/health-checker.ts';
-import { isConfigurationFault } from '../monitoring/rules/verdict.ts';
+import { isBeyondRestart, isOurFault, traitsOf, type Cause } from '../facts/cause.ts';
+import { TROUBLE_WORDS, type Trouble } from '../facts/trouble-words.ts';
 import { timeInWords, shortDuration } from '../facts/time-words.ts';
 import type { FleetRow } from './fleet-read.ts';
 import type { IncidentRow } from './incident-read.ts';
-import { isOurFault } from './plain-words.ts';
-import { type Condition } from './fleet-words.ts';
+import type { Condition } from './fleet-words.ts';
 
 /** What a customer's page knows of the own VPS; nothing that a machine said. */
 export type CustomerFacts = {
@@ -25,7 +25,7 @@ export type CustomerFacts = {
     | 'authRetryAt'
   >;
   /** The one that is open. */
-  readonly incident: Pick<IncidentRow, 'openedAt' | 'restarts' | 'acknowledgedAt'> | null;
+  readonly incident: Pick<IncidentRow, 'openedAt' | 'cause' | 'restarts' | 'acknowledgedAt'> | null;
   /** When a restart of ours last brought the service back. */
   readonly restartedAt: Date | null;
   readonly monitor: Pick<MonitorStatus, 'role' | 'nextSweepAt'> &
@@ -64,18 +64,13 @@ export function customerSentence(facts: CustomerFacts, now: Date): CustomerSente
     case 'healthy':
       return running(facts, now);
     case 'unhealthy':
-      return stopped(facts, now);
     case 'down':
-      return { ...DOWN, now: `${noAnswer(facts, now)}.`, next: `We try again ${untilNextCheck(facts, now)}.` };
     case 'circuit_open':
-      return givenUp(facts, now);
+      return inTrouble(facts, vps.lastErrorCode ?? 'unknown', now);
     default:
       return vps.status satisfies never;
   }
 }
-
-const STOPPED = { mark: 'unhealthy', label: 'Not running', trouble: true } as const;
-const DOWN = { mark: 'down', label: 'No answer', trouble: true } as const;
 
 const notWatched = ({ subscriptionStatus }: CustomerFacts['vps']): CustomerSentence => ({
   mark: 'not_watched',
@@ -151,58 +146,72 @@ function running(facts: CustomerFacts, now: Date): CustomerSentence {
   return { ...base, now: 'Running.', next: checked };
 }
 
-function stopped(facts: CustomerFacts, now: Date): CustomerSentence {
-  const { vps, incident, monitor } = facts;
-  if (isConfigurationFault(vps.lastErrorCode))
-    return { ...STOPPED, now: 'We cannot check your service as it is set up.', next: 'Our team has to look.' };
-  if (monitor.healing !== 'on')
-    return { ...STOPPED, now: 'Your service is not running.', next: 'Restarts wait for our team, which knows.' };
-  const restarts = incident?.restarts ?? 0;
-  return restarts === 0
-    ? { ...STOPPED, now: 'Your service is not running.', next: `We restart it ${untilNextCheck(facts, now)}.` }
-    : { ...STOPPED, now: `${didNotHelp(restarts)}.`, next: `We try again ${untilNextCheck(facts, now)}.` };
+const MARKS: Readonly<Record<Trouble, Condition>> = {
+  not_running: 'unhealthy',
+  no_answer: 'down',
+  no_check: 'unchecked',
+  our_fault: 'unchecked',
+};
+
+function inTrouble(facts: CustomerFacts, cause: Cause, now: Date): CustomerSentence {
+  const { trouble } = traitsOf(cause);
+  const { label } = TROUBLE_WORDS[trouble];
+  const said = isBeyondRestart(cause)
+    ? beyondRestart(facts, cause, now)
+    : facts.vps.status === 'circuit_open'
+      ? givenUp(facts, now)
+      : stopped(facts, now);
+  return { mark: MARKS[trouble], label, ...said, trouble: true };
 }
 
-function givenUp(facts: CustomerFacts, now: Date): CustomerSentence {
+type Said = Pick<CustomerSentence, 'now' | 'next'>;
+
+const YOURS = 'your server';
+const teamOf = ({ incident }: CustomerFacts): string =>
+  incident?.acknowledgedAt ? 'our team is on it' : 'our team knows';
+
+/** What a restart cannot mend: the same words as in a message about it. */
+function beyondRestart(facts: CustomerFacts, cause: Cause, now: Date): Said {
+  const { vps, incident } = facts;
+  const { trouble, adminKind } = traitsOf(cause);
+  const words = TROUBLE_WORDS[trouble];
+  const isSoSince = incident !== null && traitsOf(incident.cause).trouble === trouble;
+  const what = isSoSince
+    ? words.since(YOURS, timeInWords(incident.openedAt.getTime(), now.getTime()))
+    : words.now(YOURS);
+  const tryAgain = `try again ${untilNextCheck(facts, now)}.`;
+  if (vps.status === 'circuit_open') return { now: `${what};`, next: `${teamOf(facts)}, and we ${tryAgain}` };
+  return { now: `${what}.`, next: adminKind === null ? `We ${tryAgain}` : `Our team has to look; we ${tryAgain}` };
+}
+
+const NOT_RUNNING = TROUBLE_WORDS.not_running.now(YOURS);
+
+function stopped(facts: CustomerFacts, now: Date): Said {
+  const { incident, monitor } = facts;
+  if (monitor.healing !== 'on') return { now: `${NOT_RUNNING}.`, next: 'Restarts wait for our team, which knows.' };
+  const restarts = incident?.restarts ?? 0;
+  return restarts === 0
+    ? { now: `${NOT_RUNNING}.`, next: `We restart it ${untilNextCheck(facts, now)}.` }
+    : { now: `${didNotHelp(restarts)}.`, next: `We try again ${untilNextCheck(facts, now)}.` };
+}
+
+function givenUp(facts: CustomerFacts, now: Date): Said {
   const { vps, incident, monitor } = facts;
   const restarts = incident?.restarts ?? 0;
-  const team = incident?.acknowledgedAt ? 'our team is on it' : 'our team knows';
-  if (isConfigurationFault(vps.lastErrorCode))
-    return { ...STOPPED, now: 'We cannot check your service as it is set up;', next: `${team}.` };
-  const isStopped = vps.circuitReason === 'crash_loop' || STOPPED_CODES.includes(vps.lastErrorCode ?? '');
-  if (!isStopped)
-    return {
-      ...DOWN,
-      now: `${noAnswer(facts, now)};`,
-      next: `${team}, and we try again ${untilNextCheck(facts, now)}.`,
-    };
   const what =
     vps.circuitReason === 'crash_loop'
       ? 'Your service keeps stopping after restarts'
       : restarts > 0
         ? didNotHelp(restarts)
-        : 'Your service is not running';
+        : NOT_RUNNING;
   const next =
     monitor.healing !== 'on'
       ? 'restarts wait for it'
       : vps.halfOpenAt === null
         ? `next automatic try ${untilNextCheck(facts, now)}`
         : `next automatic try in ${shortDuration(vps.halfOpenAt.getTime() - now.getTime())}`;
-  return { ...STOPPED, now: `${what};`, next: `${team}, ${next}.` };
+  return { now: `${what};`, next: `${teamOf(facts)}, ${next}.` };
 }
-
-const STOPPED_CODES: readonly string[] = [
-  'service_not_active',
-  'service_in_transition',
-  'restart_failed',
-  'start_limit',
-  'crash_loop',
-];
-
-const noAnswer = ({ incident }: CustomerFacts, now: Date): string =>
-  incident === null
-    ? 'Your server does not answer'
-    : `Your server has not answered since ${timeInWords(incident.openedAt.getTime(), now.getTime())}`;
 
 const NUMBERS = ['No', 'One', 'Two', 'Three', 'Four', 'Five', 'Six', 'Seven', 'Eight', 'Nine', 'Ten'];
 const didNotHelp = (restarts: number): string =>

@@ -8,7 +8,7 @@ import { readStrips } from './checks-read.ts';
 import { maintenanceAt } from '../monitoring/rules/maintenance.ts';
 import { WINDOW_ROWS, type FleetQuery, type FleetSort } from './fleet-query.ts';
 import { readVpsByIds, type FleetRow } from './fleet-read.ts';
-import { CONDITIONS, type Condition, type Counts } from './fleet-words.ts';
+import { CONDITIONS, FILTERS, type Condition, type Counts, type FleetFilter } from './fleet-words.ts';
 
 /** A row of the list: what it shows, and no more, as thousands of them travel. */
 export type FleetListRow = Pick<
@@ -22,12 +22,14 @@ export type FleetListRow = Pick<
   | 'maintenanceUntil'
   | 'healingPausedSince'
   | 'status'
+  | 'reachable'
   | 'circuitState'
   | 'circuitReason'
   | 'halfOpenAt'
   | 'consecutiveFailures'
   | 'lastCheckAt'
   | 'lastError'
+  | 'lastErrorCode'
   | 'authRetryAt'
   | 'lastProbeMs'
 > & {
@@ -64,7 +66,8 @@ const conditionIn = (maintained: readonly string[]): SQL => sql`CASE
             AND ${subscriptions.provisioningStatus} = 'ready') THEN 'not_watched'
   WHEN ${subscriptions.userId} IN (SELECT value FROM json_each(${JSON.stringify(maintained)})) THEN 'maintenance'
   WHEN ${healthChecks.lastCheckAt} IS NULL THEN 'unchecked'
-  ELSE ${healthChecks.status} END`;
+  WHEN ${healthChecks.status} <> 'circuit_open' THEN ${healthChecks.status}
+  WHEN ${healthChecks.reachable} = 0 THEN 'down' ELSE 'unhealthy' END`;
 
 const matches = (search: string): SQL => {
   if (search === '') return sql`1`;
@@ -77,24 +80,32 @@ const matches = (search: string): SQL => {
   );
 };
 
-/** The fleet as one table: `id`, `condition`, `matches`, and what it is sorted by. */
+/** The fleet as one table: `id`, `condition`, `is_open` (its circuit), `matches`, and what it is sorted by. */
 const fleetTable = (app: App, actor: Actor, { search }: FleetQuery, now: Date): SQL => sql`
+  SELECT *, circuit <> 'closed' AND condition IN ('down', 'unhealthy') AS is_open FROM (
   SELECT ${subscriptions.id} AS id, ${subscriptions.createdAt} AS added,
     coalesce(${users.name}, ${users.email}) AS customer,
     ${subscriptions.vpsIpAddress} AS host, ${subscriptions.sshPort} AS port,
     ${healthChecks.lastCheckAt} AS checked,
     CASE WHEN ${healthChecks.status} <> 'down' THEN ${healthChecks.lastProbeMs} END AS response,
+    coalesce(${healthChecks.circuitState}, 'closed') AS circuit,
     ${conditionIn(listMaintained(app.db, now))} AS condition,
     ${matches(search)} AS matches
   FROM ${subscriptions}
   JOIN ${users} ON ${users.id} = ${subscriptions.userId}
   LEFT JOIN ${healthChecks} ON ${healthChecks.userId} = ${subscriptions.userId}
-  WHERE ${ownedBy(actor, subscriptions.userId)}`;
+  WHERE ${ownedBy(actor, subscriptions.userId)})`;
 
+const isFoundBy = (filter: FleetFilter | null): SQL => {
+  if (filter === null) return sql`1`;
+  return filter === 'circuit_open' ? sql`is_open` : sql`condition = ${filter}`;
+};
+
+/** `byTrouble` of fleet-words.ts. */
 const TROUBLE_RANK = sql`CASE condition ${sql.join(
   CONDITIONS.map((condition, rank) => sql`WHEN ${condition} THEN ${rank}`),
   sql` `,
-)} END`;
+)} END - is_open * ${CONDITIONS.length}`;
 
 const ORDER: Readonly<Record<FleetSort, readonly [by: SQL, usually: 'ASC' | 'DESC']>> = {
   trouble: [TROUBLE_RANK, 'ASC'],
@@ -115,7 +126,7 @@ function orderOf({ sort, reversed }: FleetQuery): SQL {
 export function readFleetRows(app: App, actor: Actor, query: FleetQuery, now: Date): FleetListRow[] {
   const found = app.db.values<[string]>(sql`
     SELECT id FROM (${fleetTable(app, actor, query, now)})
-    WHERE matches AND ${query.status === null ? sql`1` : sql`condition = ${query.status}`}
+    WHERE matches AND ${isFoundBy(query.status)}
     ORDER BY ${orderOf(query)} LIMIT ${WINDOW_ROWS} OFFSET ${query.offset}`);
   const ids = found.map(([id]) => id);
   const rows = new Map(readVpsByIds(app, actor, ids, now).map((row) => [row.id, row]));
@@ -136,12 +147,14 @@ const forList = (row: FleetRow, strip: string): FleetListRow => ({
   maintenanceUntil: row.maintenanceUntil,
   healingPausedSince: row.healingPausedSince,
   status: row.status,
+  reachable: row.reachable,
   circuitState: row.circuitState,
   circuitReason: row.circuitReason,
   halfOpenAt: row.halfOpenAt,
   consecutiveFailures: row.consecutiveFailures,
   lastCheckAt: row.lastCheckAt,
   lastError: row.lastError,
+  lastErrorCode: row.lastErrorCode,
   authRetryAt: row.authRetryAt,
   lastProbeMs: row.lastProbeMs,
   strip,
@@ -149,19 +162,20 @@ const forList = (row: FleetRow, strip: string): FleetListRow => ({
 
 /** One reading of the fleet page. An offset beyond the end gives the last window. */
 export function readFleetList(app: App, actor: Actor, query: FleetQuery, now: Date): FleetList {
-  const counted = app.db.values<[Condition, number, number]>(sql`
-    SELECT condition, count(*), sum(matches) FROM (${fleetTable(app, actor, query, now)}) GROUP BY condition`);
-  const counts = Object.fromEntries(CONDITIONS.map((condition) => [condition, 0])) as Record<Condition, number>;
-  for (const [condition, count] of counted) counts[condition] = count;
-  const sum = (numbers: readonly number[]): number => numbers.reduce((total, number) => total + number, 0);
-  const matching = sum(
-    counted.flatMap(([condition, , found]) => (query.status === null || query.status === condition ? [found] : [])),
-  );
+  const counted = app.db.values<[Condition, number, number, number]>(sql`
+    SELECT condition, is_open, count(*), sum(matches) FROM (${fleetTable(app, actor, query, now)})
+    GROUP BY condition, is_open`);
+  const sum = (filter: FleetFilter | null, of: (count: number, matching: number) => number): number =>
+    counted
+      .filter(([condition, isOpen]) => filter === null || (filter === 'circuit_open' ? isOpen : condition === filter))
+      .reduce((total, [, , count, found]) => total + of(count, found), 0);
+  const counts = Object.fromEntries(FILTERS.map((filter) => [filter, sum(filter, (count) => count)])) as Counts;
+  const matching = sum(query.status, (_, found) => found);
   const lastOffset = Math.max(0, Math.ceil(matching / WINDOW_ROWS) - 1) * WINDOW_ROWS;
   const offset = Math.min(query.offset, lastOffset);
   return {
     counts,
-    total: sum(Object.values(counts)),
+    total: sum(null, (count) => count),
     matching,
     offset,
     rows: readFleetRows(app, actor, { ...query, offset }, now),

@@ -1,7 +1,7 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { fleetSearch, parseFleetQuery, SORTS, type FleetQuery } from './fleet-query.ts';
-import { CONDITIONS } from './fleet-words.ts';
+import { FILTERS } from './fleet-words.ts';
 
 const USUAL: FleetQuery = { status: null, search: '', sort: 'trouble', reversed: false, offset: 0 };
 const parse = (search: string): FleetQuery => parseFleetQuery(new URLSearchParams(search));
@@ -20,7 +20,7 @@ describe('what an address asks of the fleet', () => {
 
   it('says the same when it is written and read again', () => {
     const query = fc.record({
-      status: fc.option(fc.constantFrom(...CONDITIONS)),
+      status: fc.option(fc.constantFrom(...FILTERS)),
       search: fc.string({ maxLength: 100 }).map((text) => text.trim()),
       sort: fc.constantFrom(...SORTS),
       reversed: fc.boolean(),

@@ -1,4 +1,4 @@
-import { CONDITIONS, type Condition } from './fleet-words.ts';
+import { FILTERS, type FleetFilter } from './fleet-words.ts';
 
 /** How the list may be sorted; `checked`: the oldest check first, `response`: the slowest first. */
 export type FleetSort = 'trouble' | 'customer' | 'host' | 'checked' | 'response';
@@ -14,7 +14,7 @@ export const SORTS = Object.keys(SORT_WORDS) as FleetSort[];
 
 /** What is asked of the fleet: it stands in the address of the page, and nowhere else. */
 export type FleetQuery = {
-  readonly status: Condition | null;
+  readonly status: FleetFilter | null;
   /** A piece of customer, address of mail, host or id; empty: all. */
   readonly search: string;
   readonly sort: FleetSort;
@@ -35,7 +35,7 @@ export function parseFleetQuery(params: URLSearchParams): FleetQuery {
   const sort = SORTS.find((one) => one === name) ?? 'trouble';
   const offset = Number(params.get('offset') ?? 0);
   return {
-    status: CONDITIONS.find((condition) => condition === params.get('status')) ?? null,
+    status: FILTERS.find((filter) => filter === params.get('status')) ?? null,
     search: (params.get('q') ?? '').trim().slice(0, LONGEST_SEARCH),
     sort,
     reversed: minus !== '' && sort !== 'trouble',

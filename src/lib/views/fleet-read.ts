@@ -2,11 +2,13 @@ import { and, asc, desc, eq, inArray, or, type SQL } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import { type Actor, ownedBy } from '../auth/actor.ts';
 import { healthChecks, maintenanceWindows, restartAttempts, subscriptions, users } from '../db/schema.ts';
+import { isWatched } from '../db/watched.ts';
 import { withoutBrackets } from '../facts/host-words.ts';
 import { getEffectiveCircuitState, type CircuitState } from '../monitoring/circuit-breaker.ts';
 import { maintenanceAt } from '../monitoring/rules/maintenance.ts';
 import { stateOfRow, type HealthState } from '../monitoring/rules/transition.ts';
-import { plainError } from './plain-words.ts';
+import { traitsOf } from '../facts/cause.ts';
+import { TROUBLE_WORDS } from '../facts/trouble-words.ts';
 import { fingerprint } from '../provisioning/host-key.ts';
 
 /** One VPS as it is shown: facts, no secrets. Times are `Date`s, or null where it has not happened. */
@@ -29,6 +31,8 @@ export type FleetRow = {
   readonly healingPausedSince: Date | null;
   /** Null before the first pin. */
   readonly hostKeyFingerprint: string | null;
+  /** Of the key that the host has shown instead; null while it shows the pinned one. */
+  readonly offeredHostKeyFingerprint: string | null;
   /** Null before the first check. */
   readonly status: HealthState['status'] | null;
   /** What the circuit is at this moment, not what it was when it was stored. */
@@ -37,6 +41,7 @@ export type FleetRow = {
   readonly halfOpenAt: Date | null;
 } & Pick<
   HealthState,
+  | 'reachable'
   | 'circuitOpenedAt'
   | 'circuitReason'
   | 'consecutiveFailures'
@@ -81,20 +86,19 @@ function readRows({ db, settings }: App, where: SQL | undefined, now: Date): Fle
         user: subscription.sshUser,
         service: subscription.serviceName ?? settings.monitoredService,
         subscriptionStatus: subscription.status,
-        active:
-          subscription.status === 'active' &&
-          subscription.vpsProvisioned &&
-          subscription.provisioningStatus === 'ready',
+        active: isWatched(subscription),
         maintenanceSince: maintenance?.since ?? null,
         maintenanceUntil: maintenance?.until ?? null,
         healingPausedSince: subscription.healingPausedSince,
         hostKeyFingerprint: subscription.sshHostKey === null ? null : fingerprint(subscription.sshHostKey),
+        offeredHostKeyFingerprint: state.offeredHostKey === null ? null : fingerprint(state.offeredHostKey),
         status: state.lastCheckAt === null ? null : state.status,
         circuitState,
         halfOpenAt:
           circuitState === 'open' && state.circuitOpenedAt !== null
             ? new Date(state.circuitOpenedAt.getTime() + settings.breaker.cooldownMs)
             : null,
+        reachable: state.reachable,
         circuitOpenedAt: state.circuitOpenedAt,
         circuitReason: state.circuitReason,
         consecutiveFailures: state.consecutiveFailures,
@@ -117,7 +121,9 @@ function readRows({ db, settings }: App, where: SQL | undefined, now: Date): Fle
 const rowFor =
   (actor: Actor) =>
   (row: FleetRow): FleetRow =>
-    actor.role === 'admin' || row.lastError === null ? row : { ...row, lastError: plainError(row.lastErrorCode) };
+    actor.role === 'admin' || row.lastError === null
+      ? row
+      : { ...row, lastError: TROUBLE_WORDS[traitsOf(row.lastErrorCode ?? 'unknown').trouble].past };
 
 /** Likewise for a restart. */
 const restartFor =

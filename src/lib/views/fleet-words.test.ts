@@ -1,6 +1,14 @@
 import { describe, expect, it } from 'vitest';
 import type { FleetRow } from './fleet-read.ts';
-import { byTrouble, circuitInWords, countConditions, fleetSentence, vpsSentence, whatWeSaw } from './fleet-words.ts';
+import {
+  adviceFor,
+  byTrouble,
+  circuitInWords,
+  countFilters,
+  fleetSentence,
+  vpsSentence,
+  whatWeSaw,
+} from './fleet-words.ts';
 import { count, relativeTime, shortDuration, withCommas } from '../facts/time-words.ts';
 
 const NOW = new Date('2026-06-15T12:00:00Z');
@@ -21,7 +29,9 @@ const ROW: FleetRow = {
   healingPausedSince: null,
   maintenanceUntil: null,
   hostKeyFingerprint: null,
+  offeredHostKeyFingerprint: null,
   status: 'healthy',
+  reachable: true,
   circuitState: 'closed',
   halfOpenAt: null,
   circuitOpenedAt: null,
@@ -47,7 +57,7 @@ const open: Partial<FleetRow> = {
   halfOpenAt: inMinutes(12),
 };
 const say = (rows: Partial<FleetRow>[]): string =>
-  fleetSentence(countConditions(rows.map((row) => ({ ...ROW, ...row }))))
+  fleetSentence(countFilters(rows.map((row) => ({ ...ROW, ...row }))))
     .map((phrase) => phrase.text)
     .join('');
 
@@ -65,7 +75,7 @@ describe('counts', () => {
 
   it('are so in sentences too', () => {
     expect(count(12_000, 'check')).toBe('12,000 checks');
-    const counts = { ...countConditions([]), healthy: 1_900, down: 1_100 };
+    const counts = { ...countFilters([]), healthy: 1_900, down: 1_100 };
     const sentence = fleetSentence(counts).map(({ text }) => text);
     expect(sentence.join('')).toBe('1,900 of 3,000 VPSs are healthy. 1,100 are unreachable.');
   });
@@ -97,20 +107,22 @@ describe('the sentence of the fleet', () => {
     ['All 2 VPSs are healthy.', [{}, {}, { active: false }]],
     ['0 of 1 VPSs is healthy. 1 has not been checked yet.', [{ status: null }]],
     [
-      '1 of 5 VPSs are healthy. 1 circuit is open, 2 are unreachable, 1 is under maintenance.',
+      '1 of 5 VPSs are healthy. 2 are unreachable, 1 is unhealthy, 1 is under maintenance; 1 circuit is open.',
       [{}, open, { status: 'down' }, { status: 'down' }, { maintenanceSince: NOW }],
     ],
+    [
+      '0 of 4 VPSs are healthy. 3 are unreachable, 1 is unhealthy; 4 circuits are open.',
+      [{ ...open, reachable: false }, { ...open, reachable: false }, { ...open, reachable: false }, open],
+    ],
+    ['1 of 2 VPSs are healthy. 1 is under maintenance.', [{}, { ...open, maintenanceSince: NOW }]],
   ])('%s', (sentence, rows) => {
     expect(say(rows)).toBe(sentence);
   });
 
   it('lists trouble first', () => {
-    const rows = [{}, { maintenanceSince: NOW }, { status: 'down' as const }, open].map((row, index) => ({
-      ...ROW,
-      ...row,
-      id: String(index),
-    }));
-    expect(byTrouble(rows).map((row) => row.id)).toEqual(['3', '2', '1', '0']);
+    const rows = [{}, { maintenanceSince: NOW }, { status: 'down' as const }, open, { ...open, reachable: false }];
+    const named = rows.map((row, index) => ({ ...ROW, ...row, id: String(index) }));
+    expect(byTrouble(named).map((row) => row.id)).toEqual(['4', '3', '2', '1', '0']);
   });
 });
 
@@ -139,8 +151,33 @@ describe('one VPS in words', () => {
     ],
     [
       { ...open, circuitState: 'half_open', halfOpenAt: null },
+      'Half-open · one trial restart',
+      '4 checks in a row failed. One trial restart follows with the next check that finds it stopped.',
+    ],
+    [
+      { ...open, reachable: false, lastErrorCode: 'timeout' },
+      'Open · until SSH works',
+      'No answer in time. 4 checks in a row failed. No restart is tried while SSH does not work. Checks go on, and the first healthy one closes the circuit.',
+    ],
+    [
+      { ...open, reachable: false, lastErrorCode: 'stalled', circuitState: 'half_open', halfOpenAt: null },
       'Half-open · one trial when SSH works',
-      '4 checks in a row failed. One trial restart follows as soon as SSH works.',
+      '4 checks in a row failed. No restart is tried while SSH does not work. Checks go on, and the first healthy one closes the circuit.',
+    ],
+    [
+      { ...open, reachable: false, lastErrorCode: 'host_key_changed' },
+      'Open · no restart helps',
+      'Host key changed. 4 checks in a row failed. A restart could not help. Checks go on, and the first healthy one closes the circuit.',
+    ],
+    [
+      { status: 'unhealthy', consecutiveFailures: 1, lastErrorCode: 'sudo_refused' },
+      'Closed · 1 of 3 failures',
+      'sudo refused. SSH works, but a restart could not help, so none is tried. 2 more failures open the circuit.',
+    ],
+    [
+      { status: 'down', consecutiveFailures: 1, lastErrorCode: 'auth_rejected', reachable: false },
+      'Closed · 1 of 3 failures',
+      'Login refused. No check was possible over SSH, so no restart is tried. 2 more failures open the circuit.',
     ],
     [
       { maintenanceSince: NOW },
@@ -153,6 +190,15 @@ describe('one VPS in words', () => {
   ])('%o', (row, circuit, sentence) => {
     expect(circuitInWords({ ...ROW, ...row }, NOW, BREAKER)).toBe(circuit);
     expect(vpsSentence({ ...ROW, ...row }, NOW, BREAKER)).toBe(sentence);
+  });
+
+  it('has what to do about an error, the fitting action first', () => {
+    expect(adviceFor({ lastErrorCode: null })).toBeNull();
+    expect(adviceFor({ lastErrorCode: 'host_key_changed' })).toMatchObject({
+      first: 'repin',
+      todo: expect.stringContaining('Compare the new fingerprint'),
+    });
+    expect(adviceFor({ lastErrorCode: 'key_unreadable' })?.first).toBe('edit');
   });
 
   it('says when a refused login is tried again', () => {

@@ -1,13 +1,13 @@
+import { CAUSES, isBeyondRestart, isOurFault, traitsOf, type FirstAction } from '../facts/cause.ts';
 import type { FleetRow } from './fleet-read.ts';
 import { shortDuration, withCommas } from '../facts/time-words.ts';
 import type { BreakerSettings } from '../monitoring/circuit-breaker.ts';
 
-/** What a VPS is called on pages and in the terminal: its status, or why it has none that counts. */
-export type Condition = 'healthy' | 'unhealthy' | 'down' | 'circuit_open' | 'maintenance' | 'unchecked' | 'not_watched';
+/** What a VPS is called on pages and in the terminal: what was seen of it, or why nothing that counts was. */
+export type Condition = 'down' | 'unhealthy' | 'maintenance' | 'unchecked' | 'healthy' | 'not_watched';
 
 export const CONDITION_WORDS: Record<Condition, string> = {
-  circuit_open: 'Circuit open',
-  down: 'Down',
+  down: 'Unreachable',
   unhealthy: 'Unhealthy',
   maintenance: 'Maintenance',
   unchecked: 'Not checked yet',
@@ -18,24 +18,55 @@ export const CONDITION_WORDS: Record<Condition, string> = {
 /** The conditions, trouble first. */
 export const CONDITIONS = Object.keys(CONDITION_WORDS) as Condition[];
 
-export function conditionOf(row: Pick<FleetRow, 'active' | 'maintenanceSince' | 'status'>): Condition {
+type ConditionFacts = Pick<FleetRow, 'active' | 'maintenanceSince' | 'status' | 'reachable'>;
+
+/** An open circuit is none: behind it, a VPS that is unreachable and one that is not running are told apart. */
+export function conditionOf(row: ConditionFacts): Condition {
   if (!row.active) return 'not_watched';
   if (row.maintenanceSince !== null) return 'maintenance';
-  return row.status ?? 'unchecked';
+  if (row.status !== 'circuit_open') return row.status ?? 'unchecked';
+  return row.reachable === false ? 'down' : 'unhealthy';
 }
 
-type CircuitFacts = Pick<FleetRow, 'circuitState' | 'circuitReason' | 'halfOpenAt' | 'consecutiveFailures' | 'status'>;
+/** What a list of VPSs can be narrowed to: a condition, or those of whatever condition whose circuit is open. */
+export type FleetFilter = Condition | 'circuit_open';
+export const FILTER_WORDS: Record<FleetFilter, string> = { ...CONDITION_WORDS, circuit_open: 'Circuit open' };
+export const FILTERS = Object.keys(FILTER_WORDS) as FleetFilter[];
+
+type FilterFacts = ConditionFacts & Pick<FleetRow, 'circuitState'>;
+
+/** Whether restarts of this VPS pause, which somebody has to see to; not under maintenance, and not where nobody looks. */
+export const isCircuitOpen = (row: FilterFacts): boolean =>
+  row.circuitState !== 'closed' && ['down', 'unhealthy'].includes(conditionOf(row));
+
+export const isFoundBy = (filter: FleetFilter, row: FilterFacts): boolean =>
+  filter === 'circuit_open' ? isCircuitOpen(row) : conditionOf(row) === filter;
+
+type CircuitFacts = Pick<
+  FleetRow,
+  'circuitState' | 'circuitReason' | 'halfOpenAt' | 'consecutiveFailures' | 'status' | 'reachable' | 'lastErrorCode'
+>;
+
+/** What has to happen before an open circuit has its trial restart. */
+function waitsFor({ lastErrorCode, reachable }: CircuitFacts): 'time' | 'ssh' | 'mending' {
+  if (isBeyondRestart(lastErrorCode)) return CAUSES[lastErrorCode].silent ? 'ssh' : 'mending';
+  return reachable === false ? 'ssh' : 'time';
+}
 
 /** The circuit, and what happens next. */
 export function circuitInWords(row: CircuitFacts, now: Date, { maxConsecutiveFailures }: BreakerSettings): string {
+  const waits = waitsFor(row);
   switch (row.circuitState) {
     case 'closed':
       return row.consecutiveFailures === 0
         ? 'Closed'
         : `Closed · ${row.consecutiveFailures} of ${maxConsecutiveFailures} failures`;
     case 'half_open':
-      return 'Half-open · one trial when SSH works';
+      if (waits === 'mending') return 'Half-open · no restart helps';
+      return `Half-open · one trial ${waits === 'ssh' ? 'when SSH works' : 'restart'}`;
     case 'open':
+      if (waits === 'mending') return 'Open · no restart helps';
+      if (waits === 'ssh') return 'Open · until SSH works';
       return row.halfOpenAt === null
         ? 'Open'
         : `Open · trial in ${shortDuration(row.halfOpenAt.getTime() - now.getTime())}`;
@@ -58,32 +89,30 @@ export function whatWeSaw(row: SeenFacts, now: Date): string {
   return [maintained, row.lastError, wait].filter(Boolean).join(' · ');
 }
 
-/** How many VPSs are in each condition. */
-export type Counts = Readonly<Record<Condition, number>>;
+/** How many VPSs each filter finds: one with an open circuit is counted twice, there and by its condition. */
+export type Counts = Readonly<Record<FleetFilter, number>>;
 
-export function countConditions(rows: readonly Pick<FleetRow, 'active' | 'maintenanceSince' | 'status'>[]): Counts {
-  const counts = Object.fromEntries(CONDITIONS.map((condition) => [condition, 0])) as Record<Condition, number>;
-  for (const row of rows) counts[conditionOf(row)]++;
-  return counts;
-}
+export const countFilters = (rows: readonly FilterFacts[]): Counts =>
+  Object.fromEntries(FILTERS.map((filter) => [filter, rows.filter((row) => isFoundBy(filter, row)).length])) as Counts;
 
-/** Trouble first; where that is equal, as they came. */
-export const byTrouble = <Row extends Pick<FleetRow, 'active' | 'maintenanceSince' | 'status'>>(
-  rows: readonly Row[],
-): Row[] => rows.toSorted((a, b) => CONDITIONS.indexOf(conditionOf(a)) - CONDITIONS.indexOf(conditionOf(b)));
+const rankOf = (row: FilterFacts): number =>
+  isCircuitOpen(row) ? CONDITIONS.indexOf(conditionOf(row)) - CONDITIONS.length : CONDITIONS.indexOf(conditionOf(row));
 
-/** A piece of a sentence; with a condition, it is shown in that condition's colour. */
-export type Phrase = { readonly text: string; readonly condition?: Condition };
+/** Trouble first, and of that open circuits; where that is equal, as they came. */
+export const byTrouble = <Row extends FilterFacts>(rows: readonly Row[]): Row[] =>
+  rows.toSorted((a, b) => rankOf(a) - rankOf(b));
+
+/** A piece of a sentence; with a mark, it is shown in the colour of that. */
+export type Phrase = { readonly text: string; readonly mark?: FleetFilter };
 
 const TROUBLE: readonly (readonly [Condition, (count: number) => string])[] = [
-  ['circuit_open', (count) => (count === 1 ? '1 circuit is open' : `${withCommas(count)} circuits are open`)],
   ['down', (count) => `${withCommas(count)} ${count === 1 ? 'is' : 'are'} unreachable`],
   ['unhealthy', (count) => `${withCommas(count)} ${count === 1 ? 'is' : 'are'} unhealthy`],
   ['unchecked', (count) => `${withCommas(count)} ${count === 1 ? 'has' : 'have'} not been checked yet`],
   ['maintenance', (count) => `${withCommas(count)} ${count === 1 ? 'is' : 'are'} under maintenance`],
 ];
 
-/** The whole fleet in one or two sentences: `44 of 48 VPSs are healthy. 1 circuit is open, 1 is unreachable.` */
+/** The whole fleet in one or two sentences: `44 of 48 VPSs are healthy. 3 are unreachable, 1 is unhealthy; 2 circuits are open.` */
 export function fleetSentence(counts: Counts): Phrase[] {
   const watched = CONDITIONS.filter((condition) => condition !== 'not_watched').reduce(
     (sum, condition) => sum + counts[condition],
@@ -92,12 +121,20 @@ export function fleetSentence(counts: Counts): Phrase[] {
   if (watched === 0) return [{ text: 'No VPS is watched yet.' }];
   if (counts.healthy === watched)
     return [{ text: watched === 1 ? 'The one VPS is healthy.' : `All ${withCommas(watched)} VPSs are healthy.` }];
-  const phrases = TROUBLE.flatMap(([condition, say]) =>
-    counts[condition] > 0 ? [{ text: say(counts[condition]), condition }] : [],
-  );
+  const phrases = TROUBLE.flatMap(([mark, say]) => (counts[mark] > 0 ? [{ text: say(counts[mark]), mark }] : []));
+  const open = counts.circuit_open;
   return [
     { text: `${withCommas(counts.healthy)} of ${withCommas(watched)} VPSs ${watched === 1 ? 'is' : 'are'} healthy. ` },
     ...phrases.flatMap((phrase, index) => (index === 0 ? [phrase] : [{ text: ', ' }, phrase])),
+    ...(open === 0
+      ? []
+      : [
+          { text: '; ' },
+          {
+            text: open === 1 ? '1 circuit is open' : `${withCommas(open)} circuits are open`,
+            mark: 'circuit_open' as const,
+          },
+        ]),
     { text: '.' },
   ];
 }
@@ -105,8 +142,6 @@ export function fleetSentence(counts: Counts): Phrase[] {
 /** One VPS in a sentence or two: how it is, and what happens next. For operators: customers get plainer words. */
 export function vpsSentence(row: FleetRow, now: Date, breaker: BreakerSettings): string {
   const condition = conditionOf(row);
-  const left = breaker.maxConsecutiveFailures - row.consecutiveFailures;
-  const untilOpen = left === 1 ? 'One more failure opens the circuit.' : `${left} more failures open the circuit.`;
   switch (condition) {
     case 'not_watched':
       return `Not watched: its subscription is ${row.subscriptionStatus.replace('_', ' ')}.`;
@@ -121,19 +156,43 @@ export function vpsSentence(row: FleetRow, now: Date, breaker: BreakerSettings):
         ? `${row.service} is running.`
         : `${row.service} was running when it was last seen.`;
     case 'unhealthy':
-      return `SSH works, but ${row.service} is not active. ${untilOpen}`;
     case 'down':
-      return `No check was possible over SSH, so no restart is tried. ${untilOpen}`;
-    case 'circuit_open': {
-      const reason =
-        row.circuitReason === 'crash_loop'
-          ? `${row.service} keeps dying after restarts`
-          : `${row.consecutiveFailures} checks in a row failed`;
-      const next =
-        row.halfOpenAt === null
-          ? 'One trial restart follows as soon as SSH works.'
-          : `Automatic restarts pause; one trial in ${shortDuration(row.halfOpenAt.getTime() - now.getTime())}. Checks go on meanwhile.`;
-      return `${reason}. ${next}`;
+      return row.circuitState === 'closed' ? inTrouble(row, condition, breaker) : restartsPause(row, now);
+  }
+}
+
+function inTrouble(row: FleetRow, condition: 'unhealthy' | 'down', breaker: BreakerSettings): string {
+  const { lastErrorCode: cause } = row;
+  const left = breaker.maxConsecutiveFailures - row.consecutiveFailures;
+  const untilOpen = left === 1 ? 'One more failure opens the circuit.' : `${left} more failures open the circuit.`;
+  const what = isBeyondRestart(cause) ? `${CAUSES[cause].title}. ` : '';
+  if (condition === 'down') return `${what}No check was possible over SSH, so no restart is tried. ${untilOpen}`;
+  return what === ''
+    ? `SSH works, but ${row.service} is not active. ${untilOpen}`
+    : `${what}SSH works, but a restart could not help, so none is tried. ${untilOpen}`;
+}
+
+const CHECKS_CLOSE_IT = 'Checks go on, and the first healthy one closes the circuit.';
+
+function restartsPause(row: FleetRow, now: Date): string {
+  const { lastErrorCode: cause } = row;
+  const failed = `${row.consecutiveFailures} checks in a row failed. `;
+  switch (waitsFor(row)) {
+    case 'ssh':
+      return `${cause === null || isOurFault(cause) ? '' : `${CAUSES[cause].title}. `}${failed}No restart is tried while SSH does not work. ${CHECKS_CLOSE_IT}`;
+    case 'mending':
+      return `${cause === null ? '' : `${CAUSES[cause].title}. `}${failed}A restart could not help. ${CHECKS_CLOSE_IT}`;
+    case 'time': {
+      const what = row.circuitReason === 'crash_loop' ? `${row.service} keeps dying after restarts. ` : failed;
+      return row.halfOpenAt === null
+        ? `${what}One trial restart follows with the next check that finds it stopped.`
+        : `${what}Automatic restarts pause; one trial in ${shortDuration(row.halfOpenAt.getTime() - now.getTime())}. Checks go on meanwhile.`;
     }
   }
 }
+
+/** What an admin can do about the last error, and what of that comes first; null where there is none. */
+export const adviceFor = ({
+  lastErrorCode,
+}: Pick<FleetRow, 'lastErrorCode'>): { readonly todo: string; readonly first: FirstAction } | null =>
+  lastErrorCode && traitsOf(lastErrorCode);

@@ -184,7 +184,7 @@ describe('probe durations', () => {
 describe('incidents', () => {
   it('are counted over a window; the mean time to recovery is of those that recovered in it', () => {
     const owner = { userId: checked.userId, vpsId: checked.vpsId };
-    const cause = { cause: 'not_active', firstError: 'x' };
+    const cause = { cause: 'service_not_active', firstError: 'x' } as const;
     const rows: Partial<typeof incidents.$inferInsert>[] = [
       { openedAt: ago(DAY), endedAt: ago(DAY - 10 * MINUTE), endedBy: 'restart' },
       { openedAt: ago(2 * DAY), endedAt: ago(2 * DAY - 30 * MINUTE), endedBy: 'by_itself' },

@@ -1,3 +1,4 @@
+import { CAUSE_NAMES, type Cause } from '../facts/cause.ts';
 import type { IncidentFilter } from './incident-read.ts';
 
 /** Which incidents a list shows, as it stands in an address. */
@@ -6,7 +7,7 @@ export type IncidentQuery = {
   readonly vps: string | null;
   readonly state: 'all' | 'open' | 'ended';
   /** Null: any. */
-  readonly cause: string | null;
+  readonly cause: Cause | null;
   /** The first and the last day (UTC) on which they began, as `2026-11-24`; null: no limit. */
   readonly from: string | null;
   readonly to: string | null;
@@ -25,7 +26,7 @@ export function parseIncidentQuery(params: URLSearchParams): IncidentQuery {
   return {
     state: state === 'open' || state === 'ended' ? state : 'all',
     vps: params.get('vps') || null,
-    cause: params.get('cause') || null,
+    cause: CAUSE_NAMES.find((name) => name === params.get('cause')) ?? null,
     from: parseDay(params.get('from')),
     to: parseDay(params.get('to')),
     page: Number.isInteger(page) && page >= 1 && page <= LAST_PAGE ? page : 1,

@@ -1,9 +1,10 @@
-import { and, asc, desc, eq, gte, inArray, isNotNull, isNull, lt, sql, type SQL } from 'drizzle-orm';
+import { and, asc, desc, eq, gte, inArray, isNotNull, isNull, lt, notInArray, sql, type SQL } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import { type Actor, ownedBy } from '../auth/actor.ts';
 import { healthEvents, incidents, restartAttempts, restartEvidence, subscriptions, users } from '../db/schema.ts';
 import type { Incident } from '../db/schema.ts';
 import type { JournalRow } from '../db/journal-store.ts';
+import { CAUSE_NAMES, type Cause } from '../facts/cause.ts';
 
 /** An incident with whom and what it concerns. `host` is null where the VPS is gone since. */
 export type IncidentRow = Incident & {
@@ -20,7 +21,7 @@ export type IncidentFilter = {
   readonly open?: boolean;
   /** No longer open. */
   readonly ended?: boolean;
-  readonly cause?: string;
+  readonly cause?: Cause;
   /** Opened then or later. */
   readonly since?: Date;
   /** Opened before then. */
@@ -53,10 +54,19 @@ const whereOf = (actor: Actor, { userId, vpsId, open, ended, cause, since, befor
     vpsId === undefined ? undefined : eq(incidents.vpsId, vpsId),
     open ? isNull(incidents.endedAt) : undefined,
     ended ? isNotNull(incidents.endedAt) : undefined,
-    cause === undefined ? undefined : eq(incidents.cause, cause),
+    cause === undefined ? undefined : hasCause(cause),
     since === undefined ? undefined : gte(incidents.openedAt, since),
     before === undefined ? undefined : lt(incidents.openedAt, before),
   );
+
+/** Unknown is also what another version has stored by a name that this one does not know. */
+const hasCause = (cause: Cause): SQL =>
+  cause === 'unknown'
+    ? notInArray(
+        incidents.cause,
+        CAUSE_NAMES.filter((name) => name !== cause),
+      )
+    : eq(incidents.cause, cause);
 
 const OPEN_FIRST = [sql`${incidents.endedAt} IS NOT NULL`, desc(incidents.openedAt), desc(incidents.id)];
 
@@ -130,14 +140,15 @@ export function sumIncidents({ db }: App, actor: Actor, filter: IncidentFilter):
 }
 
 /** Every cause that an incident this actor may see began with. */
-export const listCauses = ({ db }: App, actor: Actor): string[] =>
-  db
+export function listCauses({ db }: App, actor: Actor): Cause[] {
+  const found = db
     .selectDistinct({ cause: incidents.cause })
     .from(incidents)
     .where(ownedBy(actor, incidents.userId))
     .orderBy(asc(incidents.cause))
-    .all()
-    .map(({ cause }) => cause);
+    .all();
+  return [...new Set(found.map(({ cause }) => cause))];
+}
 
 export type EvidenceRow = {
   readonly restartId: string;

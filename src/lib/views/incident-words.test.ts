@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
-import { causeInWords, endInWords, plainEvent, plainIncident, plainTimeline } from './incident-words.ts';
+import { endInWords, plainEvent, plainIncident, plainTimeline } from './incident-words.ts';
 
 const NOW = new Date('2026-11-24T12:00:00Z');
 const openedAt = new Date('2026-11-24T11:48:00Z');
-const incident = { openedAt, endedAt: null, endedBy: null, cause: 'service_not_active', acknowledgedAt: null };
+const incident = { openedAt, endedAt: null, endedBy: null, cause: 'service_not_active', acknowledgedAt: null } as const;
 const ended = (endedBy: 'restart' | 'by_itself' | 'not_watched') => ({
   ...incident,
   endedAt: new Date('2026-11-24T11:48:40Z'),
@@ -35,16 +35,31 @@ describe('an incident in words', () => {
     );
   });
 
-  it('has a word for each cause, and for one that it does not know', () => {
-    expect(causeInWords('timeout')).toBe('No answer in time');
-    expect(causeInWords('something_new')).toBe('something new');
+  it('does not say to a customer that what answered was away', () => {
+    expect(plainIncident({ ...ended('by_itself'), cause: 'sudo_refused' }, NOW)).toBe(
+      'The service could not be checked; our team has to look. We could check it again after 40 s.',
+    );
   });
 });
 
 describe('an event for a customer', () => {
   it.each([
     ['check_failed', { cause: 'refused', message: 'RAW' }, 'A check failed: your server did not answer'],
-    ['configuration_fault', { cause: 'key_unreadable', message: 'RAW' }, 'A check failed: our fault'],
+    [
+      'configuration_fault',
+      { cause: 'key_unreadable', message: 'RAW' },
+      'A check failed: we could not check it; that was our fault',
+    ],
+    [
+      'host_key_changed',
+      { cause: 'host_key_changed', message: 'RAW' },
+      'A check failed: the service could not be checked; our team has to look',
+    ],
+    [
+      'check_failed',
+      { cause: 'of_another_version', message: 'RAW' },
+      'A check failed: the service could not be checked; our team has to look',
+    ],
     ['restart_failed', { message: 'RAW' }, 'The restart did not help'],
     ['recovered', { afterMs: 240_000 }, 'Running again, after 4 min'],
     ['recovered', {}, 'Running again'],

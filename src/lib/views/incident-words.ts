@@ -2,31 +2,8 @@ import type { Incident } from '../db/schema.ts';
 import type { JournalDetail, JournalKind } from '../facts/journal.ts';
 import { durationInWords } from '../facts/time-words.ts';
 import type { IncidentRow } from './incident-read.ts';
-import { isOurFault, plainError } from './plain-words.ts';
-
-const CAUSES: Readonly<Record<string, string>> = {
-  service_not_active: 'Service not active',
-  service_in_transition: 'Service between two states',
-  unit_missing: 'Unit not found',
-  unit_masked: 'Unit masked',
-  unit_broken: 'Unit cannot be loaded',
-  sudo_refused: 'sudo refused',
-  odd_answer: 'Odd answer',
-  restart_failed: 'Restart failed',
-  start_limit: 'Start limit hit',
-  crash_loop: 'Crash loop',
-  refused: 'Connection refused',
-  timeout: 'No answer in time',
-  dns: 'Host name not found',
-  unreachable: 'Network unreachable',
-  reset: 'Connection reset',
-  protocol: 'SSH protocol error',
-  auth_rejected: 'Login refused',
-  host_key_changed: 'Host key changed',
-};
-
-/** What an incident began with, for admins. */
-export const causeInWords = (cause: string): string => CAUSES[cause] ?? cause.replaceAll('_', ' ');
+import { parseCause, traitsOf } from '../facts/cause.ts';
+import { TROUBLE_WORDS } from '../facts/trouble-words.ts';
 
 type Ending = Pick<Incident, 'openedAt' | 'endedAt' | 'endedBy'>;
 
@@ -53,13 +30,14 @@ const first = (text: string): string => text.slice(0, 1).toUpperCase() + text.sl
 
 /** An incident in a sentence or two for the person who rents the server. */
 export function plainIncident(incident: Ending & Pick<IncidentRow, 'cause' | 'acknowledgedAt'>, now: Date): string {
-  const what = `${first(plainError(incident.cause))}.`;
+  const { past, ended } = TROUBLE_WORDS[traitsOf(incident.cause).trouble];
+  const what = `${first(past)}.`;
   const duration = durationInWords(lastedMs(incident, now));
   switch (incident.endedBy) {
     case 'restart':
       return `${what} We restarted it, and it was running again after ${duration}.`;
     case 'by_itself':
-      return `${what} It was back after ${duration}.`;
+      return `${what} ${ended(duration)}.`;
     case 'not_watched':
       return `${what} Our checks ended while it was so.`;
     case null:
@@ -74,8 +52,8 @@ export function plainEvent(kind: JournalKind, detail: JournalDetail): string | n
     case 'host_key_changed':
     case 'auth_rejected':
     case 'configuration_fault': {
-      const cause = typeof detail.cause === 'string' ? detail.cause : null;
-      return `A check failed: ${isOurFault(cause) ? 'our fault' : plainError(cause)}`;
+      const { trouble } = traitsOf(parseCause(String(detail.cause)));
+      return `A check failed: ${TROUBLE_WORDS[trouble].past}`;
     }
     case 'restart_intended':
       return 'We sent a restart';

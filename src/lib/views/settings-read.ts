@@ -3,7 +3,6 @@ import type { App } from '../app.ts';
 import type { Actor } from '../auth/actor.ts';
 import { notifications, users, type MonitorState } from '../db/schema.ts';
 import { readMonitorState } from '../monitoring/monitor-state.ts';
-import type { Channel } from '../notifications/channel.ts';
 import { CHANNELS } from '../notifications/channels/registry.ts';
 import { type ChannelName, CHANNEL_NAMES } from '../facts/message.ts';
 import { listMessages, type OutboxLine } from '../notifications/outbox-read.ts';
@@ -55,7 +54,7 @@ export function readSettings(app: App, actor: Actor): SettingsView | undefined {
     healingBy: admin?.email ?? monitor.healingBy,
     channels: CHANNEL_NAMES.map((name) => ({
       name,
-      lacks: (CHANNELS[name] as Channel).lacks(settings),
+      lacks: CHANNELS[name].lacks(settings),
       waiting: countOf(name, false),
       failed: countOf(name, true),
       test: lastTest(app, name),

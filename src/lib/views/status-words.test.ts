@@ -3,7 +3,14 @@ import { PUBLIC_WORDS, publicStateOf, renderBadge, type PublicState } from './st
 
 const NOW = new Date(Date.UTC(2026, 0, 1, 12));
 const VALID_MS = 180_000;
-const row = { active: true, maintenanceSince: null, status: 'healthy', lastCheckAt: NOW } as const;
+const row = {
+  active: true,
+  maintenanceSince: null,
+  status: 'healthy',
+  reachable: true,
+  lastCheckAt: NOW,
+  lastErrorCode: null,
+} as const;
 
 describe('what everybody may know of a VPS', () => {
   it.each<[Parameters<typeof publicStateOf>[0], PublicState]>([
@@ -11,6 +18,9 @@ describe('what everybody may know of a VPS', () => {
     [{ ...row, status: 'unhealthy' }, 'trouble'],
     [{ ...row, status: 'down' }, 'down'],
     [{ ...row, status: 'circuit_open' }, 'down'],
+    [{ ...row, status: 'circuit_open', reachable: false, lastErrorCode: 'timeout' }, 'down'],
+    [{ ...row, status: 'down', lastErrorCode: 'host_key_changed' }, 'unknown'],
+    [{ ...row, status: 'circuit_open', lastErrorCode: 'sudo_refused' }, 'unknown'],
     [{ ...row, status: null, lastCheckAt: null }, 'unknown'],
     [{ ...row, lastCheckAt: new Date(NOW.getTime() - VALID_MS - 1) }, 'unknown'],
     [{ ...row, status: 'down', maintenanceSince: NOW }, 'maintenance'],

@@ -1,3 +1,4 @@
+import { traitsOf } from '../facts/cause.ts';
 import type { FleetRow } from './fleet-read.ts';
 import { conditionOf, type Condition } from './fleet-words.ts';
 
@@ -6,7 +7,7 @@ export type PublicState = 'running' | 'trouble' | 'down' | 'maintenance' | 'unkn
 
 /** `validMs`: how long a check says anything; an older one is history. */
 export function publicStateOf(
-  vps: Pick<FleetRow, 'active' | 'maintenanceSince' | 'status' | 'lastCheckAt'>,
+  vps: Pick<FleetRow, 'active' | 'maintenanceSince' | 'status' | 'reachable' | 'lastCheckAt' | 'lastErrorCode'>,
   now: Date,
   validMs: number,
 ): PublicState {
@@ -17,10 +18,10 @@ export function publicStateOf(
     case 'healthy':
       return 'running';
     case 'unhealthy':
-      return 'trouble';
     case 'down':
-    case 'circuit_open':
-      return 'down';
+      // The host answers, only our check does not work there: the service may well be running.
+      if (vps.lastErrorCode !== null && traitsOf(vps.lastErrorCode).trouble === 'no_check') return 'unknown';
+      return condition === 'down' || vps.status === 'circuit_open' ? 'down' : 'trouble';
     case 'unchecked':
     case 'not_watched':
       return 'unknown';
@@ -38,7 +39,7 @@ export const PUBLIC_WORDS: Readonly<
   trouble: { word: 'interrupted', says: 'is interrupted', mark: 'unhealthy', colour: '#9a5b00' },
   down: { word: 'down', says: 'is down', mark: 'down', colour: '#c2303a' },
   maintenance: { word: 'maintenance', says: 'is under maintenance', mark: 'maintenance', colour: '#4b5563' },
-  unknown: { word: 'not known', says: 'has not been checked lately', mark: 'unchecked', colour: '#4b5563' },
+  unknown: { word: 'not known', says: 'cannot be checked at the moment', mark: 'unchecked', colour: '#4b5563' },
 };
 
 const ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };

@@ -52,7 +52,7 @@ beforeAll(async () => {
     firstError: RAW,
     openedAt: ago(2),
     failedChecks: 2,
-  };
+  } as const;
   app.db
     .insert(incidents)
     .values({ ...vps, ...incident })

@@ -135,7 +135,12 @@ function customerView(
       },
       incident:
         latest?.endedAt === null
-          ? { openedAt: latest.openedAt, restarts: latest.restarts, acknowledgedAt: latest.acknowledgedAt }
+          ? {
+              openedAt: latest.openedAt,
+              cause: latest.cause,
+              restarts: latest.restarts,
+              acknowledgedAt: latest.acknowledgedAt,
+            }
           : null,
       restartedAt: latest?.endedBy === 'restart' ? latest.endedAt : null,
       monitor: {

@@ -2,7 +2,7 @@ import { fail, redirect } from '@sveltejs/kit';
 import * as z from 'zod/mini';
 import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
-import { RefusedError } from '$lib/fleet-admin/fleet-admin';
+import { RefusedError } from '$lib/fleet-admin/the-vps';
 import { readVps } from '$lib/views/fleet-read';
 import { acknowledgeIncident } from '$lib/fleet-admin/incident-admin';
 import { filterOf, PAGE_ROWS, parseIncidentQuery, searchOf } from '$lib/views/incident-query';

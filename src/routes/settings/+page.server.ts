@@ -52,7 +52,7 @@ export const actions: Actions = {
   },
   healingOff: async (event) => {
     const parsed = parseForm(PauseForm, await event.request.formData());
-    if ('problems' in parsed) return fail(400, { refused: inForm<'reason'>(parsed.problems).reason });
+    if ('problems' in parsed) return fail(400, { refused: inForm(parsed.problems).reason });
     await setHealing((await defaultApp()).db, guarded(event.locals.actor), 'off', parsed.value);
     redirect(303, '/settings?done=healingOff');
   },

@@ -19,8 +19,8 @@ export const actions: Actions = {
     const now = new Date();
     const given = await fieldsOf(event, 'email', 'name', 'password');
     const typed = { email: given.email, name: given.name };
-    const refuse = (status: number, problem: string | null, problems: readonly Problem[] = []) => {
-      const { email, name, password } = inForm<keyof NewAdmin>(problems);
+    const refuse = (status: number, problem: string | null, problems: readonly Problem<keyof NewAdmin>[] = []) => {
+      const { email, name, password } = inForm(problems);
       return fail(status, { ...typed, problem, emailProblem: email, nameProblem: name, passwordProblem: password });
     };
     const result = await becomeFirstAdmin(app, locals.asking, url.searchParams.get('token') ?? '', given, now);

@@ -32,6 +32,8 @@ const unreachable = (cause: 'timeout' | 'auth_rejected' | 'host_key_changed'): V
   message: cause,
 });
 const MASKED: Verdict = { kind: 'misconfigured', cause: 'unit_masked', message: 'masked' };
+const NO_SUDO: Verdict = { kind: 'misconfigured', cause: 'sudo_refused', message: 'sudo refused' };
+const ODD: Verdict = { kind: 'misconfigured', cause: 'odd_answer', message: 'Failed to connect to bus' };
 const KEY_LOST: Verdict = { kind: 'inconclusive', cause: 'key_unreadable', message: 'key' };
 const OUTAGE: Verdict = { kind: 'inconclusive', cause: 'outage', message: 'outage' };
 
@@ -139,6 +141,22 @@ describe('the customer', () => {
     ]);
   });
 
+  it('hears nothing of a host that lets us in, but not check: that is for admins', () => {
+    expect(kinds(run(times(5, { verdict: NO_SUDO })))).toEqual(['access_rejected', 'circuit_opened']);
+    expect(kinds(run([...times(5, { verdict: ODD }), UP]))).toEqual([
+      'configuration_fault',
+      'circuit_opened',
+      'circuit_closed',
+    ]);
+  });
+
+  it('hears of what else befalls such a host when that has been seen as often as usual', () => {
+    const world = run(times(5, { verdict: NO_SUDO }));
+    expect(kinds(run([DOWN], world)).slice(2)).toEqual([]);
+    expect(kinds(run([DOWN, DOWN, UP], world)).slice(2)).toEqual(['down', 'up', 'circuit_closed']);
+    expect(kinds([DOWN].reduce((from, step) => live(from, step, 1), world)).slice(2)).toEqual(['down']);
+  });
+
   it('is not moved by sweeps that say nothing', () => {
     expect(kinds(run([UP, ...times(5, { verdict: OUTAGE }), UP]))).toEqual([]);
     expect(kinds(run([DOWN, DOWN, ...times(5, { verdict: OUTAGE }), UP]))).toEqual(['down', 'up']);
@@ -182,7 +200,7 @@ describe('admins', () => {
     const refused: Healing = {
       action: 'restart',
       trial: false,
-      outcome: { outcome: 'failed', code: 'sudo_refused', message: 'restart not permitted' },
+      outcome: { outcome: 'failed', code: 'restart_refused', message: 'restart not permitted' },
     };
     expect(kinds(run([UP, { verdict: STOPPED, healing: refused }]))).toEqual(['access_rejected']);
   });

@@ -1,6 +1,6 @@
 import type { IncidentState } from './incident.ts';
 import { isUpAfter, type HealthEvent, type HealthState } from './transition.ts';
-import { isConfigurationFault } from './verdict.ts';
+import { traitsOf, type Cause } from '../../facts/cause.ts';
 import type { Announcement, NotificationKind } from '../../facts/message.ts';
 
 /** What the customer has been told, and when. */
@@ -28,12 +28,7 @@ export const isNewError = ({ before, next, events, incident }: CheckOutcome): bo
   incident?.failedChecks === 1 ||
   events.some(({ kind }) => kind === 'maintenance_ended');
 
-/** What admins are told of a cause that needs them, whatever the breaker does; null where it does not. */
-function adminKind(cause: string | null): NotificationKind | null {
-  if (cause === 'host_key_changed') return cause;
-  if (cause === 'auth_rejected' || cause === 'sudo_refused') return 'access_rejected';
-  return isConfigurationFault(cause) ? 'configuration_fault' : null;
-}
+const adminKind = (cause: Cause | null): NotificationKind | null => cause && traitsOf(cause).adminKind;
 
 /** Whether the customer was told of an outage whose end has not been told. Not the last check decides, but the last mail. */
 export const isDownTold = ({ lastNotifiedDownAt, lastNotifiedUpAt }: Told): boolean =>
@@ -55,7 +50,7 @@ export function announce(
 }
 
 function tellCustomer(
-  { at, next, events, incident, maintenance, restartFollows }: CheckOutcome,
+  { at, before, next, events, incident, maintenance, restartFollows }: CheckOutcome,
   told: Told,
   downAfter: number,
 ): { readonly told: Told; readonly announcement: Announcement } | null {
@@ -80,8 +75,13 @@ function tellCustomer(
   }
   if (isUp || incident === null || incident.failedChecks < downAfter || isDownTold(told)) return null;
   if (!events.some(({ kind }) => kind === 'check_failed' || kind === 'restart_failed')) return null;
+  if (!isForCustomer(next.lastErrorCode)) return null;
+  // One check of another kind, after many that only admins can see to, is the first of its kind.
+  if (downAfter > 1 && !isForCustomer(before.lastErrorCode)) return null;
   return say('down', { lastNotifiedDownAt: laterThan(told.lastNotifiedUpAt, at) });
 }
+
+const isForCustomer = (cause: Cause | null): boolean => cause !== null && traitsOf(cause).tellsCustomer;
 
 /** A clock set back must not make the later of two mails look like the earlier one. */
 const laterThan = (earlier: Date | null, at: Date): Date =>
@@ -114,6 +114,18 @@ function tellAdmins(outcome: CheckOutcome): Announcement[] {
         if (kind && isNewError(outcome)) told.push(say(kind, incident ? '' : `${at.getTime()}`));
         break;
       }
+      // The journal has these; no admin is told.
+      case 'healthy':
+      case 'recovered':
+      case 'restarted':
+      case 'restarted_on_request':
+      case 'restart_withheld':
+      case 'trial_failed':
+      case 'grace_given':
+      case 'maintenance_noted':
+      case 'maintenance_began':
+      case 'maintenance_ended':
+        break;
     }
   if (next.circuitState !== 'closed' && incident?.circuitOpenedAt && incident.acknowledgedAt === null) {
     const days = Math.floor((at.getTime() - incident.circuitOpenedAt.getTime()) / DAY_MS);

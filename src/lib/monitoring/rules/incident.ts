@@ -1,4 +1,5 @@
 import type { Incident } from '../../db/schema.ts';
+import type { Cause } from '../../facts/cause.ts';
 import type { HealthEvent } from './transition.ts';
 
 /** An incident as far as checks move it. */
@@ -10,7 +11,7 @@ export type IncidentState = Pick<
 /** A failure as an incident remembers it: what was found first. */
 export const beginIncident = (
   openedAt: Date,
-  { cause, message }: { readonly cause: string; readonly message: string },
+  { cause, message }: { readonly cause: Cause; readonly message: string },
 ): IncidentState => ({
   openedAt,
   endedAt: null,

@@ -1,19 +1,12 @@
 import { isNewError, type CheckOutcome } from './announcements.ts';
 import type { HealthEvent } from './transition.ts';
-import { isConfigurationFault, type Cause } from './verdict.ts';
-import type { JournalDetail, JournalKind } from '../../facts/journal.ts';
+import { traitsOf } from '../../facts/cause.ts';
+import { LOOK_KINDS, type JournalDetail, type JournalKind } from '../../facts/journal.ts';
 
 type Entry = { readonly kind: JournalKind; readonly detail: JournalDetail };
 
-/** Causes that have an event of their own; null for those that are failed checks like any other. */
-function kindOf(cause: Cause): JournalKind | null {
-  if (cause === 'host_key_changed' || cause === 'auth_rejected') return cause;
-  return isConfigurationFault(cause) ? 'configuration_fault' : null;
-}
-
 /** What was seen when the check began, before anything was done about it. */
-export const isOfLook = (kind: JournalKind): boolean =>
-  ['check_failed', 'host_key_changed', 'auth_rejected', 'configuration_fault'].includes(kind);
+export const isOfLook = (kind: JournalKind): boolean => LOOK_KINDS.some((one) => one === kind);
 
 /** What the journal keeps of a check, in order. Of a streak of equal failures only the first. */
 export const entriesOf = (outcome: CheckOutcome): Entry[] =>
@@ -24,13 +17,12 @@ function entryOf(event: HealthEvent, outcome: CheckOutcome): Entry | null {
   switch (event.kind) {
     case 'check_failed': {
       if (!isNewError(outcome)) return null;
-      const kind = kindOf(event.cause) ?? 'check_failed';
-      return { kind, detail: { cause: event.cause, message: event.message } };
+      return { kind: traitsOf(event.cause).journal, detail: { cause: event.cause, message: event.message } };
     }
     case 'inconclusive': {
       // What concerns the whole sweep is told once, by whoever judges the sweep.
-      const kind = kindOf(event.cause);
-      if (!kind || !isNewError(outcome)) return null;
+      const kind = traitsOf(event.cause).journal;
+      if (kind === 'check_failed' || !isNewError(outcome)) return null;
       return { kind, detail: { cause: event.cause, message: event.message } };
     }
     case 'restarted':

@@ -210,7 +210,7 @@ describe('advance', () => {
   });
 
   it('gives that grace once, however long the unit stays between two states', () => {
-    const stuck: Verdict = { ...NOT_ACTIVE, transitional: true } as Verdict;
+    const stuck: Verdict = { ...NOT_ACTIVE, transitional: true };
     const { state } = run([
       check(0, ACTIVATING),
       check(1, stuck, restart(FAILED)),
@@ -254,6 +254,13 @@ describe('advance', () => {
     expect(run([check(40, NOT_ACTIVE, restart(unknown, true))], failedThreeTimes()).state.circuitOpenedAt).toEqual(
       at(40),
     );
+  });
+
+  it('counts nothing when it was our own fault that nobody saw the end', () => {
+    const unknown: RestartOutcome = { outcome: 'unknown', code: 'local_limit', message: 'restart sent; then EMFILE' };
+    const { state, events } = run([check(0, NOT_ACTIVE, restart(unknown))]);
+    expect(state).toMatchObject({ consecutiveFailures: 0, lastErrorCode: 'service_not_active', reachable: true });
+    expect(events).toEqual(['check_failed']);
   });
 
   it('does not take a restart that could not be sent for a trial', () => {

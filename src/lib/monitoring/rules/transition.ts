@@ -1,4 +1,5 @@
 import type { HealthCheck } from '../../db/schema.ts';
+import { isOurFault, type Cause } from '../../facts/cause.ts';
 import type { RestartOutcome } from '../../provisioning/vps-status.ts';
 import {
   getEffectiveCircuitState,
@@ -10,7 +11,7 @@ import {
 } from '../circuit-breaker.ts';
 import { isWithheld, restartFollows, type HealingDecision, type NoHealing, type Withheld } from './healing.ts';
 import { advanceLogin } from './login-backoff.ts';
-import { isOwnFault, type Cause, type Verdict } from './verdict.ts';
+import { isUnseen, type Verdict } from './verdict.ts';
 
 /** What is known of a VPS between two checks: its row without keys and bookkeeping. */
 export type HealthState = Omit<HealthCheck, 'id' | 'userId' | 'createdAt' | 'updatedAt' | keyof CircuitBreakerState> &
@@ -93,6 +94,7 @@ export const UNCHECKED: HealthState = {
   authRetryAt: null,
   lastProbeMs: null,
   reachable: null,
+  offeredHostKey: null,
   lastNotifiedRecoveredAt: null,
   maintenanceSeenSince: null,
   circuitResetAt: null,
@@ -134,6 +136,7 @@ function advanceHealth(state: HealthState, check: Check, breaker: BreakerSetting
     lastProbeMs: check.probeMs,
     totalChecks: state.totalChecks + 1,
     reachable: verdict.kind !== 'unreachable',
+    offeredHostKey: verdict.kind === 'unreachable' ? (verdict.offeredHostKey ?? state.offeredHostKey) : null,
     transitionalSince: keepsGraceUsed(verdict) ? state.transitionalSince : null,
     ...advanceLogin(state, verdict, lookedAt),
   };
@@ -221,14 +224,14 @@ function afterNoRestart(failed: HealthState, reason: NoHealing, context: Context
 /** The state after a restart has ended, or after nobody could see how it ended. */
 export function endRestart(state: HealthState, end: RestartEnd, breaker: BreakerSettings): Transition {
   const { outcome, at, requested, maintenance } = end;
-  if (outcome.outcome === 'interrupted') return { next: state, events: [] };
+  if (outcome.outcome === 'interrupted' || isUnseen(outcome)) return { next: state, events: [] };
   const wasFine = state.status === 'healthy' && state.lastErrorCode === null;
   if (outcome.outcome === 'succeeded') {
     const onRequest = requested && (wasFine || maintenance);
     const kind = onRequest ? 'restarted_on_request' : 'restarted';
     return succeed({ ...state, reachable: true }, at, [{ kind }], { restarted: !onRequest });
   }
-  if (outcome.outcome === 'not_sent' && isOwnFault(outcome.code))
+  if (outcome.outcome === 'not_sent' && isOurFault(outcome.code))
     return noteOwnFault(state, outcome.code, outcome.message);
   if (maintenance) {
     const next = { ...state, lastError: outcome.message };

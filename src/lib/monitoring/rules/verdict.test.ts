@@ -38,6 +38,9 @@ describe('judge', () => {
     ['a changed host key', { kind: 'no_answer', code: 'host_key_changed', message: '' }, 'unreachable'],
     ['a refused login', { kind: 'no_answer', code: 'auth_rejected', message: '' }, 'unreachable'],
     ['a key of ours that cannot be used', { kind: 'no_answer', code: 'key_invalid', message: '' }, 'inconclusive'],
+    ['a resolver that is away', { kind: 'no_answer', code: 'resolver', message: '' }, 'inconclusive'],
+    ['a monitor without descriptors', { kind: 'no_answer', code: 'local_limit', message: '' }, 'inconclusive'],
+    ['a host name that does not exist', { kind: 'no_answer', code: 'dns', message: '' }, 'unreachable'],
     ['a monitor that stood still', { kind: 'no_answer', code: 'stalled', message: '' }, 'inconclusive'],
   ])('takes %s for what it is', (_, result, kind) => {
     expect(judge(result, { graceUsed: false }).kind).toBe(kind);

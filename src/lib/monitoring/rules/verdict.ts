@@ -1,22 +1,7 @@
-import type { SSHFailureCode } from '../../provisioning/ssh-failure.ts';
+import { isOurFault, traitsOf, type CauseWith, type OwnFault } from '../../facts/cause.ts';
 import { describeState, isUp } from '../../facts/unit-state.ts';
+import type { SSHFailureCode } from '../../provisioning/ssh-failure.ts';
 import type { ProbeResult, RestartOutcome } from '../../provisioning/vps-status.ts';
-
-/** What is wrong, for machines; stored as `health_checks.last_error_code`. */
-export type Cause =
-  | SSHFailureCode
-  | 'service_not_active'
-  | 'service_in_transition'
-  | 'unit_missing'
-  | 'unit_masked'
-  | 'unit_broken'
-  | 'sudo_refused'
-  | 'odd_answer'
-  | 'restart_failed'
-  | 'start_limit'
-  | 'crash_loop'
-  | 'key_unreadable'
-  | 'outage';
 
 /** What a probe means. Only `not_active` permits a restart. */
 export type Verdict =
@@ -31,44 +16,33 @@ export type Verdict =
   /** On its way up or down, for the first time: looked at again in the next sweep before anything is done. */
   | { readonly kind: 'in_transition'; readonly cause: 'service_in_transition'; readonly message: string }
   /** SSH works, but a restart cannot help or is not ours to send. */
-  | { readonly kind: 'misconfigured'; readonly cause: Cause; readonly message: string }
-  | { readonly kind: 'unreachable'; readonly cause: SSHFailureCode; readonly message: string }
+  | { readonly kind: 'misconfigured'; readonly cause: CauseWith<{ fault: 'setup' }>; readonly message: string }
+  | {
+      readonly kind: 'unreachable';
+      readonly cause: Exclude<SSHFailureCode, OwnFault>;
+      readonly message: string;
+      /** What the host has shown instead of its pinned key. */
+      readonly offeredHostKey?: string | null;
+    }
   /** Our own fault: says nothing about the VPS. */
-  | { readonly kind: 'inconclusive'; readonly cause: Cause; readonly message: string };
+  | { readonly kind: 'inconclusive'; readonly cause: OwnFault; readonly message: string };
 
-const CONFIGURATION_FAULTS: readonly string[] = [
-  'unit_missing',
-  'unit_masked',
-  'unit_broken',
-  'sudo_refused',
-  'odd_answer',
-  'key_unreadable',
-  'key_invalid',
-  'target_invalid',
-] satisfies readonly Cause[];
-
-/** Whether somebody has to mend the machine, or what is stored of it, before a check can succeed. */
-export const isConfigurationFault = (cause: string | null): boolean =>
-  cause !== null && CONFIGURATION_FAULTS.includes(cause);
-
-const OWN_FAULTS: readonly SSHFailureCode[] = ['key_invalid', 'target_invalid', 'stalled', 'aborted'];
-
-/** Whether a failed SSH command tells about us rather than about the VPS. */
-export const isOwnFault = (code: SSHFailureCode): boolean => OWN_FAULTS.includes(code);
-
-const ANSWERS: readonly SSHFailureCode[] = ['auth_rejected', 'host_key_changed'];
+/** Whether it is our own fault that nobody saw how a restart ended: the next look tells. */
+export const isUnseen = (outcome: RestartOutcome): boolean =>
+  outcome.outcome === 'unknown' && outcome.code !== 'odd_answer' && isOurFault(outcome.code);
 
 /** Whether nothing came back from the host, which may as well be the fault of our own network. */
-export const isSilent = (verdict: Verdict): boolean =>
-  verdict.kind === 'unreachable' && !ANSWERS.includes(verdict.cause);
+export const isSilent = (verdict: Verdict): boolean => verdict.kind === 'unreachable' && traitsOf(verdict.cause).silent;
 
 /** `graceUsed`: the previous sweep found the unit between two states already. */
 export function judge(result: ProbeResult, { graceUsed }: { readonly graceUsed: boolean }): Verdict {
   switch (result.kind) {
-    case 'no_answer':
-      return isOwnFault(result.code)
-        ? { kind: 'inconclusive', cause: result.code, message: result.message }
-        : { kind: 'unreachable', cause: result.code, message: result.message };
+    case 'no_answer': {
+      const { code: cause, message, offeredHostKey } = result;
+      return isOurFault(cause)
+        ? { kind: 'inconclusive', cause, message }
+        : { kind: 'unreachable', cause, message, offeredHostKey: offeredHostKey ?? null };
+    }
     case 'sudo_refused':
     case 'odd_answer':
       return { kind: 'misconfigured', cause: result.kind, message: result.message };
@@ -105,6 +79,8 @@ function judgeState(
         cause: 'unit_broken',
         message: `systemd cannot load the service (${unit?.loadState})`,
       };
+    case null:
+      break;
   }
   const transitional = activeState === 'activating' || activeState === 'deactivating';
   if (transitional && !graceUsed)
@@ -128,7 +104,7 @@ export function judgeRequestedRestart(found: Verdict, outcome: RestartOutcome, q
     case 'interrupted':
       return { kind: 'inconclusive', cause: 'aborted', message: outcome.message };
     case 'not_sent':
-      return isOwnFault(outcome.code)
+      return isOurFault(outcome.code)
         ? { kind: 'inconclusive', cause: outcome.code, message: outcome.message }
         : { kind: 'unreachable', cause: outcome.code, message: outcome.message };
     case 'failed':

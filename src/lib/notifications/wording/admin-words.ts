@@ -1,4 +1,5 @@
 import type { Letter } from './letter.ts';
+import { parseCause, traitsOf, type Cause, type CauseTraits, type FirstAction } from '../../facts/cause.ts';
 import type { ADMIN_KINDS, DigestItem, MessageFacts, MonitorFault } from '../../facts/message.ts';
 import { shortAddress } from '../../facts/host-words.ts';
 import { durationInWords, spanInWords, timeInWords, count, withCommas } from '../../facts/time-words.ts';
@@ -22,10 +23,54 @@ function whatWasSeen({ incident, error }: VpsMessage): string[] {
   return [error === null ? '' : `Last seen: ${error}`, counted].filter(Boolean);
 }
 
-const trial = ({ trialAtMs, atMs }: VpsMessage): string =>
-  trialAtMs === null
+const traitsIn = ({ cause, incident }: VpsMessage): CauseTraits =>
+  traitsOf(parseCause(cause ?? incident?.cause ?? 'unknown'));
+
+/** The cause that a message of its own is about, where the facts of an older version do not say so. */
+const USUAL: Readonly<Record<NonNullable<CauseTraits['adminKind']>, Cause>> = {
+  host_key_changed: 'host_key_changed',
+  access_rejected: 'auth_rejected',
+  configuration_fault: 'unknown',
+};
+
+function traitsFor(kind: AdminKind, facts: VpsMessage): CauseTraits {
+  const traits = traitsIn(facts);
+  switch (kind) {
+    case 'host_key_changed':
+    case 'access_rejected':
+    case 'configuration_fault':
+      return traits.adminKind === kind ? traits : traitsOf(USUAL[kind]);
+    case 'circuit_opened':
+    case 'circuit_closed':
+    case 'circuit_reminder':
+    case 'crash_loop':
+    case 'monitor_fault_began':
+    case 'monitor_fault_ended':
+      return traits;
+  }
+}
+
+/** What an open circuit waits for. */
+function trial(facts: VpsMessage): string {
+  const { fault, silent } = traitsIn(facts);
+  const { trialAtMs, atMs } = facts;
+  if (silent) return 'Nothing is restarted while SSH does not work.';
+  if (fault === 'host' || fault === 'setup') return 'Nothing is restarted: that could not help.';
+  return trialAtMs === null
     ? 'One trial restart follows as soon as SSH works.'
     : `Automatic restarts pause; one trial restart at ${timeInWords(trialAtMs, atMs)}.`;
+}
+
+const COMMANDS: Readonly<Record<FirstAction, (host: string) => string>> = {
+  check: (host) => `wardround vps test ${host}`,
+  restart: (host) => `wardround vps restart ${host}`,
+  edit: (host) => `wardround vps edit ${host} --help`,
+  repin: (host) => `wardround vps repin ${host}`,
+};
+
+/** In the middle of a sentence; `SSH protocol error` stays as it is. */
+const inSentence = (title: string): string =>
+  /^[A-Z][a-z]/.test(title) ? title.slice(0, 1).toLowerCase() + title.slice(1) : title;
 
 /** The words for an admin about one VPS. `beginning`: what was to be told when it began and never was. */
 export function adminWords(
@@ -38,20 +83,24 @@ export function adminWords(
   const sinceMs = facts.incident?.openedAtMs ?? facts.atMs;
   const since = timeInWords(sinceMs, facts.atMs);
   const seen = whatWasSeen(facts);
+  const { title, todo, first } = traitsFor(kind, facts);
+  const command = COMMANDS[first](host);
   switch (kind) {
     case 'circuit_opened':
       return {
         subject: `${host}: circuit opened`,
         lead: `The circuit of ${host} (${customer}) has opened: its checks have failed since ${since}.`,
         seen,
-        next: [trial(facts), CHECKS_GO_ON],
+        next: [trial(facts), CHECKS_GO_ON, todo],
+        command,
       };
     case 'crash_loop':
       return {
         subject: `${host}: crash loop, circuit opened`,
         lead: `${service} on ${host} (${customer}) keeps dying after restarts, so its circuit has opened.`,
         seen,
-        next: [trial(facts), CHECKS_GO_ON],
+        next: [trial(facts), CHECKS_GO_ON, todo],
+        command,
       };
     case 'circuit_closed': {
       const span = spanInWords(sinceMs, facts.incident?.endedAtMs ?? facts.atMs);
@@ -74,37 +123,32 @@ export function adminWords(
         subject: `${host}: circuit still open, for ${durationInWords(facts.atMs - sinceMs)}`,
         lead: `The circuit of ${host} (${customer}) is still open: it has been failing for ${durationInWords(facts.atMs - sinceMs)}.`,
         seen,
-        next: [trial(facts), 'Acknowledge the incident to stop these reminders; its end is told in any case.'],
+        next: [trial(facts), 'Acknowledge the incident to stop these reminders; its end is told in any case.', todo],
+        command,
       };
     case 'host_key_changed':
       return {
         subject: `${host}: host key changed`,
         lead: `${host} (${customer}) shows another host key than the pinned one, so nothing is sent to it.`,
         seen,
-        next: [
-          'If somebody is in between, the machine is fine and the way to it is not: do not trust the new key unseen.',
-          'If you have reinstalled the machine, pin the new key:',
-        ],
-        command: `wardround vps repin ${host}`,
+        next: [todo],
+        command,
       };
     case 'access_rejected':
       return {
-        subject: `${host}: login refused`,
-        lead: `${host} (${customer}) refuses our login since ${since}.`,
+        subject: `${host}: ${inSentence(title)}`,
+        lead: `${host} (${customer}) has refused us access since ${since}: ${inSentence(title)}.`,
         seen,
-        next: [
-          'The next logins come after 1, 2, 4 … up to 30 minutes, so that we are not locked out.',
-          'When the key is in place again, this ends the wait:',
-        ],
-        command: `wardround vps test ${host}`,
+        next: [todo],
+        command,
       };
     case 'configuration_fault':
       return {
-        subject: `${host}: configuration fault`,
-        lead: `${host} (${customer}) needs a hand: a restart cannot help there.`,
+        subject: `${host}: ${inSentence(title)}`,
+        lead: `${host} (${customer}) cannot be checked as it is set up: ${inSentence(title)}.`,
         seen,
-        next: ['Nothing is restarted until it is mended. Look again afterwards:'],
-        command: `wardround vps test ${host}`,
+        next: ['Nothing is restarted until that is mended.', todo],
+        command,
       };
   }
 }

@@ -6,6 +6,7 @@ import {
   type MessageFacts,
   type MonitorFault,
 } from '../../facts/message.ts';
+import { CAUSE_NAMES, CAUSES, isOurFault, traitsOf, type Cause } from '../../facts/cause.ts';
 import { render, renderTest } from './render.ts';
 import { durationInWords, spanInWords, timeInWords } from '../../facts/time-words.ts';
 
@@ -22,7 +23,12 @@ const began: VpsFacts = {
   error: 'no answer within 10 s (connect)',
   trialAtMs: AT + 32 * MINUTE,
 };
-const stopped: VpsFacts = { ...began, incident: began.incident && { ...began.incident, cause: 'service_not_active' } };
+const withCause = (cause: Cause): VpsFacts => ({
+  ...began,
+  cause,
+  incident: began.incident && { ...began.incident, cause },
+});
+const stopped = withCause('service_not_active');
 const ended = (facts: VpsFacts, minutes = 77): VpsFacts => ({
   ...facts,
   atMs: AT + minutes * MINUTE,
@@ -39,14 +45,31 @@ const paused: MonitorFault = { kind: 'healing_paused', stopped: 8, fleet: 12 };
 const circuit: DigestItem = { kind: 'circuit_opened', facts: began };
 const leadOf = (text: string): string | undefined => text.split('\n\n')[0];
 
+const JARGON =
+  /circuit|breaker|\bssh|sweep|no answer within|systemd|sudo|\bunit\b|host key|login|exit status|protocol|monitor\b/i;
+
 describe('a message to a customer', () => {
   it.each([
     [
       'down',
       began,
       null,
-      'nordlys.example is unreachable',
-      'Your server nordlys.example has been unreachable since 14:03 UTC.',
+      'nordlys.example does not answer',
+      'Your server nordlys.example has not answered since 14:03 UTC.',
+    ],
+    [
+      'down',
+      withCause('auth_rejected'),
+      null,
+      'nordlys.example: we cannot check the service',
+      'We have not been able to check the service on your server nordlys.example since 14:03 UTC.',
+    ],
+    [
+      'down',
+      { ...stopped, cause: 'timeout' },
+      null,
+      'nordlys.example does not answer',
+      'Your server nordlys.example does not answer.',
     ],
     [
       'down',
@@ -61,14 +84,21 @@ describe('a message to a customer', () => {
       ended(began),
       { kind: 'down', facts: began },
       'nordlys.example is running again',
-      'Your server nordlys.example was unreachable from 14:03 to 15:20 UTC (77 min) and is running again.',
+      'Your server nordlys.example did not answer from 14:03 to 15:20 UTC (77 min); it is running now.',
     ],
     [
       'up',
       ended(stopped),
       { kind: 'down', facts: stopped },
       'nordlys.example is running again',
-      'The service on your server nordlys.example was not running from 14:03 to 15:20 UTC (77 min) and is running again.',
+      'The service on your server nordlys.example was not running from 14:03 to 15:20 UTC (77 min); it is running now.',
+    ],
+    [
+      'up',
+      ended(withCause('host_key_changed')),
+      null,
+      'nordlys.example: the service is running',
+      'We can check the service on your server nordlys.example again: it is running.',
     ],
     [
       'recovered',
@@ -83,9 +113,9 @@ describe('a message to a customer', () => {
   });
 
   it.each(CUSTOMER_KINDS)('%s has no jargon, and nothing that a host has said', (kind) => {
-    for (const facts of [began, stopped, ended(began)]) {
+    for (const facts of [ended(began), ...CAUSE_NAMES.map(withCause)]) {
       const { text, html } = render({ kind, facts }, URL);
-      expect(text + html.replace(/<style>.*<\/style>/s, '')).not.toMatch(/circuit|SSH|sweep|no answer within|systemd/i);
+      expect(text + html.replace(/<style>.*<\/style>/s, '')).not.toMatch(JARGON);
       expect(text).toContain(`${URL}/incidents/incident-1`);
     }
   });
@@ -93,6 +123,10 @@ describe('a message to a customer', () => {
 
 describe('a message to an admin', () => {
   const facts: Record<string, MessageFacts> = {
+    circuit_opened: stopped,
+    host_key_changed: withCause('host_key_changed'),
+    access_rejected: withCause('sudo_refused'),
+    configuration_fault: withCause('unit_masked'),
     circuit_closed: ended(began),
     circuit_reminder: { ...began, atMs: AT + 49 * 60 * MINUTE },
     monitor_fault_began: fleet(outage),
@@ -106,6 +140,7 @@ describe('a message to an admin', () => {
         '(Ada) has opened: its checks have failed since 14:03 UTC.',
         'Last seen: no answer within 10 s (connect)',
         'one trial restart at 14:35 UTC',
+        'wardround vps restart nordlys.example',
       ],
     ],
     [
@@ -116,8 +151,16 @@ describe('a message to an admin', () => {
     ['circuit_reminder', 'nordlys.example: circuit still open, for 2 days 1 h', ['Acknowledge the incident']],
     ['crash_loop', 'nordlys.example: crash loop, circuit opened', ['rachel8 on nordlys.example (Ada) keeps dying']],
     ['host_key_changed', 'nordlys.example: host key changed', ['wardround vps repin nordlys.example']],
-    ['access_rejected', 'nordlys.example: login refused', ['wardround vps test nordlys.example']],
-    ['configuration_fault', 'nordlys.example: configuration fault', ['a restart cannot help']],
+    [
+      'access_rejected',
+      'nordlys.example: sudo refused',
+      ['has refused us access since 14:03 UTC: sudo refused.', 'wardround vps test nordlys.example'],
+    ],
+    [
+      'configuration_fault',
+      'nordlys.example: unit masked',
+      ['cannot be checked as it is set up: unit masked.', 'Nothing is restarted until that is mended.'],
+    ],
     [
       'monitor_fault_began',
       'Fleet: 12 of 30 VPSs unreachable at once, sweeps do not count',
@@ -131,6 +174,23 @@ describe('a message to an admin', () => {
       expect(rendered.text).toContain(part);
       expect(rendered.html).toContain(part);
     }
+  });
+
+  it.each(CAUSE_NAMES.filter((cause) => !isOurFault(cause)))(
+    'about an open circuit says what to do about %s, and promises a trial restart only where one can help',
+    (cause) => {
+      const { text } = render({ kind: 'circuit_opened', facts: withCause(cause) }, URL);
+      expect(text).toContain(CAUSES[cause].todo);
+      expect(text.includes('one trial restart')).toBe(traitsOf(cause).fault === 'service');
+      expect(text.includes('wardround vps repin')).toBe(cause === 'host_key_changed');
+    },
+  );
+
+  it('of an older version says what its kind is about', () => {
+    expect(render({ kind: 'host_key_changed', facts: began }, URL).text).toContain(
+      'wardround vps repin nordlys.example',
+    );
+    expect(render({ kind: 'access_rejected', facts: began }, URL).subject).toBe('nordlys.example: login refused');
   });
 
   it('has words for every kind', () => {

@@ -32,8 +32,14 @@ export function render({ kind, facts, beginning = null }: Message, publicUrl: st
     case 'up':
     case 'recovered':
       if (facts.about !== 'vps') break;
-      return layOut({ ...customerWords(kind, facts, beginning === null), ...frame(facts, publicUrl) });
-    default:
+      return layOut({ ...customerWords(kind, facts, beginning), ...frame(facts, publicUrl) });
+    case 'circuit_opened':
+    case 'circuit_closed':
+    case 'circuit_reminder':
+    case 'crash_loop':
+    case 'host_key_changed':
+    case 'access_rejected':
+    case 'configuration_fault':
       if (facts.about !== 'vps') break;
       return layOut({ ...adminWords(kind, facts, beginning), ...frame(facts, publicUrl) });
   }
@@ -65,7 +71,7 @@ const TITLES: Record<NotificationKind, string> = {
   monitor_fault_began: 'Fault of the monitor',
   monitor_fault_ended: 'Fault of the monitor is over',
   host_key_changed: 'Host key changed',
-  access_rejected: 'Login refused',
+  access_rejected: 'Access refused',
   configuration_fault: 'Configuration fault',
   crash_loop: 'Crash loop',
   circuit_opened: 'Circuit opened',

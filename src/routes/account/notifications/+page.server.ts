@@ -3,7 +3,7 @@ import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
 import { CHANNEL_WORDS } from '$lib/notifications/wording/kind-words';
 import type { ChannelName } from '$lib/facts/message';
-import { ChannelForm, readChoices, saveChannel, type ChannelProblems } from '$lib/notifications/preferences-form';
+import { ChannelForm, readChoices, saveChannel } from '$lib/notifications/preferences-form';
 import { findUser } from '$lib/notifications/preferences';
 import { inForm } from '$lib/parsing/problems';
 import { posted } from '../../form-fields';
@@ -33,7 +33,7 @@ async function save(event: RequestEvent, channel: ChannelName) {
   if (problems.length > 0)
     return fail(400, {
       channel,
-      problems: inForm<keyof ChannelProblems>(problems),
+      problems: inForm(problems),
       typed: { enabled, kinds: kind, address },
     });
   redirect(303, `/account/notifications?done=${channel}`);

@@ -65,8 +65,7 @@ export const actions: Actions = {
     const app = await defaultApp();
     const actor = guarded(event.locals.actor);
     const added = await addUser(app, actor, { email, name, role });
-    if (added.kind === 'refused')
-      return fail(400, { typed: { email, name, role }, problems: inForm<'email' | 'name'>(added.problems) });
+    if (added.kind === 'refused') return fail(400, { typed: { email, name, role }, problems: inForm(added.problems) });
     return invite(app, actor, added.email);
   },
   link: async (event) => {

@@ -1,8 +1,9 @@
 import { fail, redirect } from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
-import { addVps, RefusedError } from '$lib/fleet-admin/fleet-admin';
-import { parseVps, type VpsField } from '$lib/fleet-admin/new-vps';
+import { addVps } from '$lib/fleet-admin/fleet-admin';
+import { RefusedError } from '$lib/fleet-admin/the-vps';
+import { parseVps } from '$lib/fleet-admin/new-vps';
 import { checkNow } from '$lib/fleet-admin/vps-actions';
 import { inForm } from '$lib/parsing/problems';
 import { vpsFieldsOf } from '../../form-fields';
@@ -14,7 +15,7 @@ export const actions: Actions = {
   default: async (event) => {
     const { described, typed } = await vpsFieldsOf(event);
     const parsed = parseVps(described);
-    if ('problems' in parsed) return fail(400, { typed, problems: inForm<VpsField>(parsed.problems), refused: null });
+    if ('problems' in parsed) return fail(400, { typed, problems: inForm(parsed.problems), refused: null });
     const app = await defaultApp();
     const actor = guarded(event.locals.actor);
     let id: string;

@@ -2,10 +2,18 @@ import { error, fail, redirect, type RequestEvent } from '@sveltejs/kit';
 import { defaultApp, type App } from '$lib/app';
 import { guarded, type Actor } from '$lib/auth/actor';
 import { confirmedOf } from '$lib/views/action-words';
-import { RefusedError, removeVps, repinHostKey } from '$lib/fleet-admin/fleet-admin';
+import { removeVps, repinHostKey } from '$lib/fleet-admin/fleet-admin';
+import { RefusedError } from '$lib/fleet-admin/the-vps';
 import { readVps, type FleetRow } from '$lib/views/fleet-read';
 import { parseMaintenance } from '$lib/fleet-admin/maintenance-request';
-import { checkNow, resetCircuit, restartNow, setMaintenance, setVpsHealing } from '$lib/fleet-admin/vps-actions';
+import {
+  checkNow,
+  endMaintenance,
+  planMaintenance,
+  resetCircuit,
+  restartNow,
+  setVpsHealing,
+} from '$lib/fleet-admin/vps-actions';
 import { onDemandOf } from '$lib/monitoring/on-demand';
 import { fieldsOf } from '../../../form-fields';
 import type { Actions, PageServerLoad } from './$types';
@@ -57,23 +65,25 @@ export const actions: Actions = {
     const parsed = parseMaintenance({ ...chosen, ...(reason && { reason }) }, new Date());
     if ('problems' in parsed) return fail(400, { problem: 'Enter a time in the future, in UTC.' });
     const { window } = parsed;
-    return carryOut(event, 'maintenance', (app, actor, { id }, now) => setMaintenance(app, actor, [id], window, now));
+    return carryOut(event, 'maintenance', (app, actor, { id }) => planMaintenance(app, actor, [id], window));
   },
   endMaintenance: (event) =>
-    carryOut(event, 'endMaintenance', (app, actor, { id }, now) => setMaintenance(app, actor, [id], 'end', now)),
+    carryOut(event, 'endMaintenance', (app, actor, { id }, now) => endMaintenance(app, actor, [id], now)),
   pause: (event) => carryOut(event, 'pause', (app, actor, { id }, now) => setVpsHealing(app, actor, [id], false, now)),
   resume: (event) => carryOut(event, 'resume', (app, actor, { id }, now) => setVpsHealing(app, actor, [id], true, now)),
-  repin: (event) =>
-    carryOut(event, 'repin', async (app, actor, vps) => {
-      await repinHostKey(app, actor, vps, null);
+  repin: async (event) => {
+    const { fingerprint } = await fieldsOf(event, 'fingerprint');
+    return carryOut(event, 'repin', async (app, actor, vps) => {
+      await repinHostKey(app, actor, vps.id, fingerprint === '' ? { kind: 'next' } : { kind: 'offered', fingerprint });
       if (vps.active) await checkNow(app, actor, [vps.id]);
-    }),
+    });
+  },
   remove: async (event) => {
     const { host } = await fieldsOf(event, 'host');
     return carryOut(event, 'remove', async (app, actor, vps) => {
       // A form that was filled in for another machine, or by nobody, removes nothing.
       if (host !== vps.host) throw new RefusedError('the question was about another machine');
-      await removeVps(app, actor, vps);
+      await removeVps(app, actor, vps.id);
     });
   },
 };

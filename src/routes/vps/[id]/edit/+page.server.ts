@@ -3,9 +3,9 @@ import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
 import { editVps, mergeEdit, type EditFields } from '$lib/fleet-admin/edit-vps';
 import { readEditable, type EditableVps } from '$lib/views/vps-form-read';
-import { RefusedError } from '$lib/fleet-admin/fleet-admin';
+import { RefusedError } from '$lib/fleet-admin/the-vps';
 import { readVps } from '$lib/views/fleet-read';
-import { parseVpsEdit, type VpsField } from '$lib/fleet-admin/new-vps';
+import { parseVpsEdit } from '$lib/fleet-admin/new-vps';
 import { checkNow } from '$lib/fleet-admin/vps-actions';
 import { inForm } from '$lib/parsing/problems';
 import { vpsFieldsOf } from '../../../form-fields';
@@ -40,8 +40,7 @@ export const actions: Actions = {
     if (!vps) error(404, 'There is no such VPS');
     const { described, typed, was } = await vpsFieldsOf(event);
     const parsed = parseVpsEdit({ ...mergeEdit(valuesOf(vps), was, described), customer: vps.email });
-    if ('problems' in parsed)
-      return fail(400, { typed, was, problems: inForm<VpsField>(parsed.problems), refused: null });
+    if ('problems' in parsed) return fail(400, { typed, was, problems: inForm(parsed.problems), refused: null });
     let changed: string[];
     try {
       changed = await editVps(app, actor, id, parsed.edit);

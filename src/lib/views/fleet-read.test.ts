@@ -3,7 +3,6 @@ import { addUser, openAccountApp } from '../../../tests/support/account-app.ts';
 import { LOCAL_OPERATOR } from '../auth/actor.ts';
 import { healthChecks, restartAttempts, subscriptions } from '../db/schema.ts';
 import { findVps, listRestartLedger, listVps, readVps } from './fleet-read.ts';
-import { plainError } from './plain-words.ts';
 
 describe('what a customer gets to see', () => {
   it('is the plain meaning of an error, of the own VPS only; an admin sees what the machine said', async () => {
@@ -41,16 +40,5 @@ describe('what a customer gets to see', () => {
     expect(listRestartLedger(app, customer, `vps-${bert}`, 9)).toEqual([]);
     expect(readVps(app, LOCAL_OPERATOR, `vps-${bert}`, now)?.lastError).toBe(RAW);
     expect(listRestartLedger(app, LOCAL_OPERATOR, `vps-${bert}`, 9)[0]?.detail).toBe(RAW);
-  });
-
-  it.each([
-    ['service_not_active', 'the service was not running'],
-    ['timeout', 'your server did not answer'],
-    ['host_key_changed', 'your server did not answer'],
-    ['unit_masked', 'the service could not be checked; our team has to look'],
-    ['key_unreadable', 'we could not check it; that is our fault, not your server’s'],
-    [null, 'your server did not answer'],
-  ])('%s: %s', (code, words) => {
-    expect(plainError(code)).toBe(words);
   });
 });

@@ -1,0 +1,407 @@
+import net from 'node:net';
+import ssh2, { type ClientChannel, type ParsedKey, type PublicKeyAuthMethod } from 'ssh2';
+import { cleanRemoteText } from '../facts/remote-text.ts';
+import { CommandRecord } from './command-record.ts';
+import {
+  nameHostKey,
+  pinnedFirst,
+  formatHostKey,
+  isOrdinaryHostKey,
+  parseHostKey,
+  PREFERRED_ALGORITHMS,
+} from './host-key.ts';
+import { findAddresses } from './name-lookup.ts';
+import { PacedSocket } from './paced-socket.ts';
+import { parsePrivateKey } from './private-key.ts';
+import { ALGORITHMS } from './ssh-algorithms.ts';
+import { describeSocketError, SSHCommandError, type SSHFailureCode, type SSHPhase } from './ssh-failure.ts';
+import { guardClient } from './ssh2-guards.ts';
+
+export type SSHTarget = {
+  readonly host: string;
+  readonly port?: number;
+  readonly username?: string;
+  /** OpenSSH or PEM text, or a key from `parsePrivateKey`. Publickey is the only login that is tried. */
+  readonly privateKey: string | ParsedKey;
+  /** The pinned key, `ssh-ed25519 AAAA…`. Without one the host's key is accepted and reported, to be pinned. */
+  readonly hostKey?: string | null;
+};
+
+export type SSHCommandResult = {
+  readonly exitCode: number;
+  readonly stdout: string;
+  readonly stderr: string;
+  /** The key the host has proved to own. */
+  readonly hostKey: string;
+};
+
+type Patience = { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined };
+
+/** A greeting, key exchange and login need about 8 KiB; an endless greeting would need a whole core. */
+const PREAMBLE_LIMIT_BYTES = 256 * 1024;
+/** Both streams of a command up to their limit, even if each byte comes in a packet of its own. */
+const COMMAND_LIMIT_BYTES = 16 * 1024 * 1024;
+/** A login takes some forty pieces, a command ten; a host may ask for an answer to each packet it sends. */
+const MOST_WRITES = 2_000;
+/** A look costs some five milliseconds; 16 MiB in the smallest of packets would cost four seconds. */
+const MOST_BUSY_MS = 1_000;
+/** Unasked, while one command runs: hosts exchange keys anew after a gigabyte or an hour. */
+const MOST_KEY_EXCHANGES = 1;
+/** A timer this late means that this process slept or was blocked: the silence may have been ours. */
+const STALL_TOLERANCE_MS = 2_000;
+/** How long a polite goodbye may take before the socket is torn down. */
+const GOODBYE_MS = 250;
+/** After so much of the time for connecting, the last known address stands in for a look-up that has not come back. */
+const LOOKUP_SHARE = 0.3;
+
+/** Disconnect reasons of a server that has seen enough of our logins. Source: RFC 4253, 11.1; OpenSSH sends the first. */
+const LOGIN_ENDED_REASONS = [2, 14];
+
+/** Failures that say nothing about whoever was dialled. */
+const SAYS_NOTHING: readonly SSHFailureCode[] = ['aborted', 'stalled', 'local_limit'];
+
+/** Somebody who waits for the login (`null`) or for the end of a command. */
+type Waiter = {
+  readonly resolve: (result: SSHCommandResult | null) => void;
+  readonly reject: (error: SSHCommandError) => void;
+  readonly signal: AbortSignal | undefined;
+};
+
+/**
+ * One connection, from the dial to the closed socket, on which commands run one after the other. Whatever the peer does,
+ * each call settles once and in its time, rejects with `SSHCommandError` and with nothing else, and after the end no
+ * socket, timer or listener is left. The first failure ends the connection: the call that met it rejects once the socket
+ * has closed. Who opens a session closes it.
+ */
+export class SSHSession {
+  readonly #target: SSHTarget;
+  readonly #client = new ssh2.Client();
+  readonly #over = new AbortController();
+  readonly #closed = Promise.withResolvers<undefined>();
+  // Our own socket: `client.destroy()` can leave that of a half-open peer open.
+  #socket: net.Socket | null = null;
+  #stream: PacedSocket | null = null;
+  #phase: SSHPhase = 'connect';
+  #waiter: Waiter | null = null;
+  #failure: SSHCommandError | null = null;
+  /** Of a command that had told its exit code before the connection broke. */
+  #result: SSHCommandResult | null = null;
+  #deadline: NodeJS.Timeout | undefined;
+  #goodbye: NodeJS.Timeout | undefined;
+  #hostKey = '';
+  /** Why this address may be another machine's by now; null where it is known to be the host's. */
+  #doubt: string | null = null;
+  #record = new CommandRecord();
+  #isSent = false;
+  #hasEnded = false;
+  #received = { bytes: 0, keyExchanges: 0, before: { writes: 0, busyMs: 0 } };
+
+  private constructor(target: SSHTarget) {
+    this.#target = target;
+  }
+
+  /** Dials and logs in, all of it within `timeoutMs`. */
+  static async open(target: SSHTarget, patience: Patience): Promise<SSHSession> {
+    const { host, port = 22, hostKey = null, privateKey } = target;
+    const refuse = (message: string) => new SSHCommandError('target_invalid', 'connect', message);
+    if (!Number.isInteger(port) || port < 1 || port > 65_535) throw refuse(`port ${port} is not from 1 to 65535`);
+    if (host === '' || host.length > 253 || /[\s\p{Cc}]/u.test(host))
+      throw refuse('the host name is empty or malformed');
+    if (hostKey !== null && parseHostKey(hostKey) !== hostKey) throw refuse('the pinned host key is malformed');
+    const key = typeof privateKey === 'string' ? parsePrivateKey(privateKey) : privateKey;
+    const session = new SSHSession(target);
+    await session.#wait(patience, () => void session.#dial(key, { host, port, timeoutMs: patience.timeoutMs }));
+    return session;
+  }
+
+  /** The key the host has proved to own. */
+  get hostKey(): string {
+    return this.#hostKey;
+  }
+
+  /** Whether a further command can be run. */
+  get isOpen(): boolean {
+    return this.#failure === null;
+  }
+
+  /**
+   * Runs a command and gives its exit code and output, at most 64 KiB a stream. `timeoutMs` covers opening the channel,
+   * the command, and all it prints.
+   */
+  async run(command: string, patience: Patience): Promise<SSHCommandResult> {
+    if (this.#failure !== null) throw new SSHCommandError(this.#failure.code, 'channel', this.#failure.message);
+    this.#phase = 'channel';
+    this.#received = { bytes: 0, keyExchanges: 0, before: this.#stream?.cost ?? { writes: 0, busyMs: 0 } };
+    const result = await this.#wait(patience, () => this.#exec(command));
+    if (result === null) throw new Error('a command ended as a login does');
+    return result;
+  }
+
+  /** Says goodbye; resolves once the socket has closed, at the latest after a quarter of a second. */
+  close(): Promise<undefined> {
+    if (this.#failure === null) {
+      this.#failure = new SSHCommandError('aborted', this.#phase, 'the connection has been closed here');
+      this.#client.end();
+      this.#socket?.destroySoon();
+      this.#goodbye = setTimeout(() => this.#stream?.destroy(), GOODBYE_MS);
+    }
+    return this.#closed.promise;
+  }
+
+  #wait({ timeoutMs, signal }: Patience, begin: () => void): Promise<SSHCommandResult | null> {
+    return new Promise((resolve, reject) => {
+      this.#waiter = { resolve, reject, signal };
+      this.#armDeadline(timeoutMs);
+      signal?.addEventListener('abort', this.#onAbort, { once: true });
+      if (signal?.aborted) this.#onAbort();
+      else begin();
+    });
+  }
+
+  #release(): Waiter | null {
+    const waiter = this.#waiter;
+    this.#waiter = null;
+    clearTimeout(this.#deadline);
+    waiter?.signal?.removeEventListener('abort', this.#onAbort);
+    return waiter;
+  }
+
+  #fail(code: SSHFailureCode, message: string, known: { sent?: boolean; offeredHostKey?: string } = {}): void {
+    if (this.#failure !== null) return;
+    this.#failure =
+      this.#doubt === null || SAYS_NOTHING.includes(code)
+        ? new SSHCommandError(code, this.#phase, message, { sent: this.#isSent, ...known })
+        : new SSHCommandError('resolver', this.#phase, `${this.#doubt}; at its last known address: ${message}`);
+    clearTimeout(this.#deadline);
+    this.#over.abort();
+    if (this.#stream !== null) this.#stream.destroy();
+    else if (this.#socket !== null) this.#socket.destroy();
+    else this.#onClosed();
+  }
+
+  /** The last word: what was settled on, once nothing of it is left. */
+  readonly #onClosed = (): void => {
+    setImmediate(() => {
+      clearTimeout(this.#goodbye);
+      const waiter = this.#release();
+      this.#failure ??= new SSHCommandError('reset', this.#phase, 'the connection was closed', { sent: this.#isSent });
+      if (this.#result !== null) waiter?.resolve(this.#result);
+      else waiter?.reject(this.#failure);
+      this.#closed.resolve(undefined);
+    });
+  };
+
+  readonly #onAbort = (): void => this.#fail('aborted', 'the check was given up because the monitor is stopping');
+
+  #armDeadline(timeoutMs: number): void {
+    const dueAt = performance.now() + timeoutMs;
+    this.#deadline = setTimeout(() => {
+      const lateMs = performance.now() - dueAt;
+      if (lateMs > STALL_TOLERANCE_MS)
+        this.#fail(
+          'stalled',
+          `the monitor itself stood still for ${Math.round(lateMs / 1000)} s, so the silence says nothing`,
+        );
+      else if (this.#phase === 'connect' && this.#socket === null)
+        this.#fail('resolver', `the look-up of the host name has not come back within ${timeoutMs / 1000} s`);
+      else this.#fail('timeout', `no answer within ${timeoutMs / 1000} s (${this.#phase})`);
+    }, timeoutMs);
+  }
+
+  async #dial(
+    key: ParsedKey,
+    { host, port, timeoutMs }: { readonly host: string; readonly port: number; readonly timeoutMs: number },
+  ): Promise<void> {
+    const found = await findAddresses(host, {
+      // Only of a pinned host can be told whether it is still the one that has this address.
+      mayBeOld: Boolean(this.#target.hostKey),
+      patienceMs: timeoutMs * LOOKUP_SHARE,
+      signal: this.#over.signal,
+    });
+    if (this.#failure !== null) return;
+    if ('failure' in found) {
+      this.#fail(...found.failure);
+      return;
+    }
+    this.#doubt = found.doubt;
+    const socket = net.connect({
+      host,
+      port,
+      // ssh2 writes a packet in pieces, and Nagle holds the last one back for 40 ms and more.
+      noDelay: true,
+      // A name may have several addresses. Node gives each but the last 250 ms and does not come back to it: one lost
+      // packet, and a host would be down whose second address leads nowhere from here.
+      autoSelectFamilyAttemptTimeout: Math.ceil(timeoutMs / 2),
+      lookup: (_name, _options, done) => done(null, [...found.addresses]),
+    });
+    this.#socket = socket;
+    socket.on('error', (error) => {
+      if (this.#stream === null) this.#fail(...describeSocketError(error, this.#phase));
+    });
+    socket.once('connect', () => this.#logIn(socket, key));
+    // Later the stream tells, when all that came before has been worked off.
+    socket.once('close', () => {
+      if (this.#stream === null) this.#onClosed();
+    });
+  }
+
+  #logIn(socket: net.Socket, key: ParsedKey): void {
+    const { username = 'root', hostKey: pinned = null } = this.#target;
+    this.#phase = 'handshake';
+    const stream = new PacedSocket(socket);
+    this.#stream = stream;
+    // Before ssh2 adds its own listeners: a connection that ends says so before ssh2 guesses what it meant. Never removed:
+    // a hung peer causes several errors, and one may come after the end.
+    stream.on('error', (error) => this.#onEnd(...describeSocketError(error, this.#phase)));
+    stream.on('end', () => this.#onEnd('reset', `the host closed the connection (${this.#phase})`));
+    stream.once('close', () => {
+      this.#onEnd('reset', `the host closed the connection (${this.#phase})`);
+      this.#onClosed();
+    });
+    this.#listenToClient();
+    this.#guarded(() => {
+      this.#client.connect({
+        sock: stream,
+        username,
+        // Ours is the one deadline; this one also counts the time spent queueing in a busy process.
+        readyTimeout: 0,
+        algorithms: { ...ALGORITHMS, serverHostKey: pinned === null ? PREFERRED_ALGORITHMS : pinnedFirst(pinned) },
+        // A parsed key, which the types do not know: text behind a passphrase would block for 190 ms at every login.
+        authHandler: [{ type: 'publickey', username, key } as unknown as PublicKeyAuthMethod],
+        // Synchronous, and a literal boolean: ssh2 takes any truthy value, a promise too, for consent.
+        hostVerifier: (blob: Buffer): boolean => this.#accepts(blob, pinned),
+      });
+      guardClient(this.#client, () => this.#fail('protocol', 'the host asks for one signature after the other'));
+    });
+    stream.on('data', (slice: Buffer) => this.#onReceived(slice.length, stream.cost));
+  }
+
+  #accepts(blob: Buffer, pinned: string | null): boolean {
+    if (!isOrdinaryHostKey(blob)) {
+      this.#fail('protocol', 'the host shows a host key that is larger than any');
+      return false;
+    }
+    const shown = formatHostKey(blob);
+    // Keys can be exchanged anew at any time, and then by the same host only.
+    const expected = pinned ?? (this.#hostKey || shown);
+    if (shown === expected) {
+      this.#hostKey = shown;
+      return true;
+    }
+    this.#fail(
+      'host_key_changed',
+      `the host shows the key ${nameHostKey(shown)}, and not the pinned ${nameHostKey(expected)}: it was reinstalled, or someone is in between`,
+      { offeredHostKey: shown },
+    );
+    return false;
+  }
+
+  #onReceived(bytes: number, { writes, busyMs }: PacedSocket['cost']): void {
+    const { before } = this.#received;
+    this.#received.bytes += bytes;
+    const limit = this.#phase === 'command' ? COMMAND_LIMIT_BYTES : PREAMBLE_LIMIT_BYTES;
+    if (this.#received.bytes > limit)
+      this.#fail('protocol', `the host sent more than ${limit / 1024} KiB (${this.#phase})`);
+    else if (writes - before.writes > MOST_WRITES)
+      this.#fail('protocol', `the host asks for one answer after the other (${this.#phase})`);
+    else if (busyMs - before.busyMs > MOST_BUSY_MS)
+      this.#fail('protocol', `the host keeps the monitor busy without end (${this.#phase})`);
+  }
+
+  /** The end of the connection: an exit code that is known by then counts, else this failure. */
+  #onEnd(code: SSHFailureCode, message: string): void {
+    this.#hasEnded = true;
+    // ssh2 may have parsed the end of the command in the same breath, and hands over what it printed a tick later.
+    setImmediate(() => {
+      if (this.#failure === null) this.#result = this.#readResult();
+      this.#fail(code, message);
+    });
+  }
+
+  #listenToClient(): void {
+    this.#client.on('error', (error: Error & { level?: string; code?: unknown }) => {
+      // Both have been told by the socket itself, and better.
+      if (this.#hasEnded || error.level === 'client-socket') return;
+      const loginEnded = this.#phase === 'auth' && LOGIN_ENDED_REASONS.includes(Number(error.code));
+      if (error.level === 'client-authentication' || loginEnded)
+        this.#fail('auth_rejected', `the host refused the login as ${this.#target.username ?? 'root'} with this key`);
+      else if (this.#target.hostKey && /no matching host key/i.test(error.message))
+        this.#fail(
+          'host_key_changed',
+          `the host no longer offers its pinned ${this.#target.hostKey.split(' ')[0]} key`,
+        );
+      else this.#fail('protocol', `${cleanRemoteText(error.message)} (${this.#phase})`);
+    });
+    this.#client.on('handshake', () => {
+      // The key is proved: this is the pinned host, wherever its address came from.
+      this.#doubt = null;
+      if (this.#phase === 'handshake') this.#phase = 'auth';
+      else if (++this.#received.keyExchanges > MOST_KEY_EXCHANGES)
+        this.#fail('protocol', `the host exchanges keys again and again (${this.#phase})`);
+    });
+    this.#client.on('ready', () => {
+      // A host can say "welcome" as often as it likes.
+      if (this.#failure !== null || this.#phase !== 'auth') return;
+      this.#phase = 'channel';
+      this.#release()?.resolve(null);
+    });
+  }
+
+  #exec(command: string): void {
+    this.#record = new CommandRecord();
+    this.#guarded(() => {
+      this.#client.exec(command, (error, channel) => {
+        // The end of the connection is told here, too; then nobody knows how far the command had come.
+        if (this.#hasEnded) return;
+        if (error)
+          this.#fail('protocol', `the host opened no channel: ${cleanRemoteText(error.message)}`, { sent: false });
+        else this.#listenToCommand(channel);
+      });
+      this.#isSent = true;
+    });
+  }
+
+  #listenToCommand(channel: ClientChannel): void {
+    const record = this.#record;
+    this.#phase = 'command';
+    channel.on('exit', (code: number | null, signalName?: string) => {
+      record.exitCode = code;
+      record.exitSignal = signalName ?? null;
+    });
+    channel.on('error', (error: Error) => this.#fail('protocol', cleanRemoteText(error.message)));
+    // Unread output would keep the channel from ever closing.
+    for (const [name, stream] of [
+      ['stdout', channel],
+      ['stderr', channel.stderr],
+    ] as const)
+      stream.on('data', (chunk: Buffer) => {
+        const why = record.add(name, chunk);
+        if (why !== null) this.#fail('output_limit', why);
+      });
+    channel.on('close', () => {
+      if (this.#hasEnded || this.#failure !== null) return;
+      const result = this.#readResult();
+      if (result === null) {
+        this.#fail('no_exit_status', record.whyNoExitCode());
+        return;
+      }
+      this.#phase = 'channel';
+      this.#isSent = false;
+      this.#release()?.resolve(result);
+    });
+  }
+
+  #readResult(): SSHCommandResult | null {
+    const { exitCode } = this.#record;
+    return exitCode === null ? null : { exitCode, ...this.#record.output(), hostKey: this.#hostKey };
+  }
+
+  /** ssh2 throws where it could have called back: for a malformed option, or a client that has just died. */
+  #guarded(call: () => unknown): void {
+    try {
+      call();
+    } catch (error) {
+      this.#fail('protocol', cleanRemoteText((error as Error).message));
+    }
+  }
+}
