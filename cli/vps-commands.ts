@@ -5,6 +5,8 @@ import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { CAUSES } from '../src/lib/facts/cause.ts';
 import type { NewPin } from '../src/lib/fleet-admin/fleet-admin.ts';
 import { listVps } from '../src/lib/views/fleet-read.ts';
+import { readSameMachines, readSameMachinesOf, type SameMachine } from '../src/lib/views/same-machine-read.ts';
+import { sameMachineInWords } from '../src/lib/views/same-machine-words.ts';
 import { orNull } from '../src/lib/parsing/fields.ts';
 import { fingerprint, hostKeyLine } from '../src/lib/provisioning/host-key.ts';
 import { FAILED } from './caller.ts';
@@ -29,6 +31,11 @@ type AddOptions = {
 /** What changes the fleet or logs in brings SSH with it, and what only reads is not to wait for that. */
 const fleetAdmin = () => import('../src/lib/fleet-admin/fleet-admin.ts');
 
+/** On stderr: whoever reads the JSON finds it there. */
+function warnOf(sameMachines: readonly SameMachine[]): void {
+  if (sameMachines.length > 0) console.error(`warning: ${sameMachineInWords(sameMachines)}`);
+}
+
 /** `wardround vps …`. */
 export function fillVps(vps: Command): void {
   vps
@@ -49,7 +56,9 @@ export function fillVps(vps: Command): void {
       await withApp(async (app) => {
         const { id, newCustomer } = await (await fleetAdmin()).addVps(app, LOCAL_OPERATOR, described);
         const row = theVps(app, id);
-        if (json) printJson(row);
+        const sameMachines = readSameMachinesOf(app, LOCAL_OPERATOR, id);
+        warnOf(sameMachines);
+        if (json) printJson({ ...row, sameMachines });
         else {
           print(`Added ${row.host} for ${newCustomer ? 'the new customer' : 'the customer'} ${row.email} (${row.id}).`);
           print(`Try the login now: wardround vps test ${row.id}`);
@@ -97,6 +106,8 @@ export function fillVps(vps: Command): void {
         const { verdict, durationMs, hostKey } = await (await fleetAdmin()).testVps(app, row.id);
         const healthy = verdict.kind === 'healthy';
         const shown = hostKey === null ? null : fingerprint(hostKey);
+        const sameMachines = readSameMachines(app, LOCAL_OPERATOR, { id: row.id, hostKey });
+        warnOf(sameMachines);
         if (json)
           printJson({
             ...row,
@@ -106,6 +117,7 @@ export function fillVps(vps: Command): void {
             message: healthy ? null : verdict.message,
             durationMs,
             hostKeyFingerprint: shown,
+            sameMachines,
           });
         else {
           print(
