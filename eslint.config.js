@@ -111,6 +111,19 @@ export default ts.config(
     },
   },
   {
+    files: ['src/routes/**', 'src/hooks.server.ts'],
+    ignores: ['src/routes/posted-form.ts'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        ...['[object.name="request"]', '[object.property.name="request"]'].map((object) => ({
+          selector: `MemberExpression[property.name=/^(formData|json|arrayBuffer|text)$/]${object}`,
+          message: 'posted-form.ts reads what was posted, and refuses what cannot be read: take it from locals.form',
+        })),
+      ],
+    },
+  },
+  {
     files: ['**/{index,util,utils,helper,helpers,types,common,misc,shared}.{ts,js}'],
     rules: { 'walls/no-drawer': 'error' },
   },
@@ -131,7 +144,7 @@ export default ts.config(
     ignores: ['**/*.test.ts'],
     languageOptions: {
       parserOptions: { lib: ['esnext'] },
-      globals: { AbortSignal: 'readonly', Buffer: 'readonly', URLSearchParams: 'readonly' },
+      globals: { AbortSignal: 'readonly', Buffer: 'readonly', URL: 'readonly', URLSearchParams: 'readonly' },
     },
     rules: {
       // Beside these, only what ECMAScript itself defines: no process, fetch, console, timer, crypto, performance …

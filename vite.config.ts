@@ -5,6 +5,7 @@ import { NATIVE_PACKAGES } from './scripts/native-packages.ts';
 
 /** Tests of deadlines, of kills at a given moment, and the one that makes the build look stale. */
 const SENSITIVE = ['dev', 'hostile-peers', 'kill', 'monitor', 'ssh-exec'].map((name) => `tests/${name}.test.ts`);
+const DRIZZLE = ['', '/sqlite-core', '/better-sqlite3', '/better-sqlite3/migrator'].map((part) => `drizzle-orm${part}`);
 const acrossRooms = { globalSetup: 'scripts/build-before-tests.ts', testTimeout: 60_000, hookTimeout: 120_000 };
 
 export default defineConfig(({ command }) => ({
@@ -17,6 +18,8 @@ export default defineConfig(({ command }) => ({
     // Patience, not a promise: what has to happen within a time says so itself.
     expect: { poll: { timeout: 15_000 } },
     silent: 'passed-only',
+    // Each test file would load drizzle-orm anew, file by file: half a second of processor time.
+    deps: { optimizer: { ssr: { enabled: true, include: DRIZZLE } } },
     projects: [
       {
         extends: true,

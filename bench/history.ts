@@ -25,7 +25,7 @@ const FROM_MS = TO_MS - 105 * 7 * DAY_MS;
 
 const folder = mkdtempSync(join(tmpdir(), 'wardround-bench-'));
 const environment = { DATABASE_URL: join(folder, 'w.db'), ENCRYPTION_KEY_FILE: join(folder, 'key') };
-const openScratch = (name: string) => openDatabase(join(folder, name), resolve('drizzle'));
+const openScratch = (name: string) => openDatabase(join(folder, name), resolve('drizzle'), 'server');
 const say = (what: string, figure: string): void => console.log(`${what.padEnd(62)}${figure.padStart(14)}`);
 const timed = async (work: () => unknown): Promise<number> => {
   const startMs = performance.now();
@@ -38,7 +38,7 @@ const median = async (runs: number, work: (run: number) => unknown): Promise<num
   return durations.toSorted((a, b) => a - b)[Math.floor(runs / 2)] ?? 0;
 };
 
-let app = await openApp(environment);
+let app = await openApp(environment, 'server');
 const { settings, db } = app;
 const validMs = settings.history.sampleValidMs;
 db.$client.pragma('synchronous = OFF');
@@ -138,12 +138,12 @@ say(
   'closing and opening the database',
   ms(
     await median(3, async () => {
-      app = await openApp(environment);
+      app = await openApp(environment, 'server');
       app.close();
     }),
   ),
 );
-app = await openApp(environment);
+app = await openApp(environment, 'server');
 const cpuBefore = process.cpuUsage();
 say('  of that quick_check', ms(await timed(() => app.db.$client.pragma('quick_check(1)'))));
 const cpu = process.cpuUsage(cpuBefore);

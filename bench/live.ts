@@ -39,7 +39,7 @@ async function measureSweeps(): Promise<void> {
   hosts.send(login.public);
   const [ports] = (await once(hosts, 'message')) as [number[]];
   const scratch = scratchEnvironment({ HEALTH_CHECK_CRON: '*/2 * * * * *' });
-  const app = await openApp(scratch.environment);
+  const app = await openApp(scratch.environment, 'server');
   const emails = await addFleetAndUsers(app, ports, login.private);
   app.close();
   const server = await startServer(scratch.environment);
@@ -118,7 +118,7 @@ async function timeStop(server: Awaited<ReturnType<typeof startServer>>, cookies
 
 async function measureFleetPage(): Promise<void> {
   const scratch = scratchEnvironment({ ENABLE_HEALTH_MONITOR: 'false' });
-  const app = await openApp(scratch.environment);
+  const app = await openApp(scratch.environment, 'server');
   await addLargeFleet(app, LARGE, new Date());
   await createAdmin(app, LOCAL_OPERATOR, { email: 'admin@example.test', password: PASSWORD, name: '' });
   console.log(`\nThe fleet page of ${LARGE} VPSs with 60 checks each, medians of 15:\n`);

@@ -36,7 +36,10 @@ if (process.send) {
   console.log('   VPSs   sweep (s)   per VPS (ms)');
   for (const size of SIZES) {
     const folder = mkdtempSync(join(tmpdir(), 'wardround-bench-'));
-    const app = await openApp({ DATABASE_URL: join(folder, 'w.db'), ENCRYPTION_KEY_FILE: join(folder, 'key') });
+    const app = await openApp(
+      { DATABASE_URL: join(folder, 'w.db'), ENCRYPTION_KEY_FILE: join(folder, 'key') },
+      'server',
+    );
     for (const port of ports.slice(0, size)) {
       const parsed = parseVps({
         customer: `${port}@example.test`,

@@ -33,7 +33,7 @@ export function fillAdmin(admin: Command): void {
             if (json) printJson({ id: result.userId, email: email.trim().toLowerCase() });
             else print(`${email} is an admin now. Sign in at ${app.settings.origin}/sign-in`);
         }
-      }),
+      }, 'begin'),
     );
 
   admin

@@ -14,8 +14,13 @@ export class UsageError extends Error {}
 /** What was asked for cannot be done as things are. */
 export class FailedError extends Error {}
 
-export async function withApp<T>(work: (app: App) => Promise<T> | T): Promise<T> {
-  const app = await openApp(readEnvironment());
+/** Opens the app for `work`. Only a command that says so, by `begin`, may make a database where there has been none. */
+export async function withApp<T>(
+  work: (app: App) => Promise<T> | T,
+  opening: 'existing' | 'begin' = 'existing',
+): Promise<T> {
+  const app = await openApp(readEnvironment(), opening);
+  if (app.isNewDatabase) console.error(`Began a new database at ${app.settings.databasePath}.`);
   if (app.createdKeyFile !== null)
     console.error(
       `Made a fresh encryption key in ${app.createdKeyFile}. Back it up: without it no stored SSH key can be read.`,
@@ -44,11 +49,14 @@ export async function confirmUnless(certain: boolean, question: string): Promise
   if (!certain && process.stdin.isTTY && !(await confirm(question))) throw new FailedError('nothing was changed');
 }
 
+/** A file that a person has named, as seen from where the person is. */
+export const givenPath = (file: string): string => resolve(callerDir, file);
+
 export const readKeyFile = (file: string): string => readGivenFile('--key-file', file, 'a private key');
 
 export function readGivenFile(option: string, file: string, what: string): string {
   try {
-    return readFileSync(resolve(callerDir, file), 'utf8');
+    return readFileSync(givenPath(file), 'utf8');
   } catch (error) {
     throw new UsageError(
       `${option} ${file} cannot be read (${(error as NodeJS.ErrnoException).code}); allowed: the path of ${what}`,

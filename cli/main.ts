@@ -45,6 +45,14 @@ const GROUPS: Readonly<Record<string, Group>> = {
     about: 'check every active VPS once, now, as the server does; exit code 1 unless all are healthy',
     load: async () => (await import('./sweep.ts')).fillSweep,
   },
+  backup: {
+    about: 'copy the database to one file, while the server runs, and make sure that the copy is whole',
+    load: async () => (await import('./backup-commands.ts')).fillBackup,
+  },
+  restore: {
+    about: 'put a backup in the place of the database, with the server stopped; old files are moved aside',
+    load: async () => (await import('./backup-commands.ts')).fillRestore,
+  },
   keygen: {
     about: 'print a fresh ENCRYPTION_KEY',
     load: async () => (await import('./keygen.ts')).fillKeygen,

@@ -17,6 +17,9 @@ type MaintenanceOptions = JsonOption & {
   cancel?: string;
 };
 
+/** That of whoever types, as the machine is set. */
+const LOCAL_ZONE = Intl.DateTimeFormat().resolvedOptions().timeZone;
+
 /** `wardround vps maintenance HOST on|off|list`. */
 export function addMaintenanceCommand(vps: Command): void {
   vps
@@ -27,10 +30,13 @@ export function addMaintenanceCommand(vps: Command): void {
       vps.createArgument('<state>', 'begin it, end it, or show what is planned').choices(['on', 'off', 'list']),
     )
     .option('--for <length>', 'on: for so long, such as 90m, 2h or 1d (default: until "off")')
-    .option('--until <time>', 'on: until then, such as 2026-12-24T03:30Z')
+    .option(
+      '--until <time>',
+      `on: until then, such as 2026-12-24T03:30Z; a day is its midnight, and without a zone it is ${LOCAL_ZONE} that counts`,
+    )
     .option('--until-healthy', 'on: until the next healthy check')
     .option('--weekly <day and time>', 'on: each week, such as "sun 02:00", with --for')
-    .option('--time-zone <name>', 'on --weekly: such as Europe/Oslo (default: UTC)')
+    .option('--time-zone <name>', `on --weekly (default: UTC) or --until (default: ${LOCAL_ZONE}): such as Europe/Oslo`)
     .option('--reason <text>', 'on: what for')
     .option('--cancel <window>', 'off: delete this window, a weekly one too, instead of ending what is open')
     .addOption(jsonOption())
@@ -40,7 +46,7 @@ export function addMaintenanceCommand(vps: Command): void {
         const row = theVps(app, wanted);
         const now = new Date();
         if (state === 'on') {
-          const parsed = parseMaintenance(options, now);
+          const parsed = parseMaintenance(inLocalZone(options), now);
           if ('problems' in parsed) throw new UsageError(parsed.problems.join('\n'));
           await planMaintenance(app, LOCAL_OPERATOR, [row.id], parsed.window);
         }
@@ -55,7 +61,11 @@ export function addMaintenanceCommand(vps: Command): void {
     );
 }
 
+/** A weekly window is for years and for whoever reads it, but an end is what the clock here will show. */
+const inLocalZone = (options: MaintenanceOptions): MaintenanceOptions =>
+  options.until !== undefined && options.weekly === undefined ? { timeZone: LOCAL_ZONE, ...options } : options;
+
 const renderWindows = (host: string, windows: readonly MaintenanceWindow[], now: Date): string =>
   windows.length === 0
     ? `No maintenance of ${host} is planned.`
-    : windows.map((window) => `${window.id}  ${host} ${describeWindow(window, now)}`).join('\n');
+    : windows.map((window) => `${window.id}  ${host} ${describeWindow(window, now, LOCAL_ZONE)}`).join('\n');

@@ -16,6 +16,7 @@ import {
 } from '../src/lib/notifications/preferences.ts';
 import { sendTestMessage } from '../src/lib/notifications/test-message.ts';
 import { oneOf } from '../src/lib/parsing/fields.ts';
+import { troubleInWords } from '../src/lib/notifications/wording/trouble-words.ts';
 import { FAILED } from './caller.ts';
 import { FailedError, jsonOption, readGivenFile, UsageError, withApp, type JsonOption } from './context.ts';
 import { accepted, readOptions, rowLimit } from './options.ts';
@@ -145,16 +146,19 @@ function whyNotRetried(app: App, id: string): string {
     : `${id} is ${found.status}; only what has failed can be retried`;
 }
 
-function describePreference({ channel, enabled, kinds, address, hasSecret }: Preference): string {
-  const where = address === null ? '' : ` to ${address}`;
+function describePreference(preference: Preference): string {
+  const { channel, enabled, kinds, address, pendingAddress, hasSecret, trouble } = preference;
+  const pending = pendingAddress === null ? '' : ` (${pendingAddress} has not been confirmed yet)`;
+  const where = `${address === null ? '' : ` to ${address}`}${pending}`;
   const signed = hasSecret ? ', signed' : '';
-  return `${channel.padEnd(9)} ${enabled ? 'on ' : 'off'} ${kinds === null ? 'everything' : kinds.join(', ')}${where}${signed}`;
+  return `${channel.padEnd(9)} ${enabled ? 'on ' : 'off'} ${kinds === null ? 'everything' : kinds.join(', ')}${where}${signed}${trouble === null ? '' : `\n  ${troubleInWords(trouble)}`}`;
 }
 
 function describeMessage(row: OutboxLine): string {
   const { id, kind, recipient, channel, status, toldBy, attempts, createdAt, nextAttemptAt, lastError } = row;
+  const doubt = row.mayHaveArrived && status !== 'sent' ? 'may have arrived: ' : '';
   const next = nextAttemptAt === null ? '' : `, next at ${nextAttemptAt.toISOString()}`;
   const told = toldBy === null ? '' : ` (told by ${toldBy})`;
   const tried = attempts === 0 ? '' : `, ${attempts} ${attempts === 1 ? 'attempt' : 'attempts'}`;
-  return `${createdAt.toISOString()}  ${status}${told}${tried}${next}\n  ${kind} to ${recipient} by ${channel}, ${id}${lastError === null ? '' : `\n  ${lastError}`}`;
+  return `${createdAt.toISOString()}  ${status}${told}${tried}${next}\n  ${kind} to ${recipient} by ${channel}, ${id}${lastError === null ? '' : `\n  ${doubt}${lastError}`}`;
 }

@@ -11,7 +11,7 @@ import {
   type Condition,
 } from '../src/lib/views/fleet-words.ts';
 import { shortAddress } from '../src/lib/facts/host-words.ts';
-import { count, relativeTime } from '../src/lib/facts/time-words.ts';
+import { count, relativeTime, withCommas } from '../src/lib/facts/time-words.ts';
 
 export const print = (text: string): void => {
   process.stdout.write(`${text}\n`);
@@ -92,3 +92,14 @@ export async function confirm(question: string): Promise<boolean> {
     terminal.close();
   }
 }
+
+const BAR_WIDTH = 30;
+
+/** How far something is, on a terminal, in place of the bar before. */
+export function drawBar(done: number, total: number, unit = ''): void {
+  const filled = total === 0 ? BAR_WIDTH : Math.round((done / total) * BAR_WIDTH);
+  const counted = `${withCommas(done)} of ${withCommas(total)}${unit}`;
+  process.stderr.write(`\r${'█'.repeat(filled)}${'░'.repeat(BAR_WIDTH - filled)} ${counted}\u001b[K`);
+}
+
+export const clearBar = (): void => void process.stderr.write('\r\u001b[K');

@@ -3,7 +3,7 @@ import { SourceMap, type SourceMapPayload } from 'node:module';
 import { dirname, relative, resolve } from 'node:path';
 import { inspect } from 'node:util';
 import { ConfigurationError } from '../src/lib/environment.ts';
-import { DatabaseError } from '../src/lib/db/client.ts';
+import { databaseTrouble, DatabaseError } from '../src/lib/db/trouble.ts';
 import { RefusedError } from '../src/lib/fleet-admin/the-vps.ts';
 import { FAILED, WRONG_USAGE } from './caller.ts';
 import { FailedError, UsageError } from './context.ts';
@@ -17,7 +17,9 @@ export function report(error: unknown): number {
     return WRONG_USAGE;
   }
   const foreseen = FORESEEN.find((kind) => error instanceof kind) !== undefined;
-  console.error(foreseen ? `error: ${(error as Error).message}` : withSources(inspect(error)));
+  const trouble = foreseen ? null : databaseTrouble(error);
+  if (trouble !== null) console.error(`error: ${trouble.title} ${trouble.remedy}`);
+  else console.error(foreseen ? `error: ${(error as Error).message}` : withSources(inspect(error)));
   return FAILED;
 }
 

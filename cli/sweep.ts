@@ -1,13 +1,10 @@
-import { withCommas } from '../src/lib/facts/time-words.ts';
 import type { Command } from 'commander';
 import type { App } from '../src/lib/app.ts';
 import { createLog, type Log } from '../src/lib/log.ts';
-import { runHealthSweep, type SweepProgress } from '../src/lib/monitoring/sweep.ts';
+import { runHealthSweep } from '../src/lib/monitoring/sweep.ts';
 import { jsonOption, withApp, type JsonOption } from './context.ts';
 import { FAILED } from './caller.ts';
-import { printJson } from './output.ts';
-
-const BAR_WIDTH = 30;
+import { clearBar, drawBar, printJson } from './output.ts';
 
 /** `wardround sweep`. */
 export function fillSweep(sweep: Command): void {
@@ -39,11 +36,11 @@ async function sweepOnce(app: App, json: boolean): Promise<boolean> {
   const result = await runHealthSweep(app, {
     log,
     stop: { probes: stop.signal, restarts: new AbortController().signal },
-    ...(bar ? { onProgress: drawBar } : {}),
+    ...(bar ? { onProgress: ({ done, total }) => drawBar(done, total) } : {}),
   });
   process.off('SIGINT', onSignal).off('SIGTERM', onSignal);
 
-  if (bar && result.kind !== 'busy') process.stderr.write('\r\u001b[K');
+  if (bar && result.kind !== 'busy') clearBar();
   for (const line of held) lines.info(line);
   if (result.kind === 'busy') {
     const message = `a sweep is running already, in process ${result.pid}; nothing was done, try again when it has ended`;
@@ -54,12 +51,5 @@ async function sweepOnce(app: App, json: boolean): Promise<boolean> {
   if (json) printJson({ kind: result.kind, ...result.summary });
   return (
     result.kind === 'completed' && result.summary.unhealthy + result.summary.unchecked + result.summary.waiting === 0
-  );
-}
-
-function drawBar({ done, total }: SweepProgress): void {
-  const filled = total === 0 ? BAR_WIDTH : Math.round((done / total) * BAR_WIDTH);
-  process.stderr.write(
-    `\r${'█'.repeat(filled)}${'░'.repeat(BAR_WIDTH - filled)} ${withCommas(done)} of ${withCommas(total)}\u001b[K`,
   );
 }

@@ -63,7 +63,7 @@ export function fillVps(vps: Command): void {
           print(`Added ${row.host} for ${newCustomer ? 'the new customer' : 'the customer'} ${row.email} (${row.id}).`);
           print(`Try the login now: wardround vps test ${row.id}`);
         }
-      });
+      }, 'begin');
     });
 
   vps

@@ -28,7 +28,7 @@ const names = new Map<string, string>();
 const nameCustomers = (line: string): string => line.replace(/user-[0-9a-f]{16}/, (id) => names.get(id) ?? id);
 
 async function fillDatabase(members: readonly FleetMember[], privateKey: string) {
-  const app = await openApp(environment);
+  const app = await openApp(environment, 'server');
   const fleet: { userId: string; vpsId: string }[] = [];
   for (const { customer, host, port } of members) {
     const email = `${customer.toLowerCase().replaceAll(/[^a-z]+/g, '-')}@example.test`;

@@ -30,3 +30,6 @@ export function ensureSystemPackages(): void {
   console.error(`${stdout}${stderr}\nInstalling failed; see above. By hand: ${command}`);
   process.exit(1);
 }
+
+// For a container that is being made, where the tests will not run as root.
+if (import.meta.main) ensureSystemPackages();

@@ -1,7 +1,7 @@
 // `npm test`: everything that must hold, in the order in which it fails fastest. Installs what the machine lacks.
 import { spawnSync } from 'node:child_process';
 import { mkdirSync, readFileSync, rmSync } from 'node:fs';
-import { join } from 'node:path';
+import { delimiter, join } from 'node:path';
 import { ensureBuilt, PROJECT_DIR } from './built.js';
 import { ensureSystemPackages } from './system-packages.ts';
 
@@ -18,6 +18,20 @@ function run(title: string, tool: string, ...args: string[]): boolean {
   console.log(`\n── ${title}`);
   return spawnSync(join('node_modules', '.bin', tool), args, { stdio: 'inherit' }).status === 0;
 }
+/**
+ * Whether every package runs under the Node that the project brings, by npm's own judgement; `.npmrc` keeps npm from
+ * telling what it thinks of the Node that it happens to run under itself.
+ */
+function packagesFitNode(): boolean {
+  console.log('\n── packages and their Node');
+  const { status, stderr } = spawnSync('npm', ['ci', '--dry-run', '--offline', '--ignore-scripts', '--loglevel=warn'], {
+    encoding: 'utf8',
+    // npm is started by the first Node on the path.
+    env: { ...process.env, PATH: [join(PROJECT_DIR, 'node_modules/.bin'), process.env.PATH].join(delimiter) },
+  });
+  console.error(stderr);
+  return status === 0 && !/^npm warn/m.test(stderr);
+}
 const readReport = (file: string): unknown => {
   try {
     return JSON.parse(readFileSync(file, 'utf8'));
@@ -31,6 +45,7 @@ rmSync('test-results', { recursive: true, force: true });
 mkdirSync('test-results', { recursive: true });
 
 const checks = [
+  packagesFitNode(),
   run('formatting', 'prettier', '--check', '--log-level', 'warn', '.'),
   run('types of the framework', 'svelte-kit', 'sync'),
   run('types', 'svelte-check', '--tsconfig', './tsconfig.json', '--fail-on-warnings', '--output', 'human'),

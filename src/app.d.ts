@@ -1,14 +1,24 @@
 import type { Actor } from './lib/auth/actor.ts';
 import type { Asking } from './lib/auth/asking.ts';
 import type { SignedIn } from './lib/auth/session.ts';
+import type { DatabaseTrouble } from './lib/db/trouble.ts';
 
 declare global {
   namespace App {
+    interface Error {
+      message: string;
+      /** Where it is another one than SvelteKit would give. */
+      status?: number;
+    }
     interface Locals {
       asking: Asking;
       /** Null on public routes, as long as nobody is signed in. */
       signedIn: SignedIn | null;
       actor: Actor | null;
+      /** Set when the database could not serve this request. */
+      trouble?: DatabaseTrouble;
+      /** What was posted; null for a request that posts nothing. */
+      form: FormData | null;
     }
   }
 }

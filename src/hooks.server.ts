@@ -1,10 +1,18 @@
 import { building, dev } from '$app/environment';
-import { error, redirect, type Handle, type RequestEvent, type ServerInit } from '@sveltejs/kit';
+import {
+  error,
+  redirect,
+  type Handle,
+  type HandleServerError,
+  type RequestEvent,
+  type ServerInit,
+} from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
 import type { Asking } from '$lib/auth/asking';
 import { judgeAccess } from '$lib/auth/routes';
 import { readSession } from '$lib/auth/session';
 import { parseTheme, THEME_COOKIE } from '$lib/components/theme';
+import { whilePersonWaits } from '$lib/db/busy';
 import { startHistoryRetention } from '$lib/history/retention';
 import { startGracePeriodEnforcer } from '$lib/jobs/grace-period-enforcer';
 import { createLog } from '$lib/log';
@@ -12,6 +20,9 @@ import { startHealthMonitor } from '$lib/monitoring/health-checker';
 import { startDispatcher } from '$lib/notifications/dispatcher';
 import { startServer } from '$lib/runtime/server';
 import { passOn } from './routes/browser-cookies';
+import { answerTrouble, noteTrouble } from './routes/database-trouble';
+import { readPostedForm } from './routes/posted-form';
+import { sharedAnswer } from './routes/shared-answers';
 
 // Runs at the start of a built server, at the first request in dev (and again after an edit), and at build time whenever
 // a page is prerendered: a build has no business with the fleet.
@@ -30,29 +41,58 @@ export const init: ServerInit = async () => {
   );
 };
 
-export const handle: Handle = async ({ event, resolve }) => {
-  if (building) return resolve(event);
+export const handle: Handle = ({ event, resolve }) =>
+  building ? resolve(event) : whilePersonWaits(() => answer(event, resolve));
+
+/** What nobody has expected, and a database that cannot serve, of whatever page, action or method. */
+export const handleError: HandleServerError = ({ error: thrown, event, status, message }) => {
+  const trouble = noteTrouble(event, thrown);
+  // Only what is our fault is worth a line: strangers may ask for anything, as often as they like.
+  if (trouble === null && status >= 500) {
+    const stack = thrown instanceof Error ? (thrown.stack ?? thrown.message) : String(thrown);
+    web.error(`${status} for ${event.request.method} ${event.route.id ?? 'an unknown address'}: ${stack}`);
+  }
+  return trouble ?? { message };
+};
+
+async function answer(event: RequestEvent, resolve: Parameters<Handle>[0]['resolve']): Promise<Response> {
   refuseForeignOrigin(event);
   const asking = askingOf(event);
-  const { signedIn, setCookies } = await readSession(await defaultApp(), asking);
+  const app = await defaultApp();
+  const session = await readSession(app, asking).catch((thrown: unknown) => {
+    if (noteTrouble(event, thrown) === null) throw thrown;
+    return null;
+  });
+  if (event.locals.trouble) return answerTrouble(event, event.locals.trouble, null);
+  const { signedIn, setCookies } = session ?? { signedIn: null, setCookies: [] };
   passOn(event.cookies, setCookies);
   event.locals.asking = asking;
   event.locals.signedIn = signedIn;
   event.locals.actor = signedIn?.actor ?? null;
   guard(event);
+  event.locals.form = await readPostedForm(event);
 
   const theme = parseTheme(event.cookies.get(THEME_COOKIE)) ?? 'system';
-  const response = await resolve(event, {
-    transformPageChunk: ({ html }) => html.replace('%wardround.theme%', theme),
-  });
-  const { headers } = response;
+  const render = async (): Promise<Response> => {
+    const resolved = await resolve(event, {
+      transformPageChunk: ({ html }) => html.replace('%wardround.theme%', theme),
+    });
+    const { trouble } = event.locals;
+    const response = trouble ? answerTrouble(event, trouble, resolved) : resolved;
+    setHeaders(event, response);
+    return response;
+  };
+  return (await sharedAnswer(app, event, theme, render)) ?? render();
+}
+
+function setHeaders({ url, route }: RequestEvent, { headers, ok }: Response): void {
   headers.set('x-content-type-options', 'nosniff');
   headers.set('x-frame-options', 'DENY');
   headers.set('referrer-policy', 'same-origin');
   headers.set('permissions-policy', 'camera=(), geolocation=(), microphone=()');
   headers.set('cross-origin-opener-policy', 'same-origin');
-  if (event.url.protocol === 'https:') headers.set('strict-transport-security', 'max-age=31536000');
-  if (event.route.id === BADGE && response.ok) {
+  if (url.protocol === 'https:') headers.set('strict-transport-security', 'max-age=31536000');
+  if (route.id === BADGE && ok) {
     // The same for everybody, and fetched with each view of the pages that show it; so it carries no one's session.
     headers.delete('set-cookie');
     headers.set('cache-control', 'public, max-age=60');
@@ -60,8 +100,9 @@ export const handle: Handle = async ({ event, resolve }) => {
     // Nothing that is made for one person stays in a cache: not in a proxy, nor behind the back button after sign-out.
     headers.set('cache-control', 'private, no-store');
   }
-  return response;
-};
+}
+
+const web = createLog('web');
 
 const log = createLog('wardround');
 

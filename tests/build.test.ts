@@ -11,6 +11,7 @@ import {
 } from 'node:fs';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { openApp } from '../src/lib/app.ts';
 import {
   PROJECT_DIR,
   runNode,
@@ -174,6 +175,7 @@ describe('npm start', () => {
 });
 
 it('the built command line needs no Node that can read TypeScript', async () => {
+  (await openApp(scratch.environment, 'begin')).close();
   const environment = { ...scratch.environment, ...NO_TYPESCRIPT };
   expect(await runNode(['cli/wardround.js', 'vps', 'list', '--json'], { environment })).toMatchObject({
     exitCode: 0,

@@ -195,6 +195,24 @@ describe('wardround vps', () => {
     expect(await json('vps', 'show', id)).toMatchObject({ status: 'healthy', totalRecoveries: 1 });
   });
 
+  it('reads the end of maintenance by the clock of the machine or of a zone, and takes nothing for a day that is none', async () => {
+    const [id = ''] = await startFleet({});
+    const until = (...args: string[]): Promise<CliResult> =>
+      runCli({ ...scratch.environment, TZ: 'Europe/Oslo' }, 'vps', 'maintenance', id, 'on', '--until', ...args);
+    expect((await until('2096-12-24')).stdout).toContain(
+      'until 2096-12-23 23:00 UTC (2096-12-24 00:00 in Europe/Oslo)',
+    );
+    expect((await until('2096-12-25', '--time-zone', 'America/New_York')).stdout).toContain(
+      'until 2096-12-25 05:00 UTC (2096-12-25 06:00 in Europe/Oslo)',
+    );
+    for (const wrong of ['12/24/2096', '2097-02-31T00:00Z'])
+      expect(await until(wrong)).toMatchObject({
+        exitCode: 2,
+        stdout: '',
+        stderr: expect.stringContaining(`until is "${wrong}"; allowed: a day or time in the future`),
+      });
+  });
+
   it('trusts a new host key after repin, and not before', async () => {
     const [id = ''] = await startFleet({});
     await wardround('sweep');
@@ -213,6 +231,7 @@ describe('wardround admin and user', () => {
     runCliWith(input, scratch.environment, 'admin', 'create', '--email', email, '--password-stdin', ...more);
 
   it('makes, lists and removes admins, but never the last one', async () => {
+    await startFleet({});
     expect((await wardround('admin', 'list')).stdout).toContain('There is no admin');
     const made = await create('Anna@Example.test', `${PASSWORD}\n`, '--name', 'Anna', '--json');
     expect(JSON.parse(made.stdout)).toMatchObject({ email: 'anna@example.test' });
@@ -308,7 +327,10 @@ describe('wardround', () => {
     expect(one.stdout).toMatch(/^[A-Za-z0-9+/]{43}=\n$/);
     expect(one.stdout).not.toBe(two.stdout);
     const { encryptionKey } = await json<{ encryptionKey: string }>('keygen');
-    expect((await runCli({ ...scratch.environment, ENCRYPTION_KEY: encryptionKey }, 'vps', 'list')).exitCode).toBe(0);
+    const environment = { ...scratch.environment, ENCRYPTION_KEY: encryptionKey };
+    const create = ['admin', 'create', '--email', 'anna@example.test', '--password-stdin'];
+    expect((await runCliWith('a password for tests\n', environment, ...create)).exitCode).toBe(0);
+    expect((await runCli(environment, 'vps', 'list')).exitCode).toBe(0);
   });
 
   it('reports a wrong configuration in one message, without a stack', async () => {
@@ -323,6 +345,7 @@ describe('wardround', () => {
   });
 
   it('shows a fault that nobody foresaw with its place in the sources', async () => {
+    await startFleet({});
     const migrations = join(scratch.folder, 'migrations');
     mkdirSync(join(migrations, 'meta'), { recursive: true });
     writeFileSync(join(migrations, 'meta/_journal.json'), '{');
@@ -333,7 +356,7 @@ describe('wardround', () => {
     );
     expect({ exitCode, stdout }).toEqual({ exitCode: 1, stdout: '' });
     expect(stderr).toMatch(/^SyntaxError: /);
-    expect(stderr).toMatch(/src\/lib\/db\/client\.ts:\d+:\d+/);
+    expect(stderr).toMatch(/src\/lib\/db\/migrations\.ts:\d+:\d+/);
     expect(stderr).toMatch(/\bcli\/context\.ts:\d+:\d+/);
   });
 
@@ -380,11 +403,14 @@ describe('wardround', () => {
     ['user', 'invite'],
     ['sweep'],
     ['keygen'],
+    ['backup'],
+    ['restore'],
   ])('explains itself: %s --help', async (...args) => {
     const { exitCode, stdout } = await wardround(...args, '--help');
     expect(exitCode).toBe(0);
     expect(stdout).toContain(`Usage: wardround${args.map((arg) => ` ${arg}`).join('')}`);
-    if (args.length === 2 || args[0] === 'sweep' || args[0] === 'keygen') expect(stdout).toContain('--json');
+    if (args.length === 2 || ['sweep', 'keygen', 'backup', 'restore'].includes(args[0] ?? ''))
+      expect(stdout).toContain('--json');
   });
 
   it('knows its groups after "help" too, and nothing but them', async () => {

@@ -296,6 +296,8 @@ describe('messages', () => {
     expect(ward.state()).toMatchObject({ status: 'circuit_open', reachable: true });
     const told = ward.app.db.select().from(notifications).all();
     expect(told.map(({ audience }) => audience)).toEqual(['admin', 'admin']);
+    // Whether the service runs is not known, so it counts neither as up nor as down.
+    expect(samplesOf(ward)).toEqual(['healthy', 'unknown', 'unknown', 'unknown', 'unknown']);
     expect(told[0]).toMatchObject({ kind: expect.stringMatching(/^(access_rejected|configuration_fault)$/) });
   });
 

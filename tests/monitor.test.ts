@@ -26,7 +26,7 @@ async function start(
   const login = makeLogin(scratch.folder);
   for (const [behaviour, latencyMs] of vpss) running.push(await startVps(login.publicKey, behaviour, latencyMs));
   await addAll(scratch.environment, login.keyFile, running);
-  app = await openApp(scratch.environment);
+  app = await openApp(scratch.environment, 'server');
   expect(monitorStatus(app).role).toBe('off');
 }
 afterEach(async () => {

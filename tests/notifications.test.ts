@@ -138,6 +138,25 @@ describe('a mail server that is down for two hours', () => {
     expect(end).toMatchObject({ kind: 'up', status: 'sent' });
   });
 
+  it('does not wait for a time to which the clock was ahead, and has been set back since', async () => {
+    await server.behave('refuse');
+    test.clock.nowMs = BEGAN_MS + 120 * MINUTE_MS;
+    await put(
+      scratch.app,
+      { ...down('a.example'), atMs: test.clock.nowMs },
+      { ...opened('b.example'), atMs: test.clock.nowMs + 1 },
+    );
+    await test.deliver();
+    expect(outboxOf(scratch.app).map(({ attempts }) => attempts)).toEqual([1, 0]);
+    await server.behave('accept');
+    test.clock.nowMs = BEGAN_MS;
+    await test.deliver();
+    expect(server.mails.map(({ subject }) => subject)).toEqual([
+      'a.example does not answer',
+      'b.example: circuit opened',
+    ]);
+  });
+
   it('ends a message only after three days', async () => {
     await server.behave('refuse');
     await put(scratch.app, down());
@@ -155,7 +174,7 @@ describe('a mail server that is down for two hours', () => {
 describe('a mail server', () => {
   it.each([
     ['takes the connection and hangs', 'hang', /^the mail server: GREETING_TIMEOUT/],
-    ['takes the mail and hangs', 'hang_after_mail', /^may have arrived: the mail server: SOCKET_TIMEOUT/],
+    ['takes the mail and hangs', 'hang_after_mail', /^the mail server: SOCKET_TIMEOUT/],
     ['says 450 to the recipient', { at: 'rcpt', code: 450 }, /^the mail server said to RCPT TO: 450 try again later/],
     ['says 451 to the mail', { at: 'data', code: 451 }, /^the mail server said to DATA: 451/],
     [
@@ -163,6 +182,15 @@ describe('a mail server', () => {
       { at: 'from', code: 550 },
       /^the mail server said to MAIL FROM: 550/,
     ],
+    ['says 550 and nothing else to the recipient', { at: 'rcpt', code: 550 }, /^the mail server said to RCPT TO: 550/],
+    [
+      'does not relay for us',
+      { at: 'rcpt', code: 554, says: '5.7.1 Relay access denied' },
+      /RCPT TO: 554 5\.7\.1 Relay/,
+    ],
+    ['has had enough of us', { at: 'data', code: 552, says: '5.2.2 Quota exceeded' }, /DATA: 552 5\.2\.2/],
+    ['has a policy', { at: 'data', code: 550, says: '5.7.26 Unauthenticated' }, /DATA: 550 5\.7\.26/],
+    ['knows no such sender', { at: 'rcpt', code: 550, says: '5.1.8 Sender address rejected' }, /RCPT TO: 550 5\.1\.8/],
   ] as const)('that %s is tried again', async (_, behaviour, reason) => {
     test = await createTestSender(scratch.app, { timeoutMs: 300 });
     await server.behave(behaviour);
@@ -172,6 +200,7 @@ describe('a mail server', () => {
       status: 'pending',
       attempts: 1,
       nextAttemptAt: new Date(BEGAN_MS + 15_000),
+      mayHaveArrived: behaviour === 'hang_after_mail',
       lastError: expect.stringMatching(reason),
     });
     await server.behave('accept');
@@ -182,15 +211,15 @@ describe('a mail server', () => {
   it.each([
     ['the recipient', 'rcpt'],
     ['the mail', 'data'],
-  ] as const)('that says 550 to %s has the last word', async (_, at) => {
-    await server.behave({ at, code: 550 });
+  ] as const)('that says to %s that there is no such address has the last word', async (_, at) => {
+    await server.behave({ at, code: 550, says: '5.1.1 User unknown' });
     await put(scratch.app, down());
     await test.deliver();
     await pass(60);
     expect(outboxOf(scratch.app)[0]).toMatchObject({
       status: 'failed',
       attempts: 1,
-      lastError: expect.stringContaining('550'),
+      lastError: expect.stringContaining('550 5.1.1 User unknown'),
     });
     expect(test.lines.join('\n')).toContain('failed: the mail server said to');
   });

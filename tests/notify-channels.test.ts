@@ -11,6 +11,7 @@ import { signature } from '../src/lib/notifications/channels/webhook.ts';
 import { createHeartbeat } from '../src/lib/notifications/heartbeat.ts';
 import { changePreference, setTelegramBot } from '../src/lib/notifications/preferences.ts';
 import { startHttpReceiver, type HttpReceiver } from './support/http-receiver.ts';
+import { startMailServer } from './support/mail-server.ts';
 import { addUser, BEGAN_MS, createTestSender, outboxOf, put, vpsFacts, type TestSender } from './support/outbox.ts';
 import { createSilentLog, openScratchApp, type ScratchApp } from './support/scratch-app.ts';
 
@@ -43,7 +44,8 @@ const setWebhook = async (userId: string, address = `${receiver.url}/hook?x=1`):
   const result = await changePreference(scratch.app, LOCAL_OPERATOR, target, { address, secret: SECRET });
   expect(result).not.toHaveProperty('problems');
 };
-const row = () => outboxOf(scratch.app)[0];
+/** The first message that was put there: what a failure makes us tell comes after it. */
+const row = () => outboxOf(scratch.app).find(({ kind }) => kind !== 'monitor_fault_began');
 
 describe('a webhook', () => {
   const opened = () =>
@@ -149,7 +151,8 @@ describe('a webhook', () => {
     await test.deliver();
     expect(row()).toMatchObject({
       status: 'pending',
-      lastError: 'may have arrived: the webhook: no answer within 0.5 s',
+      mayHaveArrived: true,
+      lastError: 'the webhook: no answer within 0.5 s',
     });
   });
 
@@ -172,7 +175,35 @@ describe('a webhook', () => {
     await setWebhook(admin, 'http://127.0.0.1:9/');
     await put(scratch.app, opened());
     await test.deliver();
-    expect(row()).toMatchObject({ status: 'pending', lastError: 'the webhook: connection refused' });
+    expect(row()).toMatchObject({
+      status: 'pending',
+      mayHaveArrived: false,
+      lastError: 'the webhook: connection refused',
+    });
+  });
+
+  it.each([
+    ['trusts no certificate of', { secure: true }, /^the webhook: the connection failed \(.*CERT/],
+    ['speaks no TLS with', {}, /^the webhook: the connection failed/],
+  ])('that %s whoever listens there has surely not taken it', async (_, options, reason) => {
+    const peer = await startMailServer(options);
+    await setWebhook(admin, `https://127.0.0.1:${peer.port}/`);
+    await put(scratch.app, opened());
+    await test.deliver();
+    await peer.close();
+    expect(row()).toMatchObject({
+      status: 'pending',
+      mayHaveArrived: false,
+      lastError: expect.stringMatching(reason),
+    });
+  });
+
+  it('that hangs up after the request may have taken it', async () => {
+    receiver.answer((response) => response.destroy());
+    await setWebhook(admin);
+    await put(scratch.app, opened());
+    await test.deliver();
+    expect(row()).toMatchObject({ status: 'pending', mayHaveArrived: true });
   });
 
   it('without an address, or with the secret of another user, fails and says why', async () => {
@@ -213,6 +244,27 @@ describe('Telegram', () => {
     expect(scratch.app.db.select().from(telegramBots).get()?.botToken).toMatch(/^v1\./);
   });
 
+  it('gets no more than 4096 units of a long text, and no half of a character', async () => {
+    receiver.answer((response) => response.end('{"ok":true}'));
+    for (let n = 0; n < 50; n++) {
+      const facts = vpsFacts(`vps-${n}.example`);
+      const customer = '😀'.repeat(40 + (n % 7));
+      if (facts.about !== 'vps') throw new Error(facts.about);
+      await put(scratch.app, {
+        ...recovered(),
+        kind: 'circuit_opened',
+        facts: { ...facts, vps: { ...facts.vps, customer } },
+      });
+    }
+    test.clock.nowMs += 60_000;
+    await test.deliver();
+    const { text } = JSON.parse(receiver.requests[0]?.body ?? '') as { text: string };
+    expect(text).toMatch(/50 things happened.*…$/s);
+    expect(text.length).toBeGreaterThan(4090);
+    expect(text.length).toBeLessThanOrEqual(4096);
+    expect(text.isWellFormed()).toBe(true);
+  });
+
   it('is waited for as long as it asks', async () => {
     receiver.answer((response) =>
       response.writeHead(429).end('{"ok":false,"description":"Too Many Requests","parameters":{"retry_after":90}}'),
@@ -224,6 +276,52 @@ describe('Telegram', () => {
       nextAttemptAt: new Date(BEGAN_MS + 90_000),
       lastError: 'Telegram answered with status 429: Too Many Requests',
     });
+  });
+
+  it.each(['bot', 'preference'] as const)(
+    'follows a group that has become a supergroup, and stores its new id with the %s',
+    async (holder) => {
+      if (holder === 'preference')
+        await changePreference(
+          scratch.app,
+          LOCAL_OPERATOR,
+          { user: userOf(admin), channel: 'telegram' },
+          { address: '-42' },
+        );
+      const from = holder === 'bot' ? '4711' : '-42';
+      receiver.answer((response, { body }) =>
+        (JSON.parse(body) as { chat_id: string }).chat_id === from
+          ? response
+              .writeHead(400)
+              .end(
+                '{"ok":false,"error_code":400,"description":"Bad Request: group chat was upgraded to a supergroup chat","parameters":{"migrate_to_chat_id":-1001234567890}}',
+              )
+          : response.end('{"ok":true}'),
+      );
+      await put(scratch.app, recovered());
+      await test.deliver();
+      expect(row()).toMatchObject({ status: 'sent', attempts: 1 });
+      const chats = () => receiver.requests.map(({ body }) => (JSON.parse(body) as { chat_id: string }).chat_id);
+      expect(chats()).toEqual([from, '-1001234567890']);
+      await put(scratch.app, { ...recovered(), facts: vpsFacts('b.example') });
+      await test.deliver();
+      expect(chats().slice(2)).toEqual(['-1001234567890']);
+      expect(scratch.app.db.select().from(telegramBots).get()?.chatId).toBe(
+        holder === 'bot' ? '-1001234567890' : '4711',
+      );
+    },
+  );
+
+  it('follows a chat once, and nowhere but to a chat', async () => {
+    for (const moved of ['-1001', '"@elsewhere"', '1e300']) {
+      receiver.answer((response) => response.writeHead(400).end(`{"parameters":{"migrate_to_chat_id":${moved}}}`));
+      await put(scratch.app, { ...recovered(), facts: vpsFacts(`${moved}.example`) });
+      await test.deliver();
+    }
+    // The first answer sends it on, to an answer that says the same.
+    expect(receiver.requests).toHaveLength(2 + 1 + 1);
+    const sent = outboxOf(scratch.app).filter(({ channel }) => channel === 'telegram');
+    expect(sent.map(({ status }) => status)).toEqual(['failed', 'failed', 'failed']);
   });
 
   it('never makes its token known, whatever it answers', async () => {

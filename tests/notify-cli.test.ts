@@ -55,7 +55,15 @@ describe('wardround notify', () => {
     const secret = file('secret', 'correct horse battery staple\n');
     const hook = ['--channel', 'webhook', '--address', `${receiver.url}/hook`, '--secret-file', secret];
     expect(await json('prefs', 'root@admin.example', ...hook)).toEqual([
-      { channel: 'webhook', enabled: true, kinds: null, address: `${receiver.url}/hook`, hasSecret: true },
+      {
+        channel: 'webhook',
+        enabled: true,
+        kinds: null,
+        address: `${receiver.url}/hook`,
+        pendingAddress: null,
+        hasSecret: true,
+        trouble: null,
+      },
     ]);
     expect(
       await json('prefs', 'root@admin.example', '--channel', 'email', '--kinds', 'circuit_opened', '--off'),

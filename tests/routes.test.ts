@@ -1,16 +1,14 @@
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
-import { join } from 'node:path';
+import Sqlite from 'better-sqlite3';
 import { eq } from 'drizzle-orm';
-import ts from 'typescript';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { openApp } from '../src/lib/app.ts';
 import { ROUTE_ACCESS } from '../src/lib/auth/routes.ts';
 import { incidents, subscriptions } from '../src/lib/db/schema.ts';
 import { acceptInvitation, createAdmin, post, signIn } from './support/accounts.ts';
 import { addAll, makeLogin, startVps, type SimulatedVps } from './support/fleet.ts';
-import { endWith, PROJECT_DIR, scratchEnvironment, startServer } from './support/project.ts';
+import { endWith, scratchEnvironment, startServer } from './support/project.ts';
+import { discover, isPage } from './support/routes.ts';
 
-const ROUTES_DIR = join(PROJECT_DIR, 'src/routes');
 const ACTORS = ['anonymous', 'customer', 'other customer', 'admin'] as const;
 type Who = (typeof ACTORS)[number];
 
@@ -115,6 +113,8 @@ const MATRIX: Readonly<Record<string, Answers>> = {
       ),
     ]),
   ),
+  'GET /confirm-address': everybody('200'),
+  'POST /confirm-address': everybody('400'),
   'GET /account/second-factor': admins('303 /sign-in?next=%2Faccount%2Fsecond-factor', '200'),
   'POST /account/second-factor?/begin': admins('303 /sign-in?next=%2Faccount%2Fsecond-factor%3F%2Fbegin', '400'),
   'POST /account/second-factor?/confirm': admins('303 /sign-in?next=%2Faccount%2Fsecond-factor%3F%2Fconfirm', '400'),
@@ -125,38 +125,6 @@ const MATRIX: Readonly<Record<string, Answers>> = {
   ),
 };
 
-/** The names of what a module exports, and of the properties where it is an object. */
-function exportsOf(file: string): Map<string, readonly string[]> {
-  const source = ts.createSourceFile(file, readFileSync(file, 'utf8'), ts.ScriptTarget.Latest);
-  const found = new Map<string, readonly string[]>();
-  for (const statement of source.statements) {
-    const exported =
-      ts.canHaveModifiers(statement) &&
-      ts.getModifiers(statement)?.some(({ kind }) => kind === ts.SyntaxKind.ExportKeyword);
-    if (ts.isExportDeclaration(statement)) throw new Error(`${file} exports in a way that this test does not read`);
-    if (!exported) continue;
-    if (ts.isFunctionDeclaration(statement) && statement.name) found.set(statement.name.text, []);
-    if (ts.isVariableStatement(statement))
-      for (const { name, initializer } of statement.declarationList.declarations) {
-        const isObject = initializer !== undefined && ts.isObjectLiteralExpression(initializer);
-        if (name.getText(source) === 'actions' && !isObject)
-          throw new Error(`${file} has actions that this test cannot read: write them as an object`);
-        const properties = isObject ? initializer.properties : [];
-        if (properties.some((property) => ts.isSpreadAssignment(property)))
-          throw new Error(`${file} spreads something into ${name.getText(source)}: this test cannot read it`);
-        found.set(
-          name.getText(source),
-          properties.map((property) => property.name?.getText(source).replaceAll(/['"]/g, '') ?? ''),
-        );
-      }
-  }
-  return found;
-}
-
-const METHODS = ['GET', 'HEAD', 'POST', 'PUT', 'PATCH', 'DELETE', 'OPTIONS', 'fallback'];
-
-const isPage = (route: string): boolean => existsSync(join(ROUTES_DIR, route, '+page.svelte'));
-
 /** All of it; of a live stream, which has no end, the beginning. */
 async function bodyOf(response: Response): Promise<string> {
   if (response.headers.get('content-type') !== 'text/event-stream') return response.text();
@@ -166,28 +134,9 @@ async function bodyOf(response: Response): Promise<string> {
   return new TextDecoder().decode(value);
 }
 
-/** Everything that src/routes answers to, as `METHOD route` with `?/action` where there is one. */
-function discover(): string[] {
-  const found: string[] = [];
-  const files = readdirSync(ROUTES_DIR, { recursive: true, encoding: 'utf8' });
-  for (const file of files) {
-    const [, folder = '', name] = /^(?:(.*)\/)?(\+[a-z.]+)$/.exec(file) ?? [];
-    const route = `/${folder}`;
-    if (name === '+page.svelte') found.push(`GET ${route}`);
-    if (name === '+page.server.ts')
-      for (const action of exportsOf(join(ROUTES_DIR, file)).get('actions') ?? [])
-        found.push(action === 'default' ? `POST ${route}` : `POST ${route}?/${action}`);
-    if (name === '+server.ts')
-      for (const method of exportsOf(join(ROUTES_DIR, file)).keys())
-        if (METHODS.includes(method)) found.push(`${method} ${route}`);
-    if (/\.remote\.(ts|js)$/.test(file)) found.push(`REMOTE /${file}`);
-  }
-  return found.toSorted();
-}
-
 /** An incident of this VPS, written down as a sweep does. */
 async function addIncident(environment: Record<string, string>, vpsId: string): Promise<string> {
-  const app = await openApp(environment);
+  const app = await openApp(environment, 'existing');
   const vps = app.db.select().from(subscriptions).where(eq(subscriptions.id, vpsId)).get();
   const what = { cause: 'timeout', firstError: 'no answer' } as const;
   const incident = { id: 'incident-1', vpsId, userId: vps?.userId ?? '', ...what };
@@ -302,6 +251,27 @@ describe('every route, action and method', () => {
       expect((await fetch(`${server.url}/account`, { headers: { cookie }, redirect: 'manual' })).status).toBe(200);
     },
   );
+
+  it('says so where it cannot write, as the database is locked, and fails in no other way', async () => {
+    const wanted = cases.filter(([what, who]) => what.startsWith('POST') && (who === 'admin' || who === 'anonymous'));
+    const headers: Record<string, string>[] = [];
+    for (const [what, who] of wanted) headers.push(await headersOf(who, what.slice('POST '.length)));
+    const other = new Sqlite(scratch.environment.DATABASE_URL);
+    other.exec('BEGIN IMMEDIATE');
+    const answers: string[] = [];
+    const ask = async ([what, who, answer]: (typeof wanted)[number], index: number): Promise<void> => {
+      const response = await post(urlOf(what.slice('POST '.length)), {}, headers[index]);
+      const isTold = (await response.text()).includes('The database is locked by another program.');
+      const got = isTold ? `${response.status} locked` : summary(response);
+      answers.push(got === withIds(answer) ? 'as ever' : got === '503 locked' ? got : `${what} as ${who}: ${got}`);
+    };
+    // A few at a time, as each of them holds the process up for a moment.
+    for (let at = 0; at < wanted.length; at += 8)
+      await Promise.all(wanted.slice(at, at + 8).map((one, index) => ask(one, at + index)));
+    other.exec('ROLLBACK');
+    other.close();
+    expect([...new Set(answers)].toSorted()).toEqual(['503 locked', 'as ever']);
+  }, 300_000);
 
   it.each(['/api/auth/sign-in/email', '/api/auth/get-session', '/api/auth/admin/list-users', '/api/auth/ok'])(
     '%s is not there: nothing of better-auth answers by itself',

@@ -1,9 +1,11 @@
 import { eq } from 'drizzle-orm';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { write } from '../src/lib/db/client.ts';
-import { incidents, leases, notifications, subscriptions } from '../src/lib/db/schema.ts';
+import { LEASE_MS, releaseLease, takeLease } from '../src/lib/db/lease.ts';
+import { healthChecks, incidents, leases, notifications, subscriptions } from '../src/lib/db/schema.ts';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { removeVps } from '../src/lib/fleet-admin/fleet-admin.ts';
+import { listActive } from '../src/lib/monitoring/fleet.ts';
 import { runHealthSweep } from '../src/lib/monitoring/sweep.ts';
 import type { SweepProgress } from '../src/lib/monitoring/sweep.ts';
 import {
@@ -17,7 +19,9 @@ import {
   sweepWhileHeld,
   until,
   whileHeld,
+  type Ward,
 } from './support/scratch-app.ts';
+import type { SshHost } from './support/sshd.ts';
 
 describe('what happens while a sweep looks', () => {
   it('leaves no row for a VPS that is removed meanwhile', async () => {
@@ -79,6 +83,81 @@ describe('what happens while a sweep looks', () => {
   });
 });
 
+const untilReadsJournal = (host: SshHost): Promise<void> =>
+  until(() => host.commands().filter((command) => command.includes('journalctl')).length, 1);
+
+describe('a look that has grown old', () => {
+  /** One whole sweep, with something that happens after the look and before the restart. */
+  const sweepBetween = async (ward: Ward, meanwhile: () => void): Promise<void> => {
+    const release = ward.host.hold('journal');
+    const sweeping = ward.sweep();
+    await untilReadsJournal(ward.host);
+    meanwhile();
+    release();
+    await sweeping;
+  };
+
+  /** As after a laptop's lid, or SIGSTOP: the clock of the wall has gone on, and nothing here has. */
+  const standStill = (ms: number): void => {
+    vi.useFakeTimers({ toFake: ['Date'], now: Date.now() + ms });
+    onTestFinished(() => {
+      vi.useRealTimers();
+    });
+  };
+
+  it('restarts nothing that a person has started since: the VPS is looked at again', async () => {
+    const ward = await openWard();
+    ward.host.set({ state: 'inactive' });
+    await sweepBetween(ward, () => {
+      ward.host.set({ state: 'active' });
+      standStill(100_000);
+    });
+    expect(ward.host.count('restart')).toBe(0);
+    expect(ward.host.count('is-active')).toBe(2);
+    expect(ward.state()).toMatchObject({ status: 'healthy', totalChecks: 1, totalFailures: 0 });
+    expect(ledgerOf(ward.app, ward.userId)).toEqual([]);
+    expect(ward.app.db.select().from(incidents).all()).toEqual([]);
+  });
+
+  it('is taken for none where this process stood still while it waited for the answer', async () => {
+    const ward = await openWard();
+    await sweepWhileHeld(ward, 'is-active', () => {
+      standStill(100_000);
+      return Promise.resolve();
+    });
+    expect(ward.host.count('is-active')).toBe(2);
+    expect(ward.state()).toMatchObject({ status: 'healthy', totalChecks: 1 });
+  });
+
+  it('still leads to a restart when the second look finds the same', async () => {
+    const ward = await openWard();
+    ward.host.set({ state: 'inactive' });
+    await sweepBetween(ward, () => {
+      standStill(100_000);
+    });
+    expect(ward.host.count('restart')).toBe(1);
+    expect(ward.state()).toMatchObject({ status: 'healthy', totalChecks: 1, totalRecoveries: 1 });
+  });
+});
+
+describe('a sweep whose lease another process has taken meanwhile', () => {
+  it.each(['and holds', 'and has given back'])('%s writes nothing and restarts nothing', async (what) => {
+    const { app, host, log, state, userId } = await openWard();
+    host.set({ state: 'inactive' });
+    const release = host.hold('journal');
+    const sweeping = runHealthSweep(app, { log });
+    await untilReadsJournal(host);
+    const other = await takeLease(app.db, 'sweep', 'other', new Date(Date.now() + 2 * LEASE_MS));
+    if ('takenBy' in other) throw new Error('the lease has not run out');
+    if (what === 'and has given back') await releaseLease(app.db, other);
+    release();
+    expect((await sweeping).kind).toBe('interrupted');
+    expect(host.count('restart')).toBe(0);
+    expect(state()).toBeUndefined();
+    expect(ledgerOf(app, userId)).toEqual([]);
+  });
+});
+
 describe('a fleet', () => {
   const openFleet = async (size: number, environment = {}) => {
     const first = await openWard({ environment });
@@ -108,6 +187,28 @@ describe('a fleet', () => {
     releases.forEach((release) => release());
     expect(await sweeping).toMatchObject({ kind: 'completed', summary: { checked: 7, healthy: 7 } });
     expect(progress.map(({ done, total }) => `${done}/${total}`)).toEqual(['0/7', '5/7', '7/7']);
+  });
+
+  it('is looked at to its end while a restart of the first batch goes on, longest not looked at first', async () => {
+    const { app, hosts, userIds, sweep } = await openFleet(7);
+    await sweep();
+    const due = () => listActive(app.db, app.settings).map(({ subscription }) => subscription.userId);
+    expect(due().toSorted()).toEqual(userIds.toSorted());
+    hosts[0]?.set({ state: 'inactive' });
+    const release = hosts[0]?.hold('restart');
+    const sweeping = sweep();
+    await until(() => hosts.filter((host) => host.count('is-active') >= 2).length, 7);
+    await until(() => hosts[0]?.count('restart') ?? 0, 1);
+    // The looks stand there; the one that led to the restart too, together with its intent.
+    await until(() => userIds.filter((userId) => stateOf(app, userId)?.totalChecks === 2).length, 7);
+    release?.();
+    expect(await sweeping).toMatchObject({ checked: 7, restarted: 1 });
+    app.db
+      .update(healthChecks)
+      .set({ lastCheckAt: new Date(0) })
+      .where(eq(healthChecks.userId, userIds[6] ?? ''))
+      .run();
+    expect(due()[0]).toBe(userIds[6]);
   });
 
   it('of which one hangs and one makes us stumble has a result for all the others', async () => {

@@ -39,7 +39,7 @@ describe('a session', () => {
   const open = async (manners: Partial<SSHManners> = {}) => {
     const { seen, target } = await startHost(manners);
     const session = await SSHSession.open(target, { timeoutMs: 5_000 });
-    onTestFinished(async () => void (await session.close()));
+    onTestFinished(() => session.close());
     return { seen, session };
   };
 

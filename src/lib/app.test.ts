@@ -1,12 +1,13 @@
-import { existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
+import { chmodSync, existsSync, mkdtempSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { mountDisk, NO_MOUNT } from '../../tests/support/mounts.ts';
 import { openApp } from './app.ts';
 import type { Environment } from './environment.ts';
 import { generateKey } from './crypto/encryption-key.ts';
-import { write } from './db/client.ts';
+import { write, type Opening } from './db/client.ts';
 import { users } from './db/schema.ts';
 
 let folder: string;
@@ -18,8 +19,8 @@ beforeEach(() => {
 afterEach(() => rmSync(folder, { recursive: true, force: true }));
 
 const file = (name: keyof typeof environment): string => environment[name] ?? '';
-const messageOf = (environmentNow: Environment): Promise<string> =>
-  openApp(environmentNow).then(
+const messageOf = (environmentNow: Environment, opening: Opening = 'server'): Promise<string> =>
+  openApp(environmentNow, opening).then(
     (app) => {
       app.close();
       return 'opened';
@@ -29,23 +30,103 @@ const messageOf = (environmentNow: Environment): Promise<string> =>
 
 describe('openApp', () => {
   it('makes database and key at the first start, the key for this user only', async () => {
-    const app = await openApp(environment);
+    const app = await openApp(environment, 'server');
     expect(app.createdKeyFile).toBe(file('ENCRYPTION_KEY_FILE'));
     expect(statSync(file('ENCRYPTION_KEY_FILE')).mode & 0o777).toBe(0o600);
     expect(app.db.$client.pragma('journal_mode', { simple: true })).toBe('wal');
     expect(app.db.$client.pragma('foreign_keys', { simple: true })).toBe(1);
     expect(app.db.$client.pragma('busy_timeout', { simple: true })).toBeLessThanOrEqual(250);
     app.close();
-    const again = await openApp(environment);
+    const again = await openApp(environment, 'server');
     expect(again.createdKeyFile).toBeNull();
     again.close();
   });
 
   it('opens a new database from several processes at the same moment', async () => {
-    const apps = await Promise.all([openApp(environment), openApp(environment), openApp(environment)]);
+    const apps = await Promise.all([
+      openApp(environment, 'server'),
+      openApp(environment, 'server'),
+      openApp(environment, 'server'),
+    ]);
     expect(new Set(apps.map((app) => app.encryptionKey.toString('hex'))).size).toBe(1);
     for (const app of apps) app.close();
   });
+
+  it('makes nothing for a command that works with what is there, not even a folder', async () => {
+    expect(await messageOf(environment, 'existing')).toMatch(
+      /^There is no database at .*new\/w\.db\. The first start of the server .* "wardround vps add"/,
+    );
+    expect(existsSync(join(folder, 'new'))).toBe(false);
+    writeFileSync(join(folder, 'empty.db'), '');
+    expect(await messageOf({ ...environment, DATABASE_URL: join(folder, 'empty.db') }, 'existing')).toMatch(
+      /^The database .*empty\.db is an empty file\./,
+    );
+    expect(statSync(join(folder, 'empty.db')).size).toBe(0);
+  });
+
+  it.each(['server', 'begin'] as const)('says that it has begun a database, the first time: %s', async (opening) => {
+    for (const isNewDatabase of [true, false]) {
+      const app = await openApp(environment, opening);
+      expect(app.isNewDatabase).toBe(isNewDatabase);
+      app.close();
+    }
+  });
+
+  const losses: [string, (path: string) => void][] = [
+    ['is missing', (path) => rmSync(path)],
+    ['is empty', (path) => writeFileSync(path, '')],
+  ];
+  it.each(losses)('begins nothing in place of a database that %s beside its key', async (_, lose) => {
+    expect(await messageOf(environment)).toBe('opened');
+    lose(file('DATABASE_URL'));
+    for (const opening of ['server', 'begin', 'existing'] as const)
+      expect(await messageOf(environment, opening)).toMatch(
+        /but there is an encryption key at .*new\/key, so there has been one: .*Either bring the database back \(.*"wardround restore FILE"\), or, to begin anew on purpose, .*: mv .*new\/key /,
+      );
+    expect(existsSync(`${file('DATABASE_URL')}-wal`)).toBe(false);
+    rmSync(file('ENCRYPTION_KEY_FILE'));
+    expect(await messageOf(environment)).toBe('opened');
+  });
+
+  it('begins nothing beside the -wal of a database that is missing, which SQLite would delete', async () => {
+    const key = { ENCRYPTION_KEY: generateKey() };
+    expect(await messageOf({ ...environment, ...key })).toBe('opened');
+    rmSync(file('DATABASE_URL'));
+    writeFileSync(`${file('DATABASE_URL')}-wal`, 'what was not yet in the database');
+    expect(await messageOf({ ...environment, ...key })).toMatch(/but there is its file .*w\.db-wal/);
+    expect(readFileSync(`${file('DATABASE_URL')}-wal`, 'utf8')).toBe('what was not yet in the database');
+  });
+
+  it.each([0o640, 0o604, 0o602, 0o660])('refuses a key file that is open to others: mode %o', async (mode) => {
+    expect(await messageOf(environment)).toBe('opened');
+    chmodSync(file('ENCRYPTION_KEY_FILE'), mode);
+    expect(await messageOf(environment)).toMatch(
+      new RegExp(`ENCRYPTION_KEY_FILE .*key is open to other users \\(mode ${mode.toString(8)}\\).*chmod 600 .*key`),
+    );
+    chmodSync(file('ENCRYPTION_KEY_FILE'), 0o400);
+    expect(await messageOf(environment)).toBe('opened');
+  });
+
+  it.for(['closed in peace', 'killed'])(
+    'refuses a server a database on a read-only mount, %s before',
+    async (end, context) => {
+      const disk = mountDisk(4_000);
+      if (disk === null) return context.skip(NO_MOUNT);
+      const onDisk = { ...environment, DATABASE_URL: join(disk.folder, 'w.db') };
+      const app = await openApp(onDisk, 'server');
+      if (end === 'killed') {
+        // As it lies there after a kill: with -wal and -shm, so that SQLite opens it without a word.
+        for (const suffix of ['', '-wal', '-shm'])
+          writeFileSync(join(disk.folder, `k.db${suffix}`), readFileSync(join(disk.folder, `w.db${suffix}`)));
+      }
+      app.close();
+      disk.makeReadOnly();
+      const name = end === 'killed' ? 'k.db' : 'w.db';
+      expect(await messageOf({ ...onDisk, DATABASE_URL: join(disk.folder, name) })).toMatch(
+        /cannot be written to \(.*\): its disk is mounted read-only, .*remount,rw/,
+      );
+    },
+  );
 
   it('does not start with a key that is not the one of the database, and does not show either', async () => {
     const [right, wrong] = [generateKey(), generateKey()];
@@ -81,7 +162,7 @@ describe('openApp', () => {
   });
 
   it('refuses a damaged database that still opens', async () => {
-    const app = await openApp(environment);
+    const app = await openApp(environment, 'server');
     await write(app.db, (tx) => {
       for (let index = 0; index < 500; index++)
         tx.insert(users)

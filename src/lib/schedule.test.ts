@@ -81,6 +81,17 @@ describe('a scheduled job', () => {
     expect(run).toHaveBeenCalledTimes(1);
   });
 
+  it('skips once a period, not 645 times, when the clock is set forward during a run', async () => {
+    let finish = (): void => undefined;
+    job = scheduleJob('sweep', '*/1 * * * *', log, () => new Promise<void>((resolve) => (finish = resolve)));
+    await vi.advanceTimersByTimeAsync(MINUTE_MS);
+    vi.setSystemTime(Date.now() + 645 * MINUTE_MS);
+    await vi.advanceTimersByTimeAsync(3 * MINUTE_MS);
+    expect(job.skippedRuns()).toBe(3);
+    expect(lines.filter((line) => line.includes('skipped'))).toHaveLength(3);
+    finish();
+  });
+
   it('starts the run that a clock set an hour back has swallowed', async () => {
     const run = vi.fn(() => Promise.resolve());
     job = scheduleJob('sweep', '*/1 * * * *', log, run);

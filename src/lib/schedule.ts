@@ -42,22 +42,29 @@ export function intervalMs(cron: string, now: Date): number {
  */
 export function scheduleJob(name: string, cron: string, log: Log, run: () => Promise<unknown>): ScheduledJob {
   let running: Promise<void> | null = null;
-  let lastStartMs = -Infinity;
+  let lastPeriodMs = -Infinity;
+  let lastFiredMs = -Infinity;
   let skipped = 0;
   let stopped = false;
   let job: schedule.Job;
   let dueMs = Infinity;
 
   const fire = (): void => {
-    dueMs = nextDueMs(cron);
     if (stopped) return;
+    const nowMs = performance.now();
+    const sinceFiredMs = nowMs - lastFiredMs;
+    lastFiredMs = nowMs;
+    // A burst, one for each period that a clock set forward has jumped over: reading the expression takes longer than that.
+    if (sinceFiredMs < EARLY_MS) return;
+    dueMs = nextDueMs(cron);
+    // Each period is run or skipped once.
+    if (nowMs - lastPeriodMs < intervalMs(cron, new Date()) / 2) return;
+    lastPeriodMs = nowMs;
     if (running !== null) {
       skipped++;
       log.info(`${name} skipped: the one before is still running (${skipped} skipped so far)`);
       return;
     }
-    if (performance.now() - lastStartMs < intervalMs(cron, new Date()) / 2) return;
-    lastStartMs = performance.now();
     running = run()
       .then(() => undefined)
       .catch((error: unknown) => log.error(`${name} failed: ${messageOf(error)}`))

@@ -2,17 +2,18 @@ import { error, fail, redirect } from '@sveltejs/kit';
 import * as z from 'zod/mini';
 import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
+import { databaseFault } from '$lib/db/files';
 import { actOnMany } from '$lib/fleet-admin/vps-actions';
 import { BULK_ACTIONS, bulkInWords } from '$lib/views/bulk-words';
 import { readFleetList } from '$lib/views/fleet-list';
 import { parseFleetQuery } from '$lib/views/fleet-query';
 import { listVps } from '$lib/views/fleet-read';
-import { monitorNotices } from '$lib/views/monitor-words';
+import { databaseNotice, monitorNotices } from '$lib/views/monitor-words';
 import { monitorStatus } from '$lib/monitoring/health-checker';
 import { readMonitorState } from '$lib/monitoring/monitor-state';
 import { oneOf } from '$lib/parsing/fields';
 import { parseForm } from '$lib/parsing/form';
-import { doneIn } from './form-fields';
+import { doneIn, formOf } from './form-fields';
 import type { Actions, PageServerLoad } from './$types';
 
 const BulkForm = z.object({ do: oneOf(BULK_ACTIONS), vps: z.array(z.string()).check(z.minLength(1)) });
@@ -32,22 +33,27 @@ export const load: PageServerLoad = async ({ locals, url, depends }) => {
   }
   const query = parseFleetQuery(url.searchParams);
   const monitor = monitorStatus(app);
+  const gone = databaseFault(app.db);
   return {
     query,
     fleet: readFleetList(app, actor, query, now),
     now,
     monitor,
-    notices: monitorNotices(readMonitorState(app.db), monitor.lastSweep?.fault ?? null, now),
+    isWatched: gone === null,
+    notices: [
+      ...(gone === null ? [] : [databaseNotice(gone)]),
+      ...monitorNotices(readMonitorState(app.db), monitor.lastSweep?.fault ?? null, now),
+    ],
     breaker: app.settings.breaker,
     done: doneIn(url, DONE),
   };
 };
 
 export const actions: Actions = {
-  bulk: async ({ locals, request }) => {
-    const actor = guarded(locals.actor);
+  bulk: async (event) => {
+    const actor = guarded(event.locals.actor);
     if (actor.role !== 'admin') error(403, 'This is for administrators');
-    const parsed = parseForm(BulkForm, await request.formData());
+    const parsed = parseForm(BulkForm, formOf(event));
     if ('problems' in parsed) return fail(400, { problem: 'Select the VPSs that are meant.' });
     const { do: action, vps: vpsIds } = parsed.value;
     const result = await actOnMany(await defaultApp(), actor, { action, vpsIds }, new Date());

@@ -338,5 +338,21 @@ test('the pages are accessible and fit, in both themes, on phone and desktop', a
   await look('status');
   await page.goto(`${vps}/status-page`);
   await button(page, 'Switch the page off').click();
+
+  machine(0).host.changeHostKey();
+  await page.goto(`${server.url}/vps/${ids[0]}`);
+  await button(page, 'Check now').click();
+  await shows(page, 'Host key changed');
+  await look('host-key-changed');
+  await page.goto(`${server.url}/vps/${ids[0]}/actions?confirm=repin`);
+  await look('confirm-repin');
+  await be(page, CUSTOMER);
+  await page.goto(server.url);
+  await expect(page.getByRole('heading', { level: 1 })).toContainText('We have not been able to check the service');
+  await look('my-vps-not-checkable');
+  await be(page, ADMIN);
+  await page.goto(`${server.url}/vps/${ids[0]}/actions?confirm=repin`);
+  await button(page, 'Trust this key').click();
+  await shows(page, 'rachel8 is running.');
   expect(wrong).toEqual([]);
 });

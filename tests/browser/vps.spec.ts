@@ -19,7 +19,7 @@ const cookies = new Map<string, string>();
 
 /** A past for each VPS, as the demo has one; gives the id of an incident of each. */
 async function makeUpPast(vpsIds: readonly string[]): Promise<string[]> {
-  const app = await openApp(scratch.environment);
+  const app = await openApp(scratch.environment, 'server');
   const watched = vpsIds.map((vpsId) => {
     const vps = app.db.select().from(subscriptions).where(eq(subscriptions.id, vpsId)).get();
     return { vpsId, userId: vps?.userId ?? '' };

@@ -18,11 +18,14 @@ export type HistoryApp = {
 export async function openHistoryApp(): Promise<HistoryApp> {
   const folder = mkdtempSync(join(tmpdir(), 'wardround-history-'));
   const open = async (): Promise<App> => {
-    const opened = await openApp({
-      DATABASE_URL: join(folder, 'w.db'),
-      ENCRYPTION_KEY_FILE: join(folder, 'key'),
-      MIGRATIONS_DIR: resolve('drizzle'),
-    });
+    const opened = await openApp(
+      {
+        DATABASE_URL: join(folder, 'w.db'),
+        ENCRYPTION_KEY_FILE: join(folder, 'key'),
+        MIGRATIONS_DIR: resolve('drizzle'),
+      },
+      'server',
+    );
     opened.db.$client.pragma('synchronous = OFF');
     return opened;
   };

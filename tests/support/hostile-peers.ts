@@ -52,9 +52,10 @@ const packetsOf = (connection: Connection): Packets =>
 /** Sends the same message again and again, as fast as it is taken, until the connection is gone. */
 function flood(connection: Connection, socket: net.Socket, payload: Buffer): void {
   const packets = packetsOf(connection);
+  const atOnce = Math.ceil((1024 * 1024) / payload.length / 16);
   const pour = (): void => {
     socket.cork();
-    for (let sent = 0; sent < 4_000 && socket.writableLength < 1024 * 1024 && socket.writable; sent += 1)
+    for (let sent = 0; sent < atOnce && socket.writableLength < 1024 * 1024 && socket.writable; sent += 1)
       send(packets, payload);
     socket.uncork();
     if (socket.writable) setImmediate(pour);
@@ -211,7 +212,7 @@ export const hostile = {
   ),
   'sends compressed nothing without end': {
     algorithms: { compress: ['zlib@openssh.com', 'zlib'] },
-    ...floodsCommand(message('ignore', string(Buffer.alloc(32 * KIB * KIB)))),
+    ...floodsCommand(message('ignore', string(Buffer.alloc(16 * KIB * KIB)))),
   },
   'says ": Unit " to everything': saysOfEverything('Failed to restart : Unit '),
   'says "sudo: " to everything': saysInsteadOfState('sudo: '),

@@ -1,4 +1,5 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import { json } from 'node:stream/consumers';
 import { parsePrivateKey } from '../../src/lib/provisioning/private-key.ts';
 import { VpsConnection } from '../../src/lib/provisioning/vps-connection.ts';
@@ -63,9 +64,10 @@ async function longestStretch<T>(work: Promise<T>): Promise<{ readonly done: T; 
     if (!isOver) setImmediate(beat);
   };
   setImmediate(beat);
-  const done = await work.finally(() => {
-    isOver = true;
-  });
+  const done = await work;
+  // The turn in which it ended counts, too.
+  await nextTurn();
+  isOver = true;
   return { done, longestMs };
 }
 

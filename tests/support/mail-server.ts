@@ -13,8 +13,8 @@ export type MailBehaviour =
   | 'hang'
   /** The whole mail is taken, and then nothing is said: the sender cannot know. */
   | 'hang_after_mail'
-  /** A no with that code at that command. */
-  | { readonly at: 'from' | 'rcpt' | 'data'; readonly code: number };
+  /** A no with that code at that command, and what it says besides. */
+  | { readonly at: 'from' | 'rcpt' | 'data'; readonly code: number; readonly says?: string };
 
 export type MailServer = {
   readonly url: string;
@@ -39,7 +39,9 @@ export async function startMailServer(options: SMTPServerOptions = {}): Promise<
 
   const refusal = (at: 'from' | 'rcpt' | 'data'): Error | null =>
     typeof behaviour === 'object' && behaviour.at === at
-      ? Object.assign(new Error(behaviour.code < 500 ? 'try again later' : 'never'), { responseCode: behaviour.code })
+      ? Object.assign(new Error(behaviour.says ?? (behaviour.code < 500 ? 'try again later' : 'never')), {
+          responseCode: behaviour.code,
+        })
       : null;
   const make = (): SMTPServer =>
     new SMTPServer({

@@ -37,14 +37,14 @@ export async function openScratchApp(overrides: Environment = {}): Promise<Scrat
     RESTART_SETTLE_MS: '50',
     ...overrides,
   };
-  let app = await openApp(environment);
+  let app = await openApp(environment, 'server');
   return {
     get app() {
       return app;
     },
     reopen: async () => {
       app.close();
-      app = await openApp(environment);
+      app = await openApp(environment, 'server');
       return app;
     },
     close: () => {

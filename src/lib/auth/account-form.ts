@@ -1,7 +1,8 @@
 import * as z from 'zod/mini';
 import { described, plainText, readBy } from '../parsing/fields.ts';
-import { parse } from '../parsing/parse.ts';
+import { parse, parseAsync } from '../parsing/parse.ts';
 import { inForm } from '../parsing/problems.ts';
+import { isCommonPassword } from './common-passwords.ts';
 
 /**
  * Addresses that the sign-in takes; better-auth refuses any other there, so an account with such a one could not be
@@ -10,10 +11,10 @@ import { inForm } from '../parsing/problems.ts';
 const EMAIL = /^(?!\.)(?!.*\.\.)[a-z0-9_'+\-.]*[a-z0-9_+-]@([a-z0-9][a-z0-9-]*\.)+[a-z]{2,}$/;
 const LONGEST_EMAIL = 254;
 const LONGEST_NAME = 100;
-/** NIST SP 800-63B-4: length is what counts, no rules about kinds of characters. */
+/** NIST SP 800-63B-4: length is what counts, and that nobody tries it first; no rules about kinds of characters. */
 const SHORTEST_PASSWORD = 12;
 export const LONGEST_PASSWORD = 128;
-const HARDER = 'a password that is harder to guess';
+const GUESSABLE = 'a password that is harder to guess: this one, or one much like it, is among those tried first';
 
 export const normalizeEmail = (typed: string): string => typed.trim().toLowerCase();
 
@@ -25,20 +26,28 @@ export const emailAddress = readBy((text) => {
 /** Null where there is none. */
 export const personName = plainText(LONGEST_NAME);
 
-/** A password for whoever signs in with this address. */
+/** A password for whoever signs in with this address; to be parsed with `parseAsync`. */
 const passwordFor = (email: string) =>
   described(
     z.string().check(
-      z.minLength(SHORTEST_PASSWORD, `a password of at least ${SHORTEST_PASSWORD} characters; a few words are good`),
-      z.maxLength(LONGEST_PASSWORD, `a password of at most ${LONGEST_PASSWORD} characters`),
-      z.refine((text) => new Set(text).size >= 4 && !(email !== '' && text.toLowerCase().includes(email)), HARDER),
+      z.minLength(SHORTEST_PASSWORD, {
+        error: `a password of at least ${SHORTEST_PASSWORD} characters; a few words are good`,
+        abort: true,
+      }),
+      z.maxLength(LONGEST_PASSWORD, { error: `a password of at most ${LONGEST_PASSWORD} characters`, abort: true }),
+      z.refine(async (text) => !(await isGuessable(text, email)), GUESSABLE),
     ),
     { description: 'a password', writeOnly: true, ask: 'Choose' },
   );
 
+const isGuessable = async (password: string, email: string): Promise<boolean> =>
+  (email !== '' && password.toLowerCase().includes(email)) ||
+  new Set(password).size < 4 ||
+  (await isCommonPassword(password, ['wardround', email.split('@')[0] ?? '']));
+
 /** What is wrong with a new password, in words for whoever chooses it; undefined when nothing is. */
-export function passwordProblem(password: string, email: string): string | undefined {
-  const parsed = parse(z.object({ password: passwordFor(email) }), { password });
+export async function passwordProblem(password: string, email: string): Promise<string | undefined> {
+  const parsed = await parseAsync(z.object({ password: passwordFor(email) }), { password });
   return 'problems' in parsed ? inForm(parsed.problems).password : undefined;
 }
 
@@ -46,7 +55,10 @@ export type NewAdmin = { readonly email: string; readonly name: string; readonly
 
 /** A new admin's data as typed. */
 export const parseAdmin = (given: NewAdmin) =>
-  parse(z.object({ email: emailAddress, name: personName, password: passwordFor(normalizeEmail(given.email)) }), given);
+  parseAsync(
+    z.object({ email: emailAddress, name: personName, password: passwordFor(normalizeEmail(given.email)) }),
+    given,
+  );
 
 const NewUser = z.object({ email: emailAddress, name: personName });
 export type NewUser = z.output<typeof NewUser>;

@@ -31,7 +31,7 @@ export type CreateAdminResult =
 /** For the command line, and for admins. Throws when a customer asks: no page lets it come to that. */
 export async function createAdmin(app: App, actor: Actor, given: NewAdmin): Promise<CreateAdminResult> {
   adminName(actor);
-  const parsed = parseAdmin(given);
+  const parsed = await parseAdmin(given);
   if ('problems' in parsed) return { kind: 'refused', ...parsed };
   const hash = await hashPassword(app, given.password);
   const userId = await write(app.db, (tx) => insertAdmin(tx, parsed.value, hash));

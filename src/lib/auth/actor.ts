@@ -13,8 +13,10 @@ export type Actor =
 /** Whoever runs the command line: has the database and the key anyway. */
 export const LOCAL_OPERATOR: Actor = { role: 'admin', userId: null };
 
+export const LOCAL_OPERATOR_NAME = 'cli';
+
 /** How the journal names who did something. */
-export const journalName = (actor: Actor): string => actor.userId ?? 'cli';
+export const journalName = (actor: Actor): string => actor.userId ?? LOCAL_OPERATOR_NAME;
 
 /** The same, of someone who does what only admins may: throws for customers. No page lets it come to that. */
 export function adminName(actor: Actor): string {

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { headersOf, networkOf } from './asking.ts';
+import { headersOf } from './asking.ts';
+import { networkOf } from './network-of.ts';
 
 describe('who asks', () => {
   it.each([

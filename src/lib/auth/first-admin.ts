@@ -3,10 +3,12 @@ import { write } from '../db/client.ts';
 import { hasAdmin, insertAdmin } from './accounts.ts';
 import { problem, type Problem } from '../parsing/problems.ts';
 import { parseAdmin, type NewAdmin } from './account-form.ts';
-import { networkOf, type Asking } from './asking.ts';
+import type { Asking } from './asking.ts';
+import { networkOf } from './network-of.ts';
 import { hashPassword } from './credentials.ts';
+import { unlessBusy } from './hash-gate.ts';
 import { makeLink, peekLink, takeLink } from './one-time-link.ts';
-import { countAttempt, forgiveAttempt, type Counted } from './rate-limit.ts';
+import { countAttempt, forgiveAttempt, type Counted, type Later } from './rate-limit.ts';
 
 const VALID_MS = 24 * 60 * 60_000;
 
@@ -25,7 +27,7 @@ export const isFirstAdminLink = ({ db }: App, token: string, now: Date): boolean
 export type FirstAdminResult =
   | { readonly kind: 'created' }
   | { readonly kind: 'invalid_link' }
-  | { readonly kind: 'limited'; readonly retryAt: Date }
+  | Later
   | { readonly kind: 'refused'; readonly problems: readonly Problem<keyof NewAdmin>[] };
 
 /** Uses the link up. However many follow it at the same moment, one becomes admin. */
@@ -40,9 +42,10 @@ export async function becomeFirstAdmin(
   const allowance = await countAttempt(app, counted, now);
   if (!allowance.allowed) return { kind: 'limited', retryAt: allowance.retryAt };
   if (!isFirstAdminLink(app, token, now)) return { kind: 'invalid_link' };
-  const parsed = parseAdmin(given);
+  const parsed = await parseAdmin(given);
   if ('problems' in parsed) return { kind: 'refused', ...parsed };
-  const hash = await hashPassword(app, given.password);
+  const hash = await unlessBusy(now, () => hashPassword(app, given.password));
+  if (typeof hash !== 'string') return hash;
   const result = await write(app.db, (tx): FirstAdminResult => {
     if (hasAdmin(tx) || peekLink(tx, 'first_admin', token, now) === undefined) return { kind: 'invalid_link' };
     if (insertAdmin(tx, parsed.value, hash) === null)

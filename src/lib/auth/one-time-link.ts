@@ -7,7 +7,11 @@ import { oneTimeLinks } from '../db/schema.ts';
 type Purpose = (typeof oneTimeLinks.$inferSelect)['purpose'];
 
 const TOKEN_BYTES = 32;
-const PAGES: Record<Purpose, string> = { first_admin: '/welcome', password: '/reset-password' };
+const PAGES: Record<Purpose, string> = {
+  first_admin: '/welcome',
+  password: '/reset-password',
+  mail_address: '/confirm-address',
+};
 
 const hashOf = (token: string): string => createHash('sha256').update(token).digest('base64url');
 const valid = (purpose: Purpose, token: string, now: Date) =>

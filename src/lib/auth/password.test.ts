@@ -11,7 +11,14 @@ import {
 import type { App } from '../app.ts';
 import { oneTimeLinks } from '../db/schema.ts';
 import { LOCAL_OPERATOR } from './actor.ts';
-import { changePassword, inviteUser, requestPasswordReset, resetPassword, whoseLink } from './password.ts';
+import {
+  changePassword,
+  checkPassword,
+  inviteUser,
+  requestPasswordReset,
+  resetPassword,
+  whoseLink,
+} from './password.ts';
 import { onSessionsEnded } from './session-end.ts';
 import { signIn } from './sign-in.ts';
 
@@ -29,9 +36,39 @@ function listen(app: App): [string, string | null][] {
 }
 async function mailTo(app: App, email: string, now = new Date()): Promise<string> {
   const result = await requestPasswordReset(app, askFrom('192.0.2.1'), email, now);
-  if (result.kind === 'accepted') await result.delivered;
+  if (result.kind === 'accepted') await result.deliver();
   return result.kind;
 }
+
+describe('a new password', () => {
+  it('lifts what was counted against the account: sign-ins at any browser, resets, checks', async () => {
+    const { app } = await openAccountApp();
+    const userId = await addUser(app, ANNA);
+    const { signedIn, asking: known } = await openSession(app, ANNA);
+    const guess = { email: ANNA, password: 'x'.repeat(200) };
+    for (let attempt = 0; attempt < 10; attempt++) {
+      await signIn(app, askFrom(`198.51.100.${attempt}`), guess, hence(0));
+      await signIn(app, known, guess, hence(0));
+      await checkPassword(app, signedIn, 'wrong', hence(0));
+      await mailTo(app, ANNA);
+    }
+    const right = { email: ANNA, password: PASSWORD };
+    const isLimited = async (given: typeof right) => [
+      (await signIn(app, askFrom('192.0.2.9'), given, hence(1))).kind,
+      (await signIn(app, known, given, hence(1))).kind,
+      (await checkPassword(app, signedIn, given.password, hence(1))).kind,
+      await mailTo(app, ANNA, hence(1)),
+    ];
+    expect(await isLimited(right)).toEqual(['limited', 'limited', 'limited', 'limited']);
+
+    const invitation = await inviteUser(app, LOCAL_OPERATOR, ANNA, hence(1));
+    if (invitation.kind !== 'invited') throw new Error(invitation.kind);
+    const given = { token: tokenIn(invitation.link), password: NEW };
+    expect(await resetPassword(app, askFrom('192.0.2.9'), given, hence(2))).toEqual({ kind: 'done' });
+    expect(await isLimited({ email: ANNA, password: NEW })).toEqual(['signed_in', 'signed_in', 'right', 'accepted']);
+    expect(userId).toBe(signedIn.user.id);
+  });
+});
 
 describe('a change of the password', () => {
   it('ends every other session of that user, this one goes on, and streams hear of it', async () => {
@@ -99,16 +136,31 @@ describe('a forgotten password', () => {
     expect(mails).toHaveLength(1);
   });
 
+  it('is answered before anything is done that takes longer for a user than for a stranger', async () => {
+    const { app, mails } = await openAccountApp();
+    await addUser(app, ANNA);
+    const changes = (): unknown => app.db.$client.prepare('SELECT total_changes()').pluck().get();
+    const costOf = async (email: string): Promise<number> => {
+      const before = Number(changes());
+      const result = await requestPasswordReset(app, askFrom(null), email, new Date());
+      expect(result.kind).toBe('accepted');
+      return Number(changes()) - before;
+    };
+    // Nobody can have looked for the user meanwhile.
+    app.db.$client.exec('ALTER TABLE users RENAME TO hidden');
+    expect(await costOf(ANNA)).toBe(await costOf('nobody@example.test'));
+    app.db.$client.exec('ALTER TABLE hidden RENAME TO users');
+    expect(app.db.select().from(oneTimeLinks).all()).toEqual([]);
+    expect(mails).toEqual([]);
+  });
+
   it('does not let the answer wait for the mail, nor fail with it', async () => {
     const { app } = await openAccountApp();
     await addUser(app, ANNA);
-    let fail: (error: Error) => void = () => undefined;
-    const slow: App = { ...app, sendMail: () => new Promise((_, reject) => (fail = reject)) };
-    const result = await requestPasswordReset(slow, askFrom(null), ANNA, new Date());
+    const broken: App = { ...app, sendMail: () => Promise.reject(new Error('the mail server is on fire')) };
+    const result = await requestPasswordReset(broken, askFrom(null), ANNA, new Date());
     if (result.kind !== 'accepted') throw new Error(result.kind);
-    await new Promise(setImmediate);
-    fail(new Error('the mail server is on fire'));
-    await expect(result.delivered).resolves.toBeUndefined();
+    await expect(result.deliver()).resolves.toBeUndefined();
   });
 
   it('mails three times an hour at most to one address', async () => {

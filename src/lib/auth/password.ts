@@ -6,11 +6,14 @@ import { noteAdminAction } from '../db/journal-store.ts';
 import { createLog, messageOf } from '../log.ts';
 import { normalizeEmail, parseEmail, passwordProblem } from './account-form.ts';
 import { adminName, type Actor } from './actor.ts';
-import { networkOf, type Asking } from './asking.ts';
+import type { Asking } from './asking.ts';
+import { networkOf } from './network-of.ts';
 import { endSessions, hashPassword, isPassword, storePassword } from './credentials.ts';
 import { passwordMail } from './mail.ts';
+import { knownDevice } from './device.ts';
+import { unlessBusy } from './hash-gate.ts';
 import { makeLink, peekLink, takeLink } from './one-time-link.ts';
-import { countAttempt, forgiveAttempt, type Counted } from './rate-limit.ts';
+import { countAttempt, forgiveAttempt, type Counted, type Later, type Limited } from './rate-limit.ts';
 import { announceSessionsEnded } from './session-end.ts';
 import type { SignedIn } from './session.ts';
 
@@ -19,32 +22,38 @@ const HOUR_MS = 60 * 60_000;
 const RESET_VALID_MS = HOUR_MS;
 const INVITATION_VALID_MS = 7 * 24 * HOUR_MS;
 
-type Limited = { readonly kind: 'limited'; readonly retryAt: Date };
 type Refused = { readonly kind: 'refused'; readonly problem: string };
 
 export type ResetRequest =
-  /** `delivered` never rejects, and nobody should wait for it who answers a stranger: it tells whether there is a user. */
-  | { readonly kind: 'accepted'; readonly delivered: Promise<void> }
+  /**
+   * `deliver` does what is to be done, if anything, and never rejects. It takes longer if there is such a user, so it is
+   * to be called some time after a stranger has got an answer: see `deliverLater`.
+   */
+  | { readonly kind: 'accepted'; readonly deliver: () => Promise<void> }
   | Limited
   | Refused
   /** There is no way to send mails. */
   | { readonly kind: 'no_mail' };
 
-/** Mails a link for a new password, if the address is that of a user; the answer is the same if not. */
+/** Prepares a mail with a link for a new password. Whether the address is that of a user is not even looked up yet. */
 export async function requestPasswordReset(app: App, asking: Asking, typed: string, now: Date): Promise<ResetRequest> {
   const { sendMail } = app;
   if (sendMail === null) return { kind: 'no_mail' };
   const parsed = parseEmail(typed);
   if ('problem' in parsed) return { kind: 'refused', ...parsed };
   const { email } = parsed;
-  const counted: Counted[] = [
-    ['reset mail account', email],
-    ['reset mail address', networkOf(asking.address)],
-  ];
+  const device = knownDevice(app, asking, email);
+  const counted: Counted[] =
+    device === null
+      ? [
+          ['reset mail account', email],
+          ['reset mail address', networkOf(asking.address)],
+        ]
+      : [['reset mail device', email, device]];
   const allowance = await countAttempt(app, counted, now);
   if (!allowance.allowed) return { kind: 'limited', retryAt: allowance.retryAt };
 
-  const deliver = async (): Promise<void> => {
+  const mailLink = async (): Promise<void> => {
     const user = app.db.select({ id: users.id }).from(users).where(eq(users.email, email)).get();
     if (!user) return;
     const expiresAt = new Date(now.getTime() + RESET_VALID_MS);
@@ -53,10 +62,19 @@ export async function requestPasswordReset(app: App, asking: Asking, typed: stri
     );
     await sendMail(passwordMail('reset', email, link, 'an hour'));
   };
-  const delivered = deliver().catch((error: unknown) => {
-    log.error(`a mail for a new password could not be sent: ${messageOf(error)}`);
-  });
-  return { kind: 'accepted', delivered };
+  const deliver = (): Promise<void> =>
+    mailLink().catch((error: unknown) => {
+      log.error(`a mail for a new password could not be sent: ${messageOf(error)}`);
+    });
+  return { kind: 'accepted', deliver };
+}
+
+const DELIVER_AFTER_MS = { least: 1_000, most: 3_000 };
+
+/** Calls `deliver` when the answer has long gone, at a moment that nobody can tell from the next answers either. */
+export function deliverLater(deliver: () => Promise<void>): void {
+  const { least, most } = DELIVER_AFTER_MS;
+  setTimeout(() => void deliver(), least + Math.random() * (most - least));
 }
 
 export type Invitation =
@@ -87,7 +105,7 @@ export function whoseLink({ db }: App, token: string, now: Date): { readonly ema
   return userId === null ? undefined : db.select({ email: users.email }).from(users).where(eq(users.id, userId)).get();
 }
 
-export type ResetResult = { readonly kind: 'done' } | { readonly kind: 'invalid_link' } | Limited | Refused;
+export type ResetResult = { readonly kind: 'done' } | { readonly kind: 'invalid_link' } | Later | Refused;
 
 /** Sets the password with a link, uses the link up, and ends every session of the user. */
 export async function resetPassword(
@@ -101,9 +119,10 @@ export async function resetPassword(
   if (!allowance.allowed) return { kind: 'limited', retryAt: allowance.retryAt };
   const whose = whoseLink(app, token, now);
   if (!whose) return { kind: 'invalid_link' };
-  const problem = passwordProblem(password, whose.email);
+  const problem = await passwordProblem(password, whose.email);
   if (problem !== undefined) return { kind: 'refused', problem };
-  const hash = await hashPassword(app, password);
+  const hash = await unlessBusy(now, () => hashPassword(app, password));
+  if (typeof hash !== 'string') return hash;
   const userId = await write(app.db, (tx) => {
     const id = peekLink(tx, 'password', token, now)?.userId ?? null;
     if (id === null || !takeLink(tx, 'password', token, now)) return null;
@@ -117,20 +136,21 @@ export async function resetPassword(
   return { kind: 'done' };
 }
 
-export type PasswordCheck = { readonly kind: 'right' } | { readonly kind: 'wrong' } | Limited;
+export type PasswordCheck = { readonly kind: 'right' } | { readonly kind: 'wrong' } | Later;
 
 /** Whether whoever sits at this session knows its password; asked before what a borrowed session must not do. */
 export async function checkPassword(app: App, { user }: SignedIn, password: string, now: Date): Promise<PasswordCheck> {
   const counted: Counted[] = [['password check', user.id]];
   const allowance = await countAttempt(app, counted, now);
   if (!allowance.allowed) return { kind: 'limited', retryAt: allowance.retryAt };
-  if (!(await isPassword(app, user.id, password))) return { kind: 'wrong' };
+  const isRight = await unlessBusy(now, () => isPassword(app, user.id, password));
+  if (isRight === false) return { kind: 'wrong' };
   await forgiveAttempt(app, counted);
-  return { kind: 'right' };
+  return isRight === true ? { kind: 'right' } : isRight;
 }
 
 export type ChangeResult =
-  { readonly kind: 'done'; readonly endedSessions: number } | { readonly kind: 'wrong' } | Limited | Refused;
+  { readonly kind: 'done'; readonly endedSessions: number } | { readonly kind: 'wrong' } | Later | Refused;
 
 /** Changes the user's own password, and ends every session but this one. */
 export async function changePassword(
@@ -140,11 +160,12 @@ export async function changePassword(
   now: Date,
 ): Promise<ChangeResult> {
   const { session, user } = signedIn;
-  const problem = passwordProblem(next, user.email);
+  const problem = await passwordProblem(next, user.email);
   if (problem !== undefined) return { kind: 'refused', problem };
   const check = await checkPassword(app, signedIn, current, now);
   if (check.kind !== 'right') return check;
-  const hash = await hashPassword(app, next);
+  const hash = await unlessBusy(now, () => hashPassword(app, next));
+  if (typeof hash !== 'string') return hash;
   const endedSessions = await write(app.db, (tx) => {
     storePassword(tx, user.id, hash);
     return endSessions(tx, user.id, session.id);

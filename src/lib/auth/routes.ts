@@ -25,6 +25,7 @@ export const ROUTE_ACCESS: Readonly<Record<string, Access>> = {
   '/fleet/rows': 'admin',
   '/account': 'signed-in',
   '/account/notifications': 'signed-in',
+  '/confirm-address': 'public',
   '/account/second-factor': 'admin',
   '/sign-in': 'public',
   '/sign-in/second-factor': 'public',
@@ -48,12 +49,4 @@ export function judgeAccess(routeId: string, actor: Actor | null): 'allowed' | '
       if (actor === null) return 'sign in';
       return actor.role === 'admin' ? 'allowed' : 'forbidden';
   }
-}
-
-/** Where to go after signing in: a path of this site, whatever the address of the page says. */
-export function pathAfterSignIn(next: string | null, origin: string): string {
-  if (next === null || !next.startsWith('/')) return '/';
-  const url = URL.parse(next, origin);
-  // `//elsewhere.example` and `/\elsewhere.example` are paths to the eye only.
-  return url?.origin === origin ? `${url.pathname}${url.search}` : '/';
 }

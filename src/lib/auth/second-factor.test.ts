@@ -7,10 +7,11 @@ import {
   openSession,
   PASSWORD,
   sessionOf,
+  sessionsOf,
 } from '../../../tests/support/account-app.ts';
 import { totp } from '../../../tests/support/totp.ts';
 import type { App } from '../app.ts';
-import { twoFactors } from '../db/schema.ts';
+import { twoFactors, users } from '../db/schema.ts';
 import type { Asking } from './asking.ts';
 import { readSession } from './session.ts';
 import {
@@ -28,6 +29,12 @@ beforeEach(() => {
   vi.useFakeTimers({ toFake: ['Date'], now: START });
 });
 afterEach(() => vi.useRealTimers());
+
+/** Codes are good for one use: on to the next one. */
+const nextCode = (secret: string): string => {
+  vi.setSystemTime(Date.now() + 30_000);
+  return totp(secret, Date.now());
+};
 
 /** An admin whose second factor is on. */
 async function switchedOn() {
@@ -76,11 +83,38 @@ describe('the second factor', () => {
     const asking = await givePassword(app);
     expect((await readSession(app, asking)).signedIn).toBeNull();
     expect(await verifySecondFactor(app, asking, '123456', new Date())).toEqual({ kind: 'wrong' });
-    const result = await verifySecondFactor(app, asking, totp(secret, Date.now()), new Date());
+    const result = await verifySecondFactor(app, asking, nextCode(secret), new Date());
     if (result.kind !== 'signed_in') throw new Error(result.kind);
     await sessionOf(app, askFrom('192.0.2.1', cookieFrom(result.setCookies)));
     // That sign-in is over: its cookie gives no second session.
     expect((await verifySecondFactor(app, asking, totp(secret, Date.now()), new Date())).kind).toBe('expired');
+  });
+
+  it('takes each code of the app once: after the setup, after a sign-in, and of many at the same moment', async () => {
+    const { app, secret } = await switchedOn();
+    const ofSetup = totp(secret, Date.now());
+    expect((await verifySecondFactor(app, await givePassword(app), ofSetup, new Date())).kind).toBe('used');
+    const code = nextCode(secret);
+    const userId = app.db.select().from(users).get()?.id ?? '';
+    const before = sessionsOf(app, userId).length;
+    const pending = [await givePassword(app), await givePassword(app), await givePassword(app)];
+    const results = await Promise.all(pending.map((asking) => verifySecondFactor(app, asking, code, new Date())));
+    expect(results.map(({ kind }) => kind).toSorted()).toEqual(['signed_in', 'used', 'used']);
+    expect(sessionsOf(app, userId)).toHaveLength(before + 1);
+    // A clock that is half a minute behind takes it for its own code.
+    vi.setSystemTime(Date.now() + 30_000);
+    expect((await verifySecondFactor(app, await givePassword(app), code, new Date())).kind).toBe('used');
+    const next = totp(secret, Date.now());
+    expect((await verifySecondFactor(app, await givePassword(app), next, new Date())).kind).toBe('signed_in');
+  });
+
+  it('takes a backup code once, of four at the same moment', async () => {
+    const { app, begun } = await switchedOn();
+    const [code = ''] = begun.backupCodes;
+    const pending = [];
+    for (let one = 0; one < 4; one++) pending.push(await givePassword(app));
+    const results = await Promise.all(pending.map((asking) => verifySecondFactor(app, asking, code, new Date())));
+    expect(results.map(({ kind }) => kind).toSorted()).toEqual(['signed_in', 'wrong', 'wrong', 'wrong']);
   });
 
   it('takes each backup code once', async () => {
@@ -109,6 +143,10 @@ describe('the second factor', () => {
     }
     const asking = await givePassword(app);
     expect((await verifySecondFactor(app, asking, totp(secret, Date.now()), new Date())).kind).toBe('locked');
+    // Two hours ahead it was: a lock that would last for so long is none.
+    vi.setSystemTime(START - 120 * 60_000);
+    const later = await givePassword(app);
+    expect((await verifySecondFactor(app, later, totp(secret, Date.now()), new Date())).kind).toBe('signed_in');
   });
 
   it('is not circumvented with the session of someone else', async () => {

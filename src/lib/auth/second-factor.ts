@@ -2,12 +2,13 @@ import { encode } from 'uqr';
 import type { App } from '../app.ts';
 import { headersOf, type Asking } from './asking.ts';
 import { authOf } from './auth.ts';
+import { unlessBusy } from './hash-gate.ts';
 import { checkPassword } from './password.ts';
-import { countAttempt, forgiveAttempt, type Counted } from './rate-limit.ts';
+import { countAttempt, forgiveAttempt, spendCode, type Counted, type Later } from './rate-limit.ts';
 import { announceSessionsEnded } from './session-end.ts';
 import type { SignedIn } from './session.ts';
 
-type Denied = { readonly kind: 'wrong' } | { readonly kind: 'limited'; readonly retryAt: Date };
+type Denied = { readonly kind: 'wrong' } | Later;
 
 /** The second factor is for admins; whoever else comes here came around the guard. */
 function assertAdmin({ actor }: SignedIn): void {
@@ -17,6 +18,24 @@ function assertAdmin({ actor }: SignedIn): void {
 async function bodyOf<T>(response: Response): Promise<T> {
   if (!response.ok) throw new Error(`better-auth answered ${response.status}: ${await response.text()}`);
   return (await response.json()) as T;
+}
+
+type Auth = Awaited<ReturnType<typeof authOf>>;
+type PasswordCall = { readonly body: { password: string }; readonly headers: Headers; readonly asResponse: true };
+
+/** What better-auth answers to a call that needs the password, once that has been counted and found right. */
+async function askWithPassword(
+  app: App,
+  asking: Asking,
+  given: { readonly signedIn: SignedIn; readonly password: string; readonly now: Date },
+  ask: (api: Auth['api'], call: PasswordCall) => Promise<Response>,
+): Promise<Response | Denied> {
+  const { signedIn, password, now } = given;
+  assertAdmin(signedIn);
+  const check = await checkPassword(app, signedIn, password, now);
+  if (check.kind !== 'right') return check;
+  const { api } = await authOf(app);
+  return unlessBusy(now, () => ask(api, { body: { password }, headers: headersOf(asking), asResponse: true }));
 }
 
 export type BeginResult =
@@ -30,13 +49,10 @@ export async function beginSecondFactor(
   password: string,
   now: Date,
 ): Promise<BeginResult> {
-  assertAdmin(signedIn);
-  const check = await checkPassword(app, signedIn, password, now);
-  if (check.kind !== 'right') return check;
-  const call = { body: { password }, headers: headersOf(asking), asResponse: true as const };
-  const { totpURI, backupCodes } = await bodyOf<{ totpURI: string; backupCodes: string[] }>(
-    await (await authOf(app)).api.enableTwoFactor(call),
-  );
+  const given = { signedIn, password, now };
+  const answer = await askWithPassword(app, asking, given, (api, call) => api.enableTwoFactor(call));
+  if ('kind' in answer) return answer;
+  const { totpURI, backupCodes } = await bodyOf<{ totpURI: string; backupCodes: string[] }>(answer);
   return { kind: 'begun', uri: totpURI, backupCodes };
 }
 
@@ -54,15 +70,17 @@ export async function confirmSecondFactor(
   const counted: Counted[] = [['second factor address', signedIn.user.id]];
   const allowance = await countAttempt(app, counted, now);
   if (!allowance.allowed) return { kind: 'limited', retryAt: allowance.retryAt };
+  const code = typed.replaceAll(/\s/g, '');
   const response = await (
     await authOf(app)
   ).api.verifyTOTP({
-    body: { code: typed.replaceAll(/\s/g, '') },
+    body: { code },
     headers: headersOf(asking),
     asResponse: true,
   });
   if (response.status === 400 || response.status === 401) return { kind: 'wrong' };
   await bodyOf(response);
+  await spendCode(app, signedIn.user.id, code, now);
   await forgiveAttempt(app, counted);
   announceSessionsEnded(app, signedIn.user.id);
   return { kind: 'done', setCookies: response.headers.getSetCookie() };
@@ -76,14 +94,12 @@ export async function disableSecondFactor(
   password: string,
   now: Date,
 ): Promise<SwitchResult> {
-  assertAdmin(signedIn);
-  const check = await checkPassword(app, signedIn, password, now);
-  if (check.kind !== 'right') return check;
-  const call = { body: { password }, headers: headersOf(asking), asResponse: true as const };
-  const response = await (await authOf(app)).api.disableTwoFactor(call);
-  await bodyOf(response);
+  const given = { signedIn, password, now };
+  const answer = await askWithPassword(app, asking, given, (api, call) => api.disableTwoFactor(call));
+  if ('kind' in answer) return answer;
+  await bodyOf(answer);
   announceSessionsEnded(app, signedIn.user.id);
-  return { kind: 'done', setCookies: response.headers.getSetCookie() };
+  return { kind: 'done', setCookies: answer.headers.getSetCookie() };
 }
 
 export type RenewResult = { readonly kind: 'renewed'; readonly backupCodes: readonly string[] } | Denied;
@@ -96,13 +112,10 @@ export async function renewBackupCodes(
   password: string,
   now: Date,
 ): Promise<RenewResult> {
-  assertAdmin(signedIn);
-  const check = await checkPassword(app, signedIn, password, now);
-  if (check.kind !== 'right') return check;
-  const call = { body: { password }, headers: headersOf(asking), asResponse: true as const };
-  const { backupCodes } = await bodyOf<{ backupCodes: string[] }>(
-    await (await authOf(app)).api.generateBackupCodes(call),
-  );
+  const given = { signedIn, password, now };
+  const answer = await askWithPassword(app, asking, given, (api, call) => api.generateBackupCodes(call));
+  if ('kind' in answer) return answer;
+  const { backupCodes } = await bodyOf<{ backupCodes: string[] }>(answer);
   return { kind: 'renewed', backupCodes };
 }
 

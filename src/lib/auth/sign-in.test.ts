@@ -8,6 +8,7 @@ import {
   openSession,
   PASSWORD,
 } from '../../../tests/support/account-app.ts';
+import type { App } from '../app.ts';
 import { rateLimits, users } from '../db/schema.ts';
 import { readSession } from './session.ts';
 import { signIn, signOut } from './sign-in.ts';
@@ -48,17 +49,16 @@ describe('signing in', () => {
   });
 
   it.each([
-    ['http://localhost:3000', /^wardround\.session_token=[^;]+; Max-Age=604800; Path=\/; HttpOnly; SameSite=Lax$/],
-    [
-      'https://wardround.example',
-      /^__Secure-wardround\.session_token=[^;]+; Max-Age=604800; Path=\/; HttpOnly; Secure; SameSite=Lax$/,
-    ],
-  ])('gives a cookie that scripts and other sites do not get: %s', async (ORIGIN, shape) => {
+    ['http://localhost:3000', '', 'HttpOnly; SameSite=Lax'],
+    ['https://wardround.example', '__Secure-', 'HttpOnly; Secure; SameSite=Lax'],
+  ])('gives cookies that scripts and other sites do not get: %s', async (ORIGIN, prefix, attributes) => {
     const { app } = await openAccountApp({ ORIGIN });
     await addUser(app, ANNA);
     const result = await signIn(app, askFrom('192.0.2.1'), right, at(0));
     if (result.kind !== 'signed_in') throw new Error(result.kind);
-    expect(result.setCookies).toEqual([expect.stringMatching(shape)]);
+    const shape = (name: string, maxAge: number) =>
+      expect.stringMatching(`^${prefix}wardround\\.${name}=[^;]+; Max-Age=${maxAge}; Path=/; ${attributes}$`) as string;
+    expect(result.setCookies).toEqual([shape('session_token', 604_800), shape('device', 31_536_000)]);
     expect((await readSession(app, askFrom(null, cookieFrom(result.setCookies)))).signedIn).not.toBeNull();
   });
 
@@ -66,7 +66,7 @@ describe('signing in', () => {
     const { app } = await openAccountApp();
     await addUser(app, ANNA);
     const { asking } = await openSession(app, ANNA);
-    const forged = asking.cookie.replace(/\.[^.]*$/, `.${'A'.repeat(43)}%3D`);
+    const forged = asking.cookie.replace(/(session_token=[^.;]+)\.[^;]*/, `$1.${'A'.repeat(43)}%3D`);
     expect((await readSession(app, { ...asking, cookie: forged })).signedIn).toBeNull();
     expect((await readSession(app, asking)).signedIn).not.toBeNull();
   });
@@ -96,6 +96,57 @@ describe('guessing', () => {
     expect((await signIn(later, askFrom('198.51.100.1'), right, at(15))).kind).toBe('signed_in');
   });
 
+  /** A browser in which she has signed in, without the session of that time. */
+  const knownBrowser = async (app: App, address: string) => {
+    const result = await signIn(app, askFrom(address), right, at(0));
+    if (result.kind !== 'signed_in') throw new Error(result.kind);
+    return askFrom(address, cookieFrom(result.setCookies.filter((cookie) => cookie.startsWith('wardround.device'))));
+  };
+
+  it('from elsewhere does not keep out the browser in which she has signed in before, nor its network', async () => {
+    const { app } = await openAccountApp();
+    await addUser(app, ANNA);
+    const hers = await knownBrowser(app, '192.0.2.1');
+    for (let attempt = 0; attempt < 50; attempt++)
+      // In her own office, which is the worst that can be.
+      await signIn(app, askFrom('192.0.2.1'), { ...tooLong, email: attempt < 10 ? ANNA : `${attempt}@x.test` }, at(1));
+    expect((await signIn(app, askFrom('198.51.100.1'), right, at(2))).kind).toBe('limited');
+    expect((await signIn(app, askFrom('192.0.2.1'), { ...right, email: 'z@x.test' }, at(2))).kind).toBe('limited');
+    expect((await signIn(app, hers, right, at(2))).kind).toBe('signed_in');
+  });
+
+  it('at a known browser ends after ten attempts too; that keeps out nobody else', async () => {
+    const { app } = await openAccountApp();
+    await addUser(app, ANNA);
+    const [hers, other] = [await knownBrowser(app, '192.0.2.1'), await knownBrowser(app, '192.0.2.2')];
+    for (let attempt = 0; attempt < 10; attempt++) expect((await signIn(app, hers, tooLong, at(1))).kind).toBe('wrong');
+    expect(await signIn(app, hers, right, at(2))).toEqual({ kind: 'limited', retryAt: at(16) });
+    expect((await signIn(app, other, right, at(2))).kind).toBe('signed_in');
+    expect((await signIn(app, askFrom('198.51.100.1'), right, at(2))).kind).toBe('signed_in');
+  });
+
+  it('gets nothing out of the cookie of another account, or of one that was made up', async () => {
+    const { app } = await openAccountApp();
+    await addUser(app, ANNA);
+    await addUser(app, 'bert@example.test');
+    const hers = await knownBrowser(app, '192.0.2.1');
+    for (let attempt = 0; attempt < 10; attempt++) await signIn(app, askFrom(null), tooLong, at(1));
+    for (const cookie of [
+      hers.cookie.replace(/(device=)(.)/, (_, name, first) => name + (first === 'x' ? 'y' : 'x')),
+      hers.cookie.replace(/.$/, (last) => (last === 'A' ? 'Q' : 'A')),
+      'wardround.device=.',
+      'wardround.device=%E0%A4%A.x',
+      `x${hers.cookie}`,
+    ])
+      expect({ cookie, kind: (await signIn(app, askFrom(null, cookie), right, at(2))).kind }).toEqual({
+        cookie,
+        kind: 'limited',
+      });
+    const bert = { email: 'bert@example.test', password: 'x'.repeat(200) };
+    for (let attempt = 0; attempt < 10; attempt++) await signIn(app, askFrom('192.0.2.7'), bert, at(1));
+    expect((await signIn(app, hers, { ...bert, password: PASSWORD }, at(2))).kind).toBe('limited');
+  });
+
   it('ends after fifty attempts from one address, on however many accounts; others go on', async () => {
     const { app } = await openAccountApp();
     await addUser(app, ANNA);
@@ -118,6 +169,14 @@ describe('guessing', () => {
     expect(counts()).toEqual([{ count: 0 }, { count: 0 }]);
     await signIn(app, askFrom('192.0.2.1'), tooLong, at(0));
     expect(counts()).toEqual([{ count: 1 }, { count: 1 }]);
+  });
+
+  it('does not lock anybody out for longer than it may when the clock was set back meanwhile', async () => {
+    const { app } = await openAccountApp();
+    await addUser(app, ANNA);
+    for (let attempt = 0; attempt < 10; attempt++) await signIn(app, askFrom('192.0.2.1'), tooLong, at(120));
+    expect((await signIn(app, askFrom('192.0.2.1'), right, at(120))).kind).toBe('limited');
+    expect((await signIn(app, askFrom('192.0.2.1'), right, at(0))).kind).toBe('signed_in');
   });
 
   it('is forgotten when its time has passed, and nobody can read from it who tried', async () => {

@@ -1,21 +1,24 @@
-import { lte } from 'drizzle-orm';
+import { eq, gt, lte } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import { write } from '../db/client.ts';
-import { sessions, verifications } from '../db/schema.ts';
+import { sessions, twoFactors, verifications } from '../db/schema.ts';
+import { CLOCK_SLACK_MS } from '../facts/clock-jump.ts';
 import { LONGEST_PASSWORD, normalizeEmail } from './account-form.ts';
-import { headersOf, networkOf, type Asking } from './asking.ts';
+import { headersOf, type Asking } from './asking.ts';
 import { authOf } from './auth.ts';
-import { countAttempt, forgiveAttempt, type Counted } from './rate-limit.ts';
+import { knownDevice, rememberDevice } from './device.ts';
+import { unlessBusy } from './hash-gate.ts';
+import { networkOf } from './network-of.ts';
+import { countAttempt, forgiveAttempt, spendCode, type Counted, type Later, type Limited } from './rate-limit.ts';
 import { announceSessionsEnded } from './session-end.ts';
 import type { SignedIn } from './session.ts';
 
 /** `setCookies` are `Set-Cookie` headers to pass on to the browser. */
 type Signed = { readonly kind: 'signed_in'; readonly setCookies: readonly string[] };
-type Limited = { readonly kind: 'limited'; readonly retryAt: Date };
 
 export type SignInResult =
   | Signed
-  | Limited
+  | Later
   /** The password was right; `verifySecondFactor` has to follow within ten minutes. */
   | { readonly kind: 'second_factor'; readonly setCookies: readonly string[] }
   /** Whether the address or the password was wrong is not told. */
@@ -28,29 +31,39 @@ export async function signIn(
   now: Date,
 ): Promise<SignInResult> {
   const email = normalizeEmail(given.email);
-  const counted: Counted[] = [
-    ['sign-in account', email],
-    ['sign-in address', networkOf(asking.address)],
-  ];
+  const device = knownDevice(app, asking, email);
+  const counted: Counted[] =
+    device === null
+      ? [
+          ['sign-in account', email],
+          ['sign-in address', networkOf(asking.address)],
+        ]
+      : [['sign-in device', email, device]];
   const allowance = await countAttempt(app, counted, now);
   if (!allowance.allowed) return { kind: 'limited', retryAt: allowance.retryAt };
   if (given.password.length > LONGEST_PASSWORD) return { kind: 'wrong' };
 
-  const response = await (
-    await authOf(app)
-  ).api.signInEmail({
-    body: { email, password: given.password },
-    // A session that is there already has nothing to do with this one.
-    headers: headersOf({ ...asking, cookie: '' }),
-    asResponse: true,
-  });
+  const { api } = await authOf(app);
+  const response = await unlessBusy(now, () =>
+    api.signInEmail({
+      body: { email, password: given.password },
+      // A session that is there already has nothing to do with this one.
+      headers: headersOf({ ...asking, cookie: '' }),
+      asResponse: true,
+    }),
+  );
+  if ('kind' in response) {
+    await forgiveAttempt(app, counted);
+    return response;
+  }
   if (response.status >= 500) throw new Error(`the sign-in failed with status ${response.status}`);
   if (!response.ok) return { kind: 'wrong' };
   await forgiveAttempt(app, counted);
   await forgetExpired(app, now);
   const body = (await response.json()) as { twoFactorRedirect?: boolean };
   const setCookies = response.headers.getSetCookie();
-  return { kind: body.twoFactorRedirect === true ? 'second_factor' : 'signed_in', setCookies };
+  if (body.twoFactorRedirect === true) return { kind: 'second_factor', setCookies };
+  return { kind: 'signed_in', setCookies: [...setCookies, rememberDevice(app, asking, email)] };
 }
 
 const SECOND_FACTOR_COOKIE = 'wardround.two_factor=';
@@ -62,6 +75,8 @@ export type SecondFactorResult =
   | Signed
   | Limited
   | { readonly kind: 'wrong' }
+  /** The code of the app has been used for a sign-in before: the password has to be given again, and the next code. */
+  | { readonly kind: 'used' }
   /** Ten minutes or five wrong codes ago: the password has to be given again. */
   | { readonly kind: 'expired' }
   /** Ten wrong codes in a row: locked for a quarter of an hour, whoever tries. */
@@ -82,11 +97,23 @@ export async function verifySecondFactor(
   const cookie = asking.cookie.split(/;\s*/).find((one) => one.includes(SECOND_FACTOR_COOKIE)) ?? '';
   const call = { body: { code }, headers: headersOf({ ...asking, cookie }), asResponse: true as const };
   const { api } = await authOf(app);
-  const response = await (/^\d{6}$/.test(code) ? api.verifyTOTP(call) : api.verifyBackupCode(call));
+  const isOfApp = /^\d{6}$/.test(code);
+  const response = await (isOfApp ? api.verifyTOTP(call) : api.verifyBackupCode(call));
   if (response.ok) {
+    const { user, token } = (await response.json()) as { user: { id: string; email: string }; token: string };
+    if (isOfApp && !(await spendCode(app, user.id, code, now))) {
+      // Nobody has been told of this session yet.
+      await write(app.db, (tx) => tx.delete(sessions).where(eq(sessions.token, token)).run());
+      return { kind: 'used' };
+    }
     await forgiveAttempt(app, counted);
-    return { kind: 'signed_in', setCookies: response.headers.getSetCookie() };
+    return {
+      kind: 'signed_in',
+      setCookies: [...response.headers.getSetCookie(), rememberDevice(app, asking, user.email)],
+    };
   }
+  // The same backup code is being used somewhere else at this moment.
+  if (response.status === 409) return { kind: 'wrong' };
   const { code: reason } = (await response.json()) as { code?: string };
   switch (reason) {
     case 'INVALID_CODE':
@@ -106,14 +133,24 @@ export async function verifySecondFactor(
 
 /** Ends this session. Returns the `Set-Cookie` headers that make the browser forget it. */
 export async function signOut(app: App, asking: Asking, { session }: SignedIn): Promise<readonly string[]> {
+  // Here, as better-auth would take the cookie away all the same when the database cannot forget the session.
+  await write(app.db, (tx) => tx.delete(sessions).where(eq(sessions.id, session.id)).run());
   const response = await (await authOf(app)).api.signOut({ headers: headersOf(asking), asResponse: true });
   announceSessionsEnded(app, session.userId);
   return response.headers.getSetCookie();
 }
 
+/** How long better-auth locks a second factor, unless it is told otherwise. */
+const LOCK_MS = 15 * 60_000;
+
 const forgetExpired = async ({ db }: App, now: Date): Promise<void> => {
   await write(db, (tx) => {
     tx.delete(sessions).where(lte(sessions.expiresAt, now)).run();
     tx.delete(verifications).where(lte(verifications.expiresAt, now)).run();
+    // Written by a clock that has been set back since, or it would not last that long.
+    tx.update(twoFactors)
+      .set({ lockedUntil: null, failedVerificationCount: 0 })
+      .where(gt(twoFactors.lockedUntil, new Date(now.getTime() + LOCK_MS + CLOCK_SLACK_MS)))
+      .run();
   });
 };

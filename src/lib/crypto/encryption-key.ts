@@ -1,4 +1,4 @@
-import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import { dirname } from 'node:path';
 import { parseSettings, type Settings } from '../config.ts';
@@ -25,25 +25,39 @@ function parseKey(text: string, source: string): Buffer {
   return key;
 }
 
-/** The key of the settings. Throws `ConfigurationError` when there is none or it is malformed. */
-export function readKey(settings: Pick<Settings, 'encryptionKey' | 'encryptionKeyFile'>): Buffer {
-  if (settings.encryptionKey !== null) return parseKey(settings.encryptionKey, 'ENCRYPTION_KEY');
+type KeySettings = Pick<Settings, 'encryptionKey' | 'encryptionKeyFile'>;
+
+/** Where the key comes from, for messages. */
+export const keySource = ({ encryptionKey, encryptionKeyFile }: KeySettings): string =>
+  encryptionKey === null ? `ENCRYPTION_KEY_FILE ${encryptionKeyFile}` : 'ENCRYPTION_KEY';
+
+/** The key of the settings. Throws `ConfigurationError` when there is none, it is malformed, or others may read it. */
+export function readKey(settings: KeySettings): Buffer {
+  if (settings.encryptionKey !== null) return parseKey(settings.encryptionKey, keySource(settings));
+  const file = settings.encryptionKeyFile;
   let text: string;
+  let mode: number;
   try {
-    text = readFileSync(settings.encryptionKeyFile, 'utf8');
+    text = readFileSync(file, 'utf8');
+    mode = statSync(file).mode & 0o777;
   } catch (error) {
     throw new ConfigurationError([
-      `ENCRYPTION_KEY is not set and its file ${settings.encryptionKeyFile} cannot be read (${(error as NodeJS.ErrnoException).code}); allowed: ${ALLOWED}`,
+      `ENCRYPTION_KEY is not set and its file ${file} cannot be read (${(error as NodeJS.ErrnoException).code}); allowed: ${ALLOWED}`,
     ]);
   }
-  return parseKey(text, `ENCRYPTION_KEY_FILE ${settings.encryptionKeyFile}`);
+  // Windows has no such modes, and Node makes them up.
+  if ((mode & 0o077) !== 0 && process.platform !== 'win32')
+    throw new ConfigurationError([
+      `${keySource(settings)} is open to other users (mode ${mode.toString(8)}); allowed: a file for its owner only. Mend that with: chmod 600 ${file}`,
+    ]);
+  return parseKey(text, keySource(settings));
 }
 
 /**
  * Writes a fresh key to the key file, readable by this user only, unless a key is there already.
  * Returns whether it did. For a database without secrets only: the caller has to know. Throws `ConfigurationError`.
  */
-export function createKeyFile(settings: Pick<Settings, 'encryptionKey' | 'encryptionKeyFile'>): boolean {
+export function createKeyFile(settings: KeySettings): boolean {
   const file = settings.encryptionKeyFile;
   if (settings.encryptionKey !== null || existsSync(file)) return false;
   const refuse = (error: unknown): ConfigurationError =>
@@ -54,7 +68,9 @@ export function createKeyFile(settings: Pick<Settings, 'encryptionKey' | 'encryp
   const draft = `${file}.${process.pid}`;
   try {
     mkdirSync(dirname(file), { recursive: true, mode: 0o700 });
-    writeFileSync(draft, `${generateKey()}\n`, { mode: 0o600 });
+    // What a process of the same PID has left there would keep its own mode.
+    rmSync(draft, { force: true });
+    writeFileSync(draft, `${generateKey()}\n`, { mode: 0o600, flag: 'wx' });
   } catch (error) {
     throw refuse(error);
   }

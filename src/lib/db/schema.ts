@@ -365,6 +365,12 @@ export const notificationTargets = sqliteTable(
     kinds: text('kinds', { mode: 'json' }).$type<readonly NotificationKind[]>(),
     /** Another address than the channel's own (the user's e-mail address, the chat of the user's bot). */
     address: text('address'),
+    /** Who has named that address: a user's id or `cli`. As long as that is an admin, nobody else has to vouch for it. */
+    addressNamedBy: text('address_named_by'),
+    /** When whoever reads that mailbox has confirmed it. */
+    addressConfirmedAt: time('address_confirmed_at'),
+    /** The mail address that is to be confirmed, and then to take the place of `address`. */
+    pendingAddress: text('pending_address'),
     /** Of a webhook: what its messages are signed with. Encrypted and bound to this row. */
     secret: text('secret'),
     createdAt: createdAt(),
@@ -398,7 +404,10 @@ export const notifications = sqliteTable(
     /** The digest, or the later message, that tells this one too. */
     toldBy: text('told_by'),
     attempts: integer('attempts').notNull().default(0),
+    lastAttemptAt: time('last_attempt_at'),
     nextAttemptAt: time('next_attempt_at').notNull(),
+    /** An attempt broke off where the other side may have taken it: it can only be repeated, not be told otherwise. */
+    mayHaveArrived: integer('may_have_arrived', { mode: 'boolean' }).notNull().default(false),
     claimedBy: text('claimed_by'),
     sentAt: time('sent_at'),
     lastError: text('last_error'),
@@ -409,6 +418,21 @@ export const notifications = sqliteTable(
     index('notifications_incident_idx').on(table.incidentId),
   ],
 );
+
+/** What does not get through, and since when; judged by `notifications/rules/delivery-trouble.ts`. Gone when it is over. */
+export const deliveryTroubles = sqliteTable('delivery_troubles', {
+  /** The channel, and whose target it is: `email`, `webhook user-1`. */
+  lane: text('lane').primaryKey(),
+  channel: text('channel').$type<ChannelName>().notNull(),
+  /** Null: the channel as a whole. */
+  userId: text('user_id').references(() => users.id, { onDelete: 'cascade' }),
+  since: time('since').notNull(),
+  failures: integer('failures').notNull(),
+  refusals: integer('refusals').notNull(),
+  reason: text('reason').notNull(),
+  toldAt: time('told_at'),
+  switchedOffAt: time('switched_off_at'),
+});
 
 /**
  * Who may do what only one process may do at a time. `monitor`: which server sweeps on schedule;
@@ -520,8 +544,8 @@ export const oneTimeLinks = sqliteTable(
   'one_time_links',
   {
     tokenHash: text('token_hash').primaryKey(),
-    purpose: text('purpose', { enum: ['first_admin', 'password'] }).notNull(),
-    /** Whose password may be set; null for the first admin, who does not exist yet. */
+    purpose: text('purpose', { enum: ['first_admin', 'password', 'mail_address'] }).notNull(),
+    /** Whose password may be set, or mail address confirmed; null for the first admin, who does not exist yet. */
     userId: text('user_id').references(() => users.id, { onDelete: 'cascade' }),
     expiresAt: time('expires_at').notNull(),
     createdAt: createdAt(),

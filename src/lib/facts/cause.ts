@@ -11,6 +11,8 @@ export type CauseTraits = {
   readonly adminKind: 'host_key_changed' | 'access_rejected' | 'configuration_fault' | null;
   /** As what the journal keeps it. */
   readonly journal: LookKind;
+  /** A restart that failed may leave it. */
+  readonly ofRestart: boolean;
   /** For admins: what it is called, what to do about it, and what of that can be done here. */
   readonly title: string;
   readonly todo: string;
@@ -24,7 +26,14 @@ export type CauseTraits = {
 /** What an admin can do here about a cause, before anything else. */
 export type FirstAction = 'check' | 'restart' | 'edit' | 'repin';
 
-const PLAIN = { adminKind: null, journal: 'check_failed', first: 'check', tellsCustomer: true } as const;
+const PLAIN = {
+  adminKind: null,
+  journal: 'check_failed',
+  ofRestart: false,
+  first: 'check',
+  tellsCustomer: true,
+} as const;
+const RESTART = { ofRestart: true } as const;
 const SERVICE = { ...PLAIN, fault: 'service', silent: false, first: 'restart', trouble: 'not_running' } as const;
 const SILENT = { ...PLAIN, fault: 'host', silent: true, trouble: 'no_answer' } as const;
 const ANSWERED = { ...SILENT, silent: false, trouble: 'no_check' } as const;
@@ -50,9 +59,15 @@ export const CAUSES = {
     title: 'Service between two states',
     todo: 'Wait for the next check.',
   },
-  restart_failed: { ...SERVICE, title: 'Restart failed', todo: 'Read why it failed, mend that, then restart it.' },
+  restart_failed: {
+    ...SERVICE,
+    ...RESTART,
+    title: 'Restart failed',
+    todo: 'Read why it failed, mend that, then restart it.',
+  },
   start_limit: {
     ...SERVICE,
+    ...RESTART,
     title: 'Start limit hit',
     todo: 'Mend what makes it stop, then restart it: by hand, that lifts the limit.',
   },
@@ -118,11 +133,12 @@ export const CAUSES = {
 
   unit_missing: {
     ...SETUP,
+    ...RESTART,
     first: 'edit',
     title: 'Unit not found',
     todo: 'Install the service there, or correct its unit here.',
   },
-  unit_masked: { ...SETUP, title: 'Unit masked', todo: 'Unmask it there (systemctl unmask), then check.' },
+  unit_masked: { ...SETUP, ...RESTART, title: 'Unit masked', todo: 'Unmask it there (systemctl unmask), then check.' },
   unit_broken: {
     ...SETUP,
     title: 'Unit cannot be loaded',
@@ -136,6 +152,7 @@ export const CAUSES = {
   },
   restart_refused: {
     ...SETUP,
+    ...RESTART,
     adminKind: 'access_rejected',
     title: 'Restart refused',
     todo: 'Let this login restart the service by sudo without a password, then check.',

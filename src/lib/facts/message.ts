@@ -45,10 +45,18 @@ export type IncidentFacts = {
   readonly restarts: number;
 };
 
-/** Why no sweep counts, or nothing is healed, until further notice. */
+/** Why no sweep counts, nothing is healed, or nobody hears of it, until further notice. */
 export type MonitorFault =
   | { readonly kind: 'outage'; readonly unreachable: number; readonly reachableBefore: number }
-  | { readonly kind: 'healing_paused'; readonly stopped: number; readonly fleet: number };
+  | { readonly kind: 'healing_paused'; readonly stopped: number; readonly fleet: number }
+  | {
+      readonly kind: 'delivery';
+      readonly channel: ChannelName;
+      /** Whose target it is, by address; null: nothing gets through by this channel to anybody. */
+      readonly target: string | null;
+      readonly reason: string;
+      readonly switchedOff: boolean;
+    };
 
 /** The facts of a message, kept in the outbox as JSON; the words are found when it is sent. */
 export type MessageFacts =

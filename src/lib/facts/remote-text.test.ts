@@ -19,6 +19,16 @@ describe('cleanRemoteText', () => {
     expect(cleanRemoteText('x'.repeat(200))).toHaveLength(200);
   });
 
+  it('cuts no character in half, wherever the cut falls', () => {
+    for (const character of ['😀', '🇳🇴', 'e\u0301'])
+      for (let before = 195; before < 200; before++) {
+        const clean = cleanRemoteText(`${'x'.repeat(before)}${character.repeat(10)}`);
+        expect(clean.slice(before, -1)).toBe(character.repeat(Math.floor((199 - before) / character.length)));
+      }
+    // Also where it is cut before it is cleaned.
+    expect(cleanRemoteText(`${' '.repeat(9_999)}😀`).isWellFormed()).toBe(true);
+  });
+
   it('leaves one short line without control or direction characters of whatever it is given', () => {
     fc.assert(
       fc.property(

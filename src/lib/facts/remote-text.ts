@@ -1,3 +1,5 @@
+import { beginningOf, shorten } from './shorten.ts';
+
 const LONGEST = 200;
 
 // C0, DEL and C1 controls, then what reorders or hides text: zero-width, bidirectional marks, overrides and isolates.
@@ -14,14 +16,13 @@ const ESCAPE_SEQUENCE =
  * direction characters, and at most `longest` characters long. Every byte of it may come from an attacker.
  */
 export function cleanRemoteText(text: string, longest = LONGEST): string {
-  const line = text
-    // Far more than is kept, so that megabytes are not searched for a line.
-    .slice(0, longest * 50)
+  // Far more than is kept, so that megabytes are not searched for a line.
+  const line = beginningOf(text, longest * 50)
     .replaceAll(ESCAPE_SEQUENCE, '')
     .replaceAll(UNPRINTABLE, ' ')
     .replaceAll(/\s+/g, ' ')
     .trim();
-  return line.length <= longest ? line : `${line.slice(0, longest - 1).trimEnd()}…`;
+  return shorten(line, longest);
 }
 
 const LONGEST_REMOTE_LINE = 1_000;

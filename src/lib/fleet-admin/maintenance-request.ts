@@ -1,16 +1,17 @@
 import type { MaintenanceWindow } from '../db/schema.ts';
 import { isPlainText } from '../facts/plain-text.ts';
+import { isTimeZone, parseInstant } from '../facts/wall-clock.ts';
 
 /** A maintenance window as a person describes it: everything as typed. */
 export type MaintenanceRequest = {
   /** How long: `90m`, `2h`, `1d`. */
   readonly for?: string;
-  /** Until when: an ISO 8601 time; without a zone, of the machine's. */
+  /** Until when: a day, which is its midnight, or a time of ISO 8601; by the clocks of `timeZone` where it says no zone. */
   readonly until?: string;
   readonly untilHealthy?: boolean;
   /** Weekly: `sun 02:00`. */
   readonly weekly?: string;
-  /** IANA name, for weekly windows; UTC when nothing is said. */
+  /** IANA name, for `weekly` and `until`; UTC when nothing is said. */
   readonly timeZone?: string;
   readonly reason?: string;
 };
@@ -19,7 +20,7 @@ export type NewWindow = Omit<MaintenanceWindow, 'id' | 'userId' | 'createdBy' | 
 
 const MINUTE_MS = 60_000;
 const UNIT_MINUTES: Readonly<Record<string, number>> = { m: 1, min: 1, h: 60, d: 1_440 };
-const WEEKDAYS = ['sun', 'mon', 'tue', 'wed', 'thu', 'fri', 'sat'];
+const WEEKDAYS = ['sunday', 'monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday'];
 const LONGEST_WEEKLY_MINUTES = 6 * 1_440;
 const LONGEST_REASON = 200;
 
@@ -28,15 +29,6 @@ export function parseDuration(text: string): number | null {
   const [, count = '', unit = ''] = /^(\d{1,5})\s*(m|min|h|d)$/i.exec(text.trim()) ?? [];
   const minutes = Number(count) * (UNIT_MINUTES[unit.toLowerCase()] ?? 0);
   return minutes > 0 ? minutes : null;
-}
-
-function isTimeZone(name: string): boolean {
-  try {
-    new Intl.DateTimeFormat('en', { timeZone: name });
-    return true;
-  } catch {
-    return false;
-  }
 }
 
 /** Reads a request; gives the window, or every problem in it: what was given, what is allowed. */
@@ -56,30 +48,34 @@ export function parseMaintenance(
   const reason = given.reason?.trim() || null;
   if (reason !== null && (reason.length > LONGEST_REASON || !isPlainText(reason)))
     refuse('reason', reason, `up to ${LONGEST_REASON} printable characters`);
+  const timeZone = given.timeZone ?? 'UTC';
+  if (!isTimeZone(timeZone)) refuse('time zone', timeZone, 'an IANA name such as Europe/Oslo');
   const base = { reason, weekday: null, startMinute: null, durationMinutes: null, timeZone: null };
 
   if (given.weekly !== undefined) {
     const weekly = parseWeekly(given.weekly) ?? refuse('weekly', given.weekly, 'a day and a time such as "sun 02:00"');
-    const timeZone = given.timeZone ?? 'UTC';
-    if (!isTimeZone(timeZone)) refuse('time zone', timeZone, 'an IANA name such as Europe/Oslo');
     if (given.for === undefined || (minutes !== null && minutes > LONGEST_WEEKLY_MINUTES))
       refuse('for', given.for ?? '', 'with weekly, a length of up to 6 days, such as 2h');
     if (weekly === null || problems.length > 0) return { problems };
     const window = { ...base, ...weekly, kind: 'weekly', timeZone, durationMinutes: minutes } as const;
     return { window: { ...window, startsAt: now, endsAt: null } };
   }
-  if (given.timeZone !== undefined) problems.push('a time zone goes with weekly');
-  const until = given.until === undefined ? null : new Date(given.until);
+  if (given.timeZone !== undefined && given.until === undefined)
+    problems.push('a time zone goes with weekly, or with until');
+  const until = given.until === undefined || !isTimeZone(timeZone) ? null : parseInstant(given.until, timeZone);
   if (given.until !== undefined && !(until !== null && until > now))
-    refuse('until', given.until, 'a time in the future such as 2026-12-24T03:30Z');
+    refuse(
+      'until',
+      given.until,
+      `a day or time in the future, such as 2026-12-24 or 2026-12-24T03:30 (in ${timeZone}) or 2026-12-24T03:30Z`,
+    );
   if (problems.length > 0) return { problems };
   const endsAt = minutes === null ? until : new Date(now.getTime() + minutes * MINUTE_MS);
   return { window: { ...base, kind: given.untilHealthy ? 'until_healthy' : 'once', startsAt: now, endsAt } };
 }
 
 function parseWeekly(text: string): { readonly weekday: number; readonly startMinute: number } | null {
-  const [, day = '', hour = '', minute = ''] =
-    /^([a-z]{3})[a-z]*\s+([01]?\d|2[0-3]):([0-5]\d)$/i.exec(text.trim()) ?? [];
-  const weekday = WEEKDAYS.indexOf(day.toLowerCase());
+  const [, day = '', hour = '', minute = ''] = /^([a-z]{3,9})\s+([01]?\d|2[0-3]):([0-5]\d)$/i.exec(text.trim()) ?? [];
+  const weekday = WEEKDAYS.findIndex((name) => day !== '' && name.startsWith(day.toLowerCase()));
   return weekday < 0 ? null : { weekday, startMinute: Number(hour) * 60 + Number(minute) };
 }

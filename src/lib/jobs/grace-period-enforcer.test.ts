@@ -16,7 +16,7 @@ let folder: string;
 let db: Database;
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), 'wardround-'));
-  db = await openDatabase(join(folder, 'w.db'), resolve('drizzle'));
+  db = await openDatabase(join(folder, 'w.db'), resolve('drizzle'), 'server');
 });
 afterEach(() => {
   db.$client.close();

@@ -49,10 +49,12 @@ export async function sendMail(
   { signal, timeoutMs }: Attempt,
 ): Promise<SendResult> {
   const deadline = AbortSignal.timeout(timeoutMs * WAITS_PER_MAIL);
+  const progress = watchProgress();
   // Loaded with the first mail: most commands send none.
   const { createTransport } = await import('nodemailer');
   const transport = createTransport({
     url,
+    logger: progress.logger,
     connectionTimeout: timeoutMs,
     greetingTimeout: timeoutMs,
     // Longer, so that it never hides which of the two waits before it was in vain.
@@ -65,11 +67,26 @@ export async function sendMail(
     await transport.sendMail({ ...compose(letter, envelope), signal: AbortSignal.any([signal, deadline]) });
     return { outcome: 'sent' };
   } catch (error) {
-    if (deadline.aborted) return { outcome: 'retry', reason: 'the mail server was too slow', mayHaveArrived: true };
-    return judgeFailure(error as SmtpFailure);
+    const mayHaveArrived = progress.isGone() ? ({ mayHaveArrived: true } as const) : {};
+    if (deadline.aborted) return { outcome: 'retry', reason: 'the mail server was too slow', ...mayHaveArrived };
+    return judgeFailure(error as SmtpFailure, mayHaveArrived);
   } finally {
     transport.close();
   }
+}
+
+/**
+ * Notices when the last byte of the mail has been written: before that no server can have taken it, whatever breaks.
+ * Nodemailer tells that to its logger and to nobody else.
+ */
+function watchProgress() {
+  let gone = false;
+  const ignore = (): void => undefined;
+  const info = (entry: { readonly tnx?: unknown }): void => {
+    if (entry.tnx === 'message') gone = true;
+  };
+  const logger = { trace: ignore, debug: ignore, info, warn: ignore, error: ignore, fatal: ignore };
+  return { logger, isGone: () => gone };
 }
 
 /** What nodemailer's errors carry. */
@@ -82,36 +99,30 @@ type SmtpFailure = Error & {
   readonly command?: string;
 };
 
-/** Ends before the mail itself can have gone out. */
-const BEFORE_THE_MAIL = new Set([
-  'CONNECT_TIMEOUT',
-  'GREETING_TIMEOUT',
-  'ECONNREFUSED',
-  'EHOSTUNREACH',
-  'ENETUNREACH',
-  'EDNS',
-  'ETLS',
-  'EAUTH',
-  'ENOAUTH',
-]);
+/**
+ * What a server says besides its three digits, of the address or the mailbox of a recipient: RFC 3463, sections 3.2 and
+ * 3.3. X.1.7 and X.1.8 are about the address of the sender, which is ours.
+ */
+const ADDRESS_STATUS = /^[245]\d\d[ -][245]\.1\.(?!7\b|8\b)\d{1,3}\b/;
+const MAILBOX_STATUS = /^[245]\d\d[ -][245]\.2\.\d{1,3}\b/;
 
 /**
- * A permanent no (5xx, RFC 5321 section 4.2.1) to the recipient or to the mail itself is final. A no to us (greeting,
- * login, sender) is not: somebody can mend that, and the mail still has its reader.
+ * Only the word that there is no such address is final. Any other no, be it permanent (5xx, RFC 5321 section 4.2.1), is
+ * one to us: relaying, a policy, a quota, a login. Somebody can mend that, and the mail still has its reader.
  */
-function judgeFailure(failure: SmtpFailure): SendResult {
+function judgeFailure(failure: SmtpFailure, mayHaveArrived: { readonly mayHaveArrived?: true }): SendResult {
   const { code = '', originalCode = '', timeoutType = '', responseCode, response = '', command = '' } = failure;
   if (code === 'EAUTH' || code === 'ENOAUTH')
     // Its own words are left out: a server may repeat what it was given.
     return { outcome: 'retry', reason: `the mail server refused the login (${responseCode ?? 'no code'})` };
   if (typeof responseCode === 'number') {
     const reason = `the mail server said to ${command || 'the connection'}: ${cleanRemoteText(response, 200)}`;
-    const final = responseCode >= 500 && (command === 'RCPT TO' || command === 'DATA');
-    return final ? { outcome: 'rejected', reason } : { outcome: 'retry', reason };
+    const isAddress = (command === 'RCPT TO' || command === 'DATA') && ADDRESS_STATUS.test(response);
+    if (isAddress && responseCode >= 500) return { outcome: 'rejected', reason };
+    return { outcome: 'retry', reason, ...((isAddress || MAILBOX_STATUS.test(response)) && { ofRecipient: true }) };
   }
-  const sure = [code, originalCode, timeoutType].some((word) => BEFORE_THE_MAIL.has(word));
   const reason = `the mail server: ${timeoutType || originalCode || code || 'unknown failure'} (${cleanRemoteText(failure.message, 100)})`;
-  return { outcome: 'retry', reason, ...(sure ? {} : { mayHaveArrived: true }) };
+  return { outcome: 'retry', reason, ...mayHaveArrived };
 }
 
 const ACCOUNT_MAIL_TIMEOUT_MS = 10_000;

@@ -3,7 +3,7 @@ import type { Tenure } from '../db/lease.ts';
 import type { Subscription } from '../db/schema.ts';
 import type { Log } from '../log.ts';
 import type { VpsConnection } from '../provisioning/vps-connection.ts';
-import { readJournalTail, restartRachelService } from '../provisioning/vps-status.ts';
+import { readJournalTail, restartRachelService, type RestartOutcome } from '../provisioning/vps-status.ts';
 import { listActive } from './fleet.ts';
 import { targetOf, type CheckRecord, type LookRecord, type Recorded } from './health-store.ts';
 import { isStale, lookAtVps, type Look } from './look.ts';
@@ -72,6 +72,13 @@ export function recordOf(step: Exclude<Step<Look>, { do: 'heal' | 'restart' }>):
   }
 }
 
+/** Between the intent and the order: whatever was seen is a rumour by now. */
+const STOOD_STILL: RestartOutcome = {
+  outcome: 'not_sent',
+  code: 'stalled',
+  message: 'the restart was not sent: the monitor stood still after it had decided',
+};
+
 type Connected = Look & { readonly connection: VpsConnection };
 
 /**
@@ -96,12 +103,14 @@ async function healSeen(app: App, seen: Connected, context: CarryOutContext): Pr
   const { restartId, recorded } = await recordRestartIntent(app.db, record, evidence, intentOf(app, context));
   if (restartId === null || recorded === null) return { recorded, record: null };
   log.info(attemptingRestart(record.userId, recorded.next, trial));
-  const outcome = await restartRachelService(look.connection, {
-    // systemd's own start limit is a protection: only the one trial per cooldown may lift it.
-    resetFailed: trial,
-    before: look.unit,
-    signal: stop.restarts,
-  });
+  const outcome = isStale(look, stalls)
+    ? STOOD_STILL
+    : await restartRachelService(look.connection, {
+        // systemd's own start limit is a protection: only the one trial per cooldown may lift it.
+        resetFailed: trial,
+        before: look.unit,
+        signal: stop.restarts,
+      });
   const end = { at: new Date(), outcome, trial, requested: false };
   return { recorded, record: { ...subjectOf(look), kind: 'restart', restartId, end } };
 }

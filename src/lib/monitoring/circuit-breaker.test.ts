@@ -60,8 +60,9 @@ describe('the circuit breaker', () => {
     expect(getEffectiveCircuitState(OPEN)).toBe('half_open');
   });
 
-  it('half-opens although the clock was set back by days after it had opened', () => {
+  it('half-opens although the clock was set back by days, or by minutes, after it had opened', () => {
     expect(getEffectiveCircuitState(OPEN, T0 - 5 * 86_400_000)).toBe('half_open');
+    expect(getEffectiveCircuitState(OPEN, T0 - 60_001)).toBe('half_open');
     expect(getEffectiveCircuitState(OPEN, T0 - 60_000)).toBe('open');
   });
 

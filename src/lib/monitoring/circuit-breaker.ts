@@ -1,3 +1,5 @@
+import { isAhead } from '../facts/clock-jump.ts';
+
 /**
  * The circuit breaker of one VPS: a state machine without I/O and without a clock of its own.
  *
@@ -35,9 +37,8 @@ export function getEffectiveCircuitState(
   { cooldownMs }: BreakerSettings = DEFAULTS,
 ): CircuitState {
   if (state.circuitState !== 'open') return state.circuitState;
-  // The distance, not the difference: an opening far in the future comes from a clock that has been set back since, and
-  // must not keep the circuit open until that day.
-  return Math.abs(Number(now) - state.circuitOpenedAt.getTime()) >= cooldownMs ? 'half_open' : 'open';
+  if (isAhead(state.circuitOpenedAt, now)) return 'half_open';
+  return Number(now) - state.circuitOpenedAt.getTime() >= cooldownMs ? 'half_open' : 'open';
 }
 
 /** Whether a restart may be tried at `now`: always while closed, once per cooldown after that. */

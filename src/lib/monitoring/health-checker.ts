@@ -4,6 +4,7 @@
  * transaction a batch with everything that follows from it. sweep.ts is one sweep; this file runs one each minute.
  */
 import { defaultApp, openedApp, partOf, type App } from '../app.ts';
+import { assertInPlace, databaseFault } from '../db/files.ts';
 import { LeaseKeeper, type HeldLease } from '../db/lease-keeper.ts';
 import { LEASE_RENEWAL_MS } from '../db/lease.ts';
 import { tell } from '../live/bus.ts';
@@ -74,6 +75,7 @@ class HealthMonitor implements RunningJob {
   }
 
   async #sweep(): Promise<void> {
+    assertInPlace(this.#app.db);
     if (!(await this.#leads())) return;
     const { probes, restarts } = this.#stop;
     const stop: StopSignals = { probes: probes.signal, restarts: restarts.signal };
@@ -81,7 +83,7 @@ class HealthMonitor implements RunningJob {
       const result = await runHealthSweep(this.#app, { stop, onProgress: (now) => this.#show(now) });
       if (result.kind !== 'busy') this.#lastSweep = result.summary;
       // Not awaited: whoever listens there may be slow, and the next sweep must not wait for that.
-      if (result.kind === 'completed') void this.#heartbeat();
+      if (result.kind === 'completed' && databaseFault(this.#app.db) === null) void this.#heartbeat();
       if (result.kind === 'busy') {
         this.#skippedForOthers++;
         serverLog.info(

@@ -1,6 +1,7 @@
-import { and, desc, eq, gt, isNotNull, isNull, ne, or } from 'drizzle-orm';
+import { and, between, desc, eq, isNotNull, isNull, ne, or } from 'drizzle-orm';
 import { write, type Database, type Transaction } from '../db/client.ts';
 import { newId, restartAttempts, restartEvidence } from '../db/schema.ts';
+import { CLOCK_SLACK_MS } from '../facts/clock-jump.ts';
 import type { JournalActor } from '../facts/journal.ts';
 import type { HealthState, LostRestart, RestartEnd } from './rules/transition.ts';
 import { isUnseen } from './rules/verdict.ts';
@@ -16,7 +17,11 @@ export const isRestartOrdered = (tx: Transaction, userId: string, now: Date): bo
     .where(
       and(
         eq(restartAttempts.userId, userId),
-        gt(restartAttempts.intendedAt, new Date(now.getTime() - ORDER_LASTS_MS)),
+        between(
+          restartAttempts.intendedAt,
+          new Date(now.getTime() - ORDER_LASTS_MS),
+          new Date(now.getTime() + CLOCK_SLACK_MS),
+        ),
         isNotNull(restartAttempts.requestedBy),
         isNull(restartAttempts.outcome),
       ),

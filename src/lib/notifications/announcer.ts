@@ -3,9 +3,12 @@ import type { Transaction } from '../db/client.ts';
 import { incidents, notifications, users, type Incident } from '../db/schema.ts';
 import type { Announcement, ChannelName, MessageFacts, NotificationKind } from '../facts/message.ts';
 import { enqueue } from './outbox.ts';
-import { channelsFor } from './preferences.ts';
+import { channelsFor } from './target-store.ts';
 
-/** Puts what is to be told into the outbox, a row for each recipient and channel, within the caller's transaction. */
+/**
+ * Puts what is to be told into the outbox, a row for each recipient and channel, within the caller's transaction. Returns
+ * how many those are.
+ */
 export function announceIn(
   tx: Transaction,
   announcements: readonly Announcement[],
@@ -14,14 +17,20 @@ export function announceIn(
     readonly incident: Pick<Incident, 'id'> | null;
     readonly facts: Exclude<MessageFacts, { about: 'digest' }>;
     readonly at: Date;
+    /** A way by which nothing gets through now: a channel, to this recipient or (null) to anybody. */
+    readonly except?: { readonly channel: ChannelName; readonly recipientId: string | null };
   },
-): void {
-  const { userId, incident, facts, at } = about;
+): number {
+  const { userId, incident, facts, at, except } = about;
+  const isClosed = ({ recipientId, channel }: Recipient): boolean =>
+    channel === except?.channel && (except.recipientId === null || except.recipientId === recipientId);
+  let told = 0;
   for (const { kind, audience, occurrence } of announcements) {
     if (audience === 'customer' && userId === null) continue;
     const whom = audience === 'admin' || userId === null ? { kind: 'admin' as const } : { kind: audience, userId };
-    const recipients =
-      kind === 'up' ? wereTold(tx, userId, recipientsOf(tx, kind, whom)) : recipientsOf(tx, kind, whom);
+    const all = kind === 'up' ? wereTold(tx, userId, recipientsOf(tx, kind, whom)) : recipientsOf(tx, kind, whom);
+    const recipients = all.filter((one) => !isClosed(one));
+    told += recipients.length;
     enqueue(
       tx,
       recipients.map(({ recipientId, channel }) => ({
@@ -37,6 +46,7 @@ export function announceIn(
       })),
     );
   }
+  return told;
 }
 
 /**
@@ -72,7 +82,12 @@ function recipientsOf(
   kind: NotificationKind,
   audience: { readonly kind: 'admin' } | { readonly kind: 'customer'; readonly userId: string },
 ): Recipient[] {
-  const admins = () => tx.select({ id: users.id }).from(users).where(eq(users.role, 'admin')).all();
+  const admins = () =>
+    tx
+      .select({ id: users.id })
+      .from(users)
+      .where(and(eq(users.role, 'admin'), eq(users.banned, false)))
+      .all();
   const ids = audience.kind === 'customer' ? [audience.userId] : admins().map(({ id }) => id);
   return ids.flatMap((recipientId) => channelsFor(tx, recipientId, kind).map((channel) => ({ recipientId, channel })));
 }

@@ -28,6 +28,8 @@ export type ChannelContext = { readonly settings: Settings; readonly db: Databas
 export type Recipient = {
   readonly user: Pick<typeof users.$inferSelect, 'id' | 'email'>;
   readonly target: typeof notificationTargets.$inferSelect | null;
+  /** Whether an admin, one at this moment, has named the address of `target`. */
+  readonly vouched: boolean;
 };
 
 /** The way to one recipient, or why there is none; `problem` is for admins and holds no secret. */
@@ -39,6 +41,8 @@ export type Line =
  * and throws for bugs only. Reasons are clean text without secrets: they are stored and shown to admins.
  */
 export type Channel = {
+  /** Whether all messages go through one server of ours, so that a failure there is one of the channel. */
+  readonly isShared: boolean;
   /** The setting without which nothing can be sent, as `no SMTP_URL is set`; null when there is none missing. */
   readonly lacks: (settings: Settings) => string | null;
   /** What an address of this channel looks like, for people who gave another one. */

@@ -1,6 +1,8 @@
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
+import type { LookupFunction } from 'node:net';
 import type { Attempt } from '../facts/delivery.ts';
+import { INNER_ADDRESS, isPublicHost } from './public-host.ts';
 
 export type HttpOrder = {
   readonly method: 'GET' | 'POST';
@@ -9,11 +11,13 @@ export type HttpOrder = {
   readonly body?: string;
   /** Bytes of the answer's body that are of interest; whatever follows is not read. */
   readonly readBytes?: number;
+  /** How the name in `url` is looked up; otherwise as the system does it. */
+  readonly lookup?: LookupFunction;
 };
 
 export type HttpResult =
   | { readonly kind: 'answer'; readonly status: number; readonly retryAfterMs: number | null; readonly body: string }
-  /** `sure`: the request cannot have been understood, as no connection came about. */
+  /** `sure`: the request cannot have been understood, as no connection (over TLS, where that is asked for) came about. */
   | { readonly kind: 'no_answer'; readonly reason: string; readonly sure: boolean };
 
 const LONGEST_RETRY_AFTER_MS = 24 * 60 * 60_000;
@@ -24,21 +28,30 @@ const LONGEST_RETRY_AFTER_MS = 24 * 60 * 60_000;
  * Node's may hold the URL and a URL may hold a token.
  */
 export function sendHttp(
-  { url, method, headers, body, readBytes = 0 }: HttpOrder,
+  { url, method, headers, body, readBytes = 0, lookup }: HttpOrder,
   attempt: Attempt,
 ): Promise<HttpResult> {
   const deadline = AbortSignal.timeout(attempt.timeoutMs);
   const signal = AbortSignal.any([attempt.signal, deadline]);
+  const isSecure = url.startsWith('https:');
+  // Before that, nothing of the request has been written.
+  let isConnected = false;
   return new Promise((resolve) => {
-    const send = url.startsWith('https:') ? httpsRequest : httpRequest;
+    const send = isSecure ? httpsRequest : httpRequest;
     const length = body === undefined ? {} : { 'content-length': String(Buffer.byteLength(body)) };
     try {
       const outgoing = send(url, {
         method,
         agent: false,
         signal,
+        ...(lookup && { lookup }),
         headers: { 'user-agent': 'wardround', ...headers, ...length },
       });
+      outgoing.on('socket', (socket) =>
+        socket.once(isSecure ? 'secureConnect' : 'connect', () => {
+          isConnected = true;
+        }),
+      );
       outgoing.on('response', (response) => {
         void readBody(response, readBytes).then((text) => {
           resolve({
@@ -52,7 +65,10 @@ export function sendHttp(
         });
       });
       // Stays: after an answer was cut off, there is one more error to come.
-      outgoing.on('error', (error: NodeJS.ErrnoException) => resolve(noAnswer(error, deadline.aborted, attempt)));
+      outgoing.on('error', (error: NodeJS.ErrnoException) => {
+        const reason = reasonOf(error, deadline.aborted, attempt);
+        resolve({ kind: 'no_answer', reason, sure: !isConnected });
+      });
       outgoing.end(body);
     } catch {
       // Node refuses some URLs and headers at once; that is no secret, but its message may hold one.
@@ -80,20 +96,18 @@ async function readBody(response: IncomingMessage, readBytes: number): Promise<s
 const WORDS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'connection refused',
   ENOTFOUND: 'no such host name',
+  [INNER_ADDRESS]: 'the name leads to an address within a network, which only admins may have called',
   EAI_AGAIN: 'the name cannot be looked up at the moment',
   EHOSTUNREACH: 'host unreachable',
   ENETUNREACH: 'network unreachable',
 };
 
-function noAnswer(error: NodeJS.ErrnoException, timedOut: boolean, { signal, timeoutMs }: Attempt): HttpResult {
-  if (signal.aborted) return { kind: 'no_answer', reason: 'given up, as the process stops', sure: false };
-  if (timedOut) return { kind: 'no_answer', reason: `no answer within ${timeoutMs / 1000} s`, sure: false };
+function reasonOf(error: NodeJS.ErrnoException, timedOut: boolean, { signal, timeoutMs }: Attempt): string {
+  if (signal.aborted) return 'given up, as the process stops';
+  if (timedOut) return `no answer within ${timeoutMs / 1000} s`;
   // With several addresses for a name, the error is one of several.
   const code = error.code ?? '';
-  const words = WORDS[code];
-  return words === undefined
-    ? { kind: 'no_answer', reason: `the connection failed (${code || 'no reason known'})`, sure: false }
-    : { kind: 'no_answer', reason: words, sure: true };
+  return WORDS[code] ?? `the connection failed (${code || 'no reason known'})`;
 }
 
 /** Seconds or a date (RFC 9110, section 10.2.3); null where there is neither. */
@@ -113,4 +127,10 @@ export function isWebAddress(text: string): boolean {
     ['http:', 'https:'].includes(url.protocol) &&
     url.username + url.password === ''
   );
+}
+
+/** The same, as far as those may name it who are not admins: a name on the internet, over https. */
+export function isPublicWebAddress(text: string): boolean {
+  const url = URL.parse(text);
+  return isWebAddress(text) && url?.protocol === 'https:' && isPublicHost(url.hostname);
 }

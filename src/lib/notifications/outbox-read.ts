@@ -1,33 +1,41 @@
-import { and, count, desc, eq, inArray, lte, sql, type SQL } from 'drizzle-orm';
+import { and, count, desc, eq, gt, inArray, lte, or, sql, type SQL } from 'drizzle-orm';
 import type { Database } from '../db/client.ts';
 import { notifications, users, type NotificationRow } from '../db/schema.ts';
+import { CLOCK_SLACK_MS } from '../facts/clock-jump.ts';
 import type { Waiting } from './rules/delivery-plan.ts';
 import type { ChannelName } from '../facts/message.ts';
-
-/** How `last_error` begins where an attempt broke off too late to know. Written and read by the outbox only. */
-export const MAY_HAVE_ARRIVED = 'may have arrived: ';
 
 /** What holds messages together: the incident, or one fault of the monitor. */
 export function threadOf({ incidentId, facts }: Pick<NotificationRow, 'incidentId' | 'facts'>): string | null {
   if (incidentId !== null) return incidentId;
-  return facts.about === 'fleet' ? `fleet-${facts.fault.kind}-${facts.beganAtMs}` : null;
+  if (facts.about !== 'fleet') return null;
+  const { fault, beganAtMs } = facts;
+  const lane = fault.kind === 'delivery' ? `-${fault.channel}-${fault.target ?? 'all'}` : '';
+  return `fleet-${fault.kind}${lane}-${beganAtMs}`;
 }
 
 // The same as `threadOf`, without parsing the facts of everything that waits.
 const THREAD: SQL<string | null> =
   sql`coalesce(${notifications.incidentId}, CASE json_extract(${notifications.facts}, '$.about')
-  WHEN 'fleet' THEN 'fleet-' || json_extract(${notifications.facts}, '$.fault.kind') || '-' || json_extract(${notifications.facts}, '$.beganAtMs') END)`;
+  WHEN 'fleet' THEN 'fleet-' || json_extract(${notifications.facts}, '$.fault.kind')
+    || CASE json_extract(${notifications.facts}, '$.fault.kind') WHEN 'delivery' THEN
+      '-' || json_extract(${notifications.facts}, '$.fault.channel')
+      || '-' || coalesce(json_extract(${notifications.facts}, '$.fault.target'), 'all') ELSE '' END
+    || '-' || json_extract(${notifications.facts}, '$.beganAtMs') END)`;
 
-/** Whether anything could be sent now on these channels: one look into an index. */
+/** Whether anything could be sent now on these channels. */
 export const isAnythingDue = (db: Database, channels: readonly ChannelName[], now: Date): boolean =>
   db.select({ id: notifications.id }).from(notifications).where(isDue(channels, now)).limit(1).get() !== undefined;
 
+/** The same as `isDue` of the plan. */
 const isDue = (channels: readonly ChannelName[], now: Date) =>
   and(
     eq(notifications.status, 'pending'),
-    lte(notifications.nextAttemptAt, now),
+    or(lte(notifications.nextAttemptAt, now), gt(TOUCHED_AT, now.getTime() + CLOCK_SLACK_MS)),
     inArray(notifications.channel, [...channels]),
   );
+
+const TOUCHED_AT = sql<number>`coalesce(${notifications.lastAttemptAt}, ${notifications.createdAt})`;
 
 /** Everything that is not final for those recipients, on those channels, for whom something is due. */
 export const listWaiting = (db: Database, channels: readonly ChannelName[], now: Date): Waiting[] =>
@@ -41,9 +49,10 @@ export const listWaiting = (db: Database, channels: readonly ChannelName[], now:
       thread: THREAD,
       status: notifications.status,
       attempts: notifications.attempts,
-      lastError: notifications.lastError,
+      mayHaveArrived: notifications.mayHaveArrived,
       nextAttemptAt: notifications.nextAttemptAt,
       createdAt: notifications.createdAt,
+      touchedAtMs: TOUCHED_AT,
     })
     .from(notifications)
     .where(
@@ -53,10 +62,9 @@ export const listWaiting = (db: Database, channels: readonly ChannelName[], now:
       ),
     )
     .all()
-    .map(({ status, lastError, nextAttemptAt, createdAt, ...row }) => ({
+    .map(({ status, nextAttemptAt, createdAt, ...row }) => ({
       ...row,
       status: status === 'sending' ? 'sending' : 'pending',
-      mayHaveArrived: lastError?.startsWith(MAY_HAVE_ARRIVED) ?? false,
       nextAttemptAtMs: nextAttemptAt.getTime(),
       createdAtMs: createdAt.getTime(),
     }));
@@ -72,7 +80,16 @@ export const countPending = (db: Database, channel: string): number =>
 /** A message as people are shown it. */
 export type OutboxLine = Pick<
   NotificationRow,
-  'id' | 'kind' | 'audience' | 'channel' | 'status' | 'toldBy' | 'attempts' | 'incidentId' | 'lastError'
+  | 'id'
+  | 'kind'
+  | 'audience'
+  | 'channel'
+  | 'status'
+  | 'toldBy'
+  | 'attempts'
+  | 'incidentId'
+  | 'mayHaveArrived'
+  | 'lastError'
 > & {
   readonly recipient: string;
   readonly createdAt: Date;
@@ -103,6 +120,7 @@ export const listMessages = (
       toldBy: row.toldBy,
       attempts: row.attempts,
       incidentId: row.incidentId,
+      mayHaveArrived: row.mayHaveArrived,
       createdAt: row.createdAt,
       nextAttemptAt: row.status === 'pending' ? row.nextAttemptAt : null,
       sentAt: row.sentAt,

@@ -6,7 +6,7 @@ import { noteAdminAction } from '../db/journal-store.ts';
 import { publish } from '../live/bus.ts';
 import { endedBy } from './rules/delivery-plan.ts';
 import type { ChannelName } from '../facts/message.ts';
-import { MAY_HAVE_ARRIVED, threadOf } from './outbox-read.ts';
+import { threadOf } from './outbox-read.ts';
 
 /**
  * Puts back what a process was sending when it died; nobody knows whether it arrived, so it is sent again under the same
@@ -22,7 +22,8 @@ export const recoverSending = (db: Database, inFlight: readonly string[], now: D
           status: 'pending',
           claimedBy: null,
           nextAttemptAt: now,
-          lastError: `${MAY_HAVE_ARRIVED}the process that was sending it ended`,
+          mayHaveArrived: true,
+          lastError: 'the process that was sending it ended',
         })
         .where(and(eq(notifications.status, 'sending'), notInArray(notifications.id, [...inFlight])))
         .run().changes,

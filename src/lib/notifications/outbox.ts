@@ -4,10 +4,9 @@ import { write } from '../db/client.ts';
 import { newId, notifications, type NotificationRow } from '../db/schema.ts';
 import { isCurrent, type Tenure } from '../db/lease.ts';
 import { publish } from '../live/bus.ts';
-import type { SendResult } from '../facts/delivery.ts';
-import { endedBy, isGivenUp, nextAttemptAt, untoldBeginning, type Plan } from './rules/delivery-plan.ts';
+import { endedBy, untoldBeginning, type Plan } from './rules/delivery-plan.ts';
 import type { DigestItem } from '../facts/message.ts';
-import { MAY_HAVE_ARRIVED, threadOf } from './outbox-read.ts';
+import { threadOf } from './outbox-read.ts';
 
 /** A message as it is put into the outbox; it waits from the start (`pending`). */
 export type NewMessage = Pick<
@@ -79,7 +78,7 @@ export type Claimed = {
 };
 
 /** Takes a message by compare-and-set; null where it is not waiting any more, has to wait, or is not ours to send. */
-export const claim = (db: Database, tenure: Tenure, id: string): Promise<Claimed | null> =>
+export const claim = (db: Database, tenure: Tenure, id: string, now: Date): Promise<Claimed | null> =>
   write(db, (tx) => {
     const waiting = tx.select().from(notifications).where(isPending(id)).get();
     if (!waiting || !isCurrent(tx, tenure)) return null;
@@ -90,6 +89,7 @@ export const claim = (db: Database, tenure: Tenure, id: string): Promise<Claimed
       status: 'sending',
       claimedBy: tenure.holder,
       attempts: waiting.attempts + 1,
+      lastAttemptAt: now,
     };
     tx.update(notifications).set(row).where(isPending(id)).run();
     const untold = untoldBeginning(begun);
@@ -121,45 +121,3 @@ const statusOf = (tx: Transaction, { status, toldBy }: NotificationRow): Notific
   status === 'digested' && toldBy !== null
     ? (tx.select().from(notifications).where(eq(notifications.id, toldBy)).get()?.status ?? status)
     : status;
-
-/** What an attempt came to; `failed` also for what could not even be tried. */
-export type Outcome = SendResult | { readonly outcome: 'failed'; readonly reason: string };
-export type Recorded = 'sent' | 'pending' | 'failed';
-
-/**
- * Writes down what became of a claimed message. Where another process has taken the lead meanwhile and put the message
- * back, it still counts, unless that one is sending it already.
- */
-export async function record(
-  db: Database,
-  { row }: Claimed,
-  outcome: Outcome,
-  { nowMs, random }: { readonly nowMs: number; readonly random: number },
-): Promise<Recorded> {
-  const change = changeFor(row, outcome, nowMs, random);
-  await write(db, (tx) =>
-    tx
-      .update(notifications)
-      .set({ claimedBy: null, ...change })
-      .where(
-        and(
-          eq(notifications.id, row.id),
-          eq(notifications.attempts, row.attempts),
-          inArray(notifications.status, ['sending', 'pending']),
-        ),
-      )
-      .run(),
-  );
-  return change.status;
-}
-
-function changeFor(row: NotificationRow, outcome: Outcome, nowMs: number, random: number) {
-  if (outcome.outcome === 'sent') return { status: 'sent' as const, sentAt: new Date(nowMs), lastError: null };
-  if (outcome.outcome !== 'retry') return { status: 'failed' as const, lastError: outcome.reason };
-  // Once it may have arrived, no later failure makes that untrue.
-  const doubtful = outcome.mayHaveArrived === true || (row.lastError?.startsWith(MAY_HAVE_ARRIVED) ?? false);
-  const lastError = `${doubtful ? MAY_HAVE_ARRIVED : ''}${outcome.reason}`;
-  if (isGivenUp(row.createdAt.getTime(), nowMs)) return { status: 'failed' as const, lastError };
-  const nextMs = nextAttemptAt(row.attempts, nowMs, random, outcome.retryAfterMs);
-  return { status: 'pending' as const, lastError, nextAttemptAt: new Date(nextMs) };
-}

@@ -25,7 +25,7 @@ async function openFor(role: 'admin' | 'customer') {
       for (const kind of kinds) data.append('kind', kind);
       const parsed = parseForm(ChannelForm, data);
       if ('problems' in parsed) throw new Error(inTerminal(parsed.problems).join());
-      return inForm(await saveChannel(app, actor, { user, channel }, parsed.value));
+      return inForm(await saveChannel(app, actor, { user, channel, now: new Date() }, parsed.value));
     },
   };
 }

@@ -3,6 +3,7 @@ import * as z from 'zod/mini';
 import type { App } from '../app.ts';
 import type { Actor } from '../auth/actor.ts';
 import { subscriptions, type users } from '../db/schema.ts';
+import { askForConfirmation, type ConfirmationRequest } from './address-confirmation.ts';
 import { CHANNELS } from './channels/registry.ts';
 import { ADMIN_KINDS, CUSTOMER_KINDS, type ChannelName, type NotificationKind } from '../facts/message.ts';
 import { anyText, tickBox } from '../parsing/fields.ts';
@@ -73,7 +74,7 @@ export type ChannelProblems = FormProblems<Problems['problems'][number]['field']
 export async function saveChannel(
   app: App,
   actor: Actor,
-  { user, channel }: { readonly user: User; readonly channel: ChannelName },
+  { user, channel, now }: { readonly user: User; readonly channel: ChannelName; readonly now: Date },
   form: ChannelForm,
 ): Promise<Problems['problems']> {
   const { enabled, kind, address, secret } = form;
@@ -85,8 +86,18 @@ export async function saveChannel(
   const change: PreferenceChange = { enabled, kinds, address };
   if (channel === 'telegram') return saveTelegram(app, actor, user, form, change);
   const given = channel === 'webhook' && secret !== '' ? { ...change, secret } : change;
-  return problemsOf(await changePreference(app, actor, { user, channel }, given));
+  const saved = await changePreference(app, actor, { user, channel }, given);
+  if ('problems' in saved || saved.pendingAddress === null) return problemsOf(saved);
+  const { kind: asked } = await askForConfirmation(app, user, now);
+  return asked === 'asked' ? [] : [problem('', NOT_ASKED[asked])];
 }
+
+/** The address is stored, but nobody has been asked whether it is theirs. */
+const NOT_ASKED: Readonly<Record<Exclude<ConfirmationRequest['kind'], 'asked'>, string>> = {
+  no_mail: 'This server cannot send the mail that asks whether the address is yours. Ask your administrator to set it',
+  not_sent: 'The mail that asks whether the address is yours could not be sent. Save once more later',
+  limited: 'So many mails were sent to confirm an address that this one has to wait. Save once more in an hour',
+};
 
 async function saveTelegram(
   app: App,

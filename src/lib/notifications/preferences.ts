@@ -1,13 +1,11 @@
-import { and, eq } from 'drizzle-orm';
+import { eq } from 'drizzle-orm';
 import * as z from 'zod/mini';
 import type { App } from '../app.ts';
-import type { Actor } from '../auth/actor.ts';
+import { journalName, type Actor } from '../auth/actor.ts';
 import { encryptToken } from '../crypto/encryption.ts';
 import { write, type Database, type Transaction } from '../db/client.ts';
 import { newId, notificationTargets, telegramBots, users } from '../db/schema.ts';
-import { readBy, Refusal } from '../parsing/fields.ts';
-import { parse } from '../parsing/parse.ts';
-import { problem, type Problem } from '../parsing/problems.ts';
+import { forgetConfirmation } from './address-confirmation.ts';
 import { CHANNELS } from './channels/registry.ts';
 import { BOT_TOKEN, botTokenPlace } from './channels/telegram.ts';
 import { targetSecretPlace } from './channels/webhook.ts';
@@ -18,10 +16,16 @@ import {
   type NotificationKind,
   CHANNEL_NAMES,
 } from '../facts/message.ts';
-import { isPublicHost } from './public-host.ts';
+import { readBy, Refusal } from '../parsing/fields.ts';
+import { parse } from '../parsing/parse.ts';
+import { problem, type Problem } from '../parsing/problems.ts';
+import { isPublicWebAddress } from './http-request.ts';
+import { isAdminNow } from './recipient.ts';
+import type { Trouble } from './rules/delivery-trouble.ts';
+import { isOn, readTarget } from './target-store.ts';
+import { forgetTrouble, readTrouble } from './trouble-store.ts';
 
 type User = typeof users.$inferSelect;
-type Target = typeof notificationTargets.$inferSelect;
 
 /** Where and of what one user is told on one channel; secrets stay where they are. */
 export type Preference = {
@@ -31,7 +35,11 @@ export type Preference = {
   readonly kinds: readonly NotificationKind[] | null;
   /** Null: the channel's own, such as the user's e-mail address. */
   readonly address: string | null;
+  /** A mail address that is not used before whoever reads it has agreed: see `address-confirmation.ts`. */
+  readonly pendingAddress: string | null;
   readonly hasSecret: boolean;
+  /** That nothing gets through there, and since when; null: all is well, as far as is known. */
+  readonly trouble: Trouble | null;
 };
 
 /** What is to be different; what is left out stays. Values are as a person has typed them. */
@@ -57,7 +65,7 @@ const mayChange = (actor: Actor, userId: string): boolean => actor.role === 'adm
 
 /** All channels of a user, in the order of the registry; empty where the actor has no business. */
 export const readPreferences = ({ db }: Pick<App, 'db'>, actor: Actor, userId: string): Preference[] =>
-  mayChange(actor, userId) ? CHANNEL_NAMES.map((channel) => preferenceOf(channel, targetOf(db, userId, channel))) : [];
+  mayChange(actor, userId) ? CHANNEL_NAMES.map((channel) => preferenceOf(db, userId, channel)) : [];
 
 /** The chat of the user's own bot; null where there is no bot, or the actor has no business. The token stays where it is. */
 export function readTelegramChat(
@@ -70,27 +78,96 @@ export function readTelegramChat(
   return bot ? { chatId: bot.chatId } : null;
 }
 
-/** On which channels a user wants to hear of this kind. Without a choice of the user's own: by e-mail. */
-export const channelsFor = (db: Database | Transaction, userId: string, kind: NotificationKind): ChannelName[] =>
-  CHANNEL_NAMES.filter((channel) => {
-    const { enabled, kinds } = preferenceOf(channel, targetOf(db, userId, channel));
-    return enabled && (kinds === null || kinds.includes(kind));
+type Target = typeof notificationTargets.$inferSelect;
+
+const preferenceOf = (db: Database | Transaction, userId: string, channel: ChannelName): Preference => {
+  const target = readTarget(db, userId, channel);
+  return {
+    channel,
+    enabled: isOn(channel, target),
+    kinds: target?.kinds ?? null,
+    address: target?.address ?? null,
+    pendingAddress: target?.pendingAddress ?? null,
+    hasSecret: (target?.secret ?? null) !== null,
+    trouble: readTrouble(db, { channel, userId }),
+  };
+};
+
+/** Changes one channel of one user, or gives every reason why not. */
+export const changePreference = (
+  { db, encryptionKey }: App,
+  actor: Actor,
+  { user, channel }: { readonly user: User; readonly channel: ChannelName },
+  change: PreferenceChange,
+): Promise<Preference | Problems> =>
+  write(db, (tx) => {
+    if (!mayChange(actor, user.id))
+      return { problems: [problem('', 'only an admin may change what another user is told')] };
+    const before = readTarget(tx, user.id, channel);
+    const parsed = parse(
+      z.object({
+        enabled: z.optional(z.boolean()),
+        kinds: z.optional(kindsFor(user)),
+        address: z.optional(addressOn(channel, actor, before?.address ?? null)),
+        secret: z.optional(secretOn(channel)),
+      }),
+      change,
+    );
+    const enabled = change.enabled ?? before?.enabled ?? true;
+    const hasAddress = (change.address ?? before?.address ?? '').trim() !== '';
+    const hasSecret = (change.secret ?? before?.secret ?? null) !== null;
+    const problems = [
+      ...('problems' in parsed ? parsed.problems : []),
+      ...(enabled ? missing(tx, { channel, hasAddress, hasSecret, userId: user.id }) : []),
+    ];
+    if ('problems' in parsed || problems.length > 0) return { problems };
+    const { kinds, address, secret } = parsed.value;
+    const where =
+      address === undefined ? addressesOf(before) : whereTo(tx, { user, channel, actor }, before, address || null);
+    if (before && before.pendingAddress !== where.pendingAddress) forgetConfirmation(tx, user.id);
+    const target = {
+      enabled,
+      kinds: kinds === undefined ? (before?.kinds ?? null) : kinds,
+      secret:
+        secret === undefined
+          ? (before?.secret ?? null)
+          : encryptToken(secret, targetSecretPlace(user.id, channel), encryptionKey),
+      ...where,
+    };
+    tx.insert(notificationTargets)
+      .values({ userId: user.id, channel, ...target })
+      .onConflictDoUpdate({ target: [notificationTargets.userId, notificationTargets.channel], set: target })
+      .run();
+    // Whoever turns it on, or leaves it on, means to have mended what was wrong.
+    if (enabled) forgetTrouble(tx, { channel, userId: user.id });
+    return preferenceOf(tx, user.id, channel);
   });
 
-const targetOf = (db: Database | Transaction, userId: string, channel: ChannelName): Target | undefined =>
-  db
-    .select()
-    .from(notificationTargets)
-    .where(and(eq(notificationTargets.userId, userId), eq(notificationTargets.channel, channel)))
-    .get();
+type Addresses = Pick<Target, 'address' | 'addressNamedBy' | 'addressConfirmedAt' | 'pendingAddress'>;
 
-const preferenceOf = (channel: ChannelName, target: Target | undefined): Preference => ({
-  channel,
-  enabled: target?.enabled ?? channel === 'email',
-  kinds: target?.kinds ?? null,
+const addressesOf = (target: Target | undefined): Addresses => ({
   address: target?.address ?? null,
-  hasSecret: (target?.secret ?? null) !== null,
+  addressNamedBy: target?.addressNamedBy ?? null,
+  addressConfirmedAt: target?.addressConfirmedAt ?? null,
+  pendingAddress: target?.pendingAddress ?? null,
 });
+
+/** What becomes of another address: a customer's other mail address waits until whoever reads it has agreed. */
+function whereTo(
+  tx: Transaction,
+  { user, channel, actor }: { readonly user: User; readonly channel: ChannelName; readonly actor: Actor },
+  before: Target | undefined,
+  given: string | null,
+): Addresses {
+  const address = channel === 'email' && given === user.email ? null : given;
+  const named = { address, addressNamedBy: journalName(actor), addressConfirmedAt: null, pendingAddress: null };
+  if (address === null || actor.role === 'admin') return named;
+  const isKept = before?.address === address;
+  const isAgreed =
+    before !== undefined && (before.addressConfirmedAt !== null || isAdminNow(tx, before.addressNamedBy));
+  if (isKept && (channel !== 'email' || isAgreed)) return { ...addressesOf(before), pendingAddress: null };
+  return channel === 'email' ? { ...addressesOf(before), pendingAddress: address } : named;
+}
 
 const kindsFor = ({ role }: User) => {
   const allowed: readonly NotificationKind[] = role === 'admin' ? [...ADMIN_KINDS, ...CUSTOMER_KINDS] : CUSTOMER_KINDS;
@@ -106,13 +183,16 @@ const kindsFor = ({ role }: User) => {
   }, '');
 };
 
-/** An admin may name any host; a customer must not make this server call its own network. */
-const readAddress = (channel: ChannelName, actor: Actor, text: string): string | Refusal | undefined => {
-  if (!CHANNELS[channel].isAddress(text)) return undefined;
-  const url = channel === 'webhook' ? URL.parse(text) : null;
-  return url && actor.role !== 'admin' && !(url.protocol === 'https:' && isPublicHost(url.hostname))
-    ? new Refusal({ allowed: 'https and the name of a host on the internet' })
-    : text;
+/** An admin may name any host; a customer must not make this server call its own network. What is there already, stays. */
+const addressOn = (channel: ChannelName, actor: Actor, before: string | null) => {
+  const { isAddress, addressHint } = CHANNELS[channel];
+  return readBy((text) => {
+    if (text === '' || text === before) return text;
+    if (!isAddress(text)) return undefined;
+    return channel === 'webhook' && actor.role !== 'admin' && !isPublicWebAddress(text)
+      ? new Refusal({ allowed: 'https and the name of a host on the internet' })
+      : text;
+  }, addressHint);
 };
 
 const SHORTEST_SECRET = 16;
@@ -131,55 +211,6 @@ const secretOn = (channel: ChannelName) =>
     { description: `${SHORTEST_SECRET} to ${LONGEST_SECRET} characters`, writeOnly: true },
   );
 
-const changeOn = (channel: ChannelName, user: User, actor: Actor) =>
-  z.object({
-    enabled: z.optional(z.boolean()),
-    kinds: z.optional(kindsFor(user)),
-    address: z.optional(
-      // Nothing in it: the channel's own.
-      readBy((text) => (text === '' ? null : readAddress(channel, actor, text)), CHANNELS[channel].addressHint),
-    ),
-    secret: z.optional(secretOn(channel)),
-  });
-
-/** Changes one channel of one user, or gives every reason why not. */
-export async function changePreference(
-  { db, encryptionKey }: App,
-  actor: Actor,
-  { user, channel }: { readonly user: User; readonly channel: ChannelName },
-  change: PreferenceChange,
-): Promise<Preference | Problems> {
-  if (!mayChange(actor, user.id))
-    return { problems: [problem('', 'only an admin may change what another user is told')] };
-  const parsed = parse(changeOn(channel, user, actor), change);
-  return write(db, (tx) => {
-    const before = targetOf(tx, user.id, channel);
-    const enabled = change.enabled ?? before?.enabled ?? true;
-    const hasAddress = (change.address ?? before?.address ?? '').trim() !== '';
-    const hasSecret = (change.secret ?? before?.secret ?? null) !== null;
-    const problems = [
-      ...('problems' in parsed ? parsed.problems : []),
-      ...(enabled ? missing(tx, { channel, hasAddress, hasSecret, userId: user.id }) : []),
-    ];
-    if ('problems' in parsed || problems.length > 0) return { problems };
-    const given = parsed.value;
-    const target = {
-      enabled,
-      kinds: given.kinds === undefined ? (before?.kinds ?? null) : given.kinds,
-      address: given.address === undefined ? (before?.address ?? null) : given.address,
-      secret:
-        given.secret === undefined
-          ? (before?.secret ?? null)
-          : encryptToken(given.secret, targetSecretPlace(user.id, channel), encryptionKey),
-    };
-    tx.insert(notificationTargets)
-      .values({ userId: user.id, channel, ...target })
-      .onConflictDoUpdate({ target: [notificationTargets.userId, notificationTargets.channel], set: target })
-      .run();
-    return preferenceOf(channel, targetOf(tx, user.id, channel));
-  });
-}
-
 function missing(
   tx: Transaction,
   given: {
@@ -188,20 +219,20 @@ function missing(
     readonly hasSecret: boolean;
     readonly userId: string;
   },
-): Problem<keyof PreferenceChange | 'token'>[] {
+): Problem<'address' | 'secret' | 'token'>[] {
   switch (given.channel) {
     case 'webhook':
       return [
-        ...(!given.hasAddress ? [problem('address', 'webhook has no address', CHANNELS.webhook.addressHint)] : []),
-        ...(!given.hasSecret
-          ? [
+        ...(given.hasAddress ? [] : [problem('address', 'webhook has no address', CHANNELS.webhook.addressHint)]),
+        ...(given.hasSecret
+          ? []
+          : [
               problem(
                 'secret',
                 'webhook has no secret to sign with',
                 `one of ${SHORTEST_SECRET} to ${LONGEST_SECRET} characters`,
               ),
-            ]
-          : []),
+            ]),
       ];
     case 'telegram': {
       const bot = tx.select().from(telegramBots).where(eq(telegramBots.userId, given.userId)).get();
@@ -219,13 +250,11 @@ function missing(
   }
 }
 
-const botToken = readBy(
-  (text) => (BOT_TOKEN.test(text) ? text : new Refusal({ reason: 'bot token has another form' })),
-  { title: 'bot token', description: 'digits, a colon and the secret part', writeOnly: true },
-);
-
 const TelegramBot = z.object({
-  token: botToken,
+  token: readBy((text) => (BOT_TOKEN.test(text) ? text : new Refusal({ reason: 'bot token has another form' })), {
+    description: 'digits, a colon and the secret part',
+    writeOnly: true,
+  }),
   chatId: readBy((text) => (CHANNELS.telegram.isAddress(text) ? text : undefined), {
     title: 'chat id',
     description: CHANNELS.telegram.addressHint,
@@ -233,23 +262,20 @@ const TelegramBot = z.object({
 });
 
 /** Sets the user's bot and chat, and turns the channel on. The token is stored encrypted and told to nobody. */
-export async function setTelegramBot(
+export const setTelegramBot = (
   { db, encryptionKey }: App,
   actor: Actor,
   user: User,
   bot: { readonly token: string; readonly chatId: string },
-): Promise<Preference | Problems> {
-  if (!mayChange(actor, user.id)) return { problems: [problem('', 'only an admin may set the bot of another user')] };
-  const parsed = parse(TelegramBot, bot);
-  if ('problems' in parsed) return parsed;
-  const given = parsed.value;
-  return write(db, (tx) => {
+): Promise<Preference | Problems> =>
+  write(db, (tx) => {
+    if (!mayChange(actor, user.id)) return { problems: [problem('', 'only an admin may set the bot of another user')] };
+    const parsed = parse(TelegramBot, bot);
+    if ('problems' in parsed) return parsed;
+    const { token, chatId } = parsed.value;
     const known = tx.select().from(telegramBots).where(eq(telegramBots.userId, user.id)).get();
     const id = known?.id ?? newId('bot');
-    const values = {
-      botToken: encryptToken(given.token, botTokenPlace(id), encryptionKey),
-      chatId: given.chatId,
-    };
+    const values = { botToken: encryptToken(token, botTokenPlace(id), encryptionKey), chatId };
     tx.insert(telegramBots)
       .values({ id, userId: user.id, ...values })
       .onConflictDoUpdate({ target: telegramBots.userId, set: values })
@@ -261,6 +287,6 @@ export async function setTelegramBot(
         set: { enabled: true },
       })
       .run();
-    return preferenceOf('telegram', targetOf(tx, user.id, 'telegram'));
+    forgetTrouble(tx, { channel: 'telegram', userId: user.id });
+    return preferenceOf(tx, user.id, 'telegram');
   });
-}

@@ -1,15 +1,15 @@
-import { and, eq } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import type { Tenure } from '../db/lease.ts';
-import { notificationTargets, users } from '../db/schema.ts';
 import { messageOf, type Log } from '../log.ts';
-import type { Recipient } from './channel.ts';
 import { CHANNELS, findChannel } from './channels/registry.ts';
 import { GIVE_UP_AFTER_MS, planDelivery } from './rules/delivery-plan.ts';
 import { type ChannelName, CHANNEL_NAMES } from '../facts/message.ts';
-import { applyPlan, claim, record, type Claimed, type Outcome } from './outbox.ts';
+import { record, type Outcome, type Recorded } from './delivery-record.ts';
+import { readTrouble } from './trouble-store.ts';
+import { applyPlan, claim, type Claimed } from './outbox.ts';
 import { countPending, isAnythingDue, listWaiting } from './outbox-read.ts';
 import { failOlderThan } from './outbox-upkeep.ts';
+import { findRecipient } from './recipient.ts';
 import { render } from './wording/render.ts';
 
 export type SenderOptions = {
@@ -103,16 +103,19 @@ export function createSender({ db, settings, encryptionKey }: App, options: Send
   async function deliver(id: string): Promise<void> {
     if (unrecorded.has(id)) return;
     const mine = tenure();
-    const claimed = mine && (await claim(db, mine, id));
+    const claimed = mine && (await claim(db, mine, id, new Date(nowMs())));
     if (claimed) await writeDown({ claimed, outcome: await attempt(claimed) });
   }
 
   async function attempt({ row, thread, beginning }: Claimed): Promise<Outcome> {
     const channel = findChannel(row.channel);
     if (!channel) return { outcome: 'failed', reason: `there is no channel ${row.channel}` };
-    const recipient = findRecipient(row.recipientId, row.channel);
-    if (!recipient) return { outcome: 'failed', reason: 'the recipient is gone' };
+    const trouble = readTrouble(db, { channel: row.channel, userId: row.recipientId });
+    if (trouble !== null && trouble.switchedOffAt !== null)
+      return { outcome: 'failed', reason: `switched off, since it refuses what is sent: ${trouble.reason}` };
     try {
+      const recipient = findRecipient(db, row.recipientId, row.channel, row.audience);
+      if ('problem' in recipient) return { outcome: 'failed', reason: recipient.problem };
       const line = channel.reach({ db, settings, encryptionKey }, recipient);
       if ('problem' in line) return { outcome: 'failed', reason: line.problem };
       const { id, kind, audience, facts } = row;
@@ -125,29 +128,21 @@ export function createSender({ db, settings, encryptionKey }: App, options: Send
     }
   }
 
-  function findRecipient(userId: string, channel: ChannelName): Recipient | null {
-    const user = db.select().from(users).where(eq(users.id, userId)).get();
-    const target = db
-      .select()
-      .from(notificationTargets)
-      .where(and(eq(notificationTargets.userId, userId), eq(notificationTargets.channel, channel)))
-      .get();
-    return user ? { user, target: target ?? null } : null;
-  }
-
   async function writeDown(finished: Finished): Promise<void> {
     const { row } = finished.claimed;
     unrecorded.set(row.id, finished);
     try {
-      const status = await record(db, finished.claimed, finished.outcome, { nowMs: nowMs(), random: random() });
+      const isShared = findChannel(row.channel)?.isShared ?? false;
+      const given = { nowMs: nowMs(), random: random(), isShared };
+      const recorded = await record(db, finished.claimed, finished.outcome, given);
       unrecorded.delete(row.id);
-      tell(finished, status);
+      tell(finished, recorded);
     } catch (error) {
       log.error(`${row.id}: what became of it could not be written down (${messageOf(error)}); trying again`);
     }
   }
 
-  function tell({ claimed: { row }, outcome }: Finished, status: string): void {
+  function tell({ claimed: { row }, outcome }: Finished, { status, switchedOff }: Recorded): void {
     const what = `${row.id} (${row.kind} to ${row.recipientId} by ${row.channel})`;
     if (outcome.outcome === 'sent') {
       if (troubled.delete(row.channel)) log.info(`${row.channel} works again`);
@@ -158,6 +153,7 @@ export function createSender({ db, settings, encryptionKey }: App, options: Send
       troubled.add(row.channel);
       log.error(`${what} not sent, to be tried again: ${outcome.reason}`);
     }
+    if (switchedOff) log.error(`${row.channel} of ${row.recipientId} is switched off: it refuses what is sent`);
   }
 
   /** What cannot be sent waits, and one line says why; after three days it is given up. */

@@ -32,8 +32,24 @@ export function parse<Schema extends z.ZodMiniObject>(
   schema: Schema,
   given: Readonly<Record<string, unknown>>,
 ): Parsed<z.output<Schema>> {
-  // Without a message of its own an issue has none: zod's would be words for programmers.
-  const result = schema.safeParse(given, { error: () => '', jitless: true });
+  return report(schema, given, schema.safeParse(given, OPTIONS));
+}
+
+/** The same for a schema with a check that takes its time. */
+export const parseAsync = async <Schema extends z.ZodMiniObject>(
+  schema: Schema,
+  given: Readonly<Record<string, unknown>>,
+): Promise<Parsed<z.output<Schema>>> => report(schema, given, await schema.safeParseAsync(given, OPTIONS));
+
+// Without a message of its own an issue has none: zod's would be words for programmers. And to compile a parser takes
+// longer than the one time that it would be used.
+const OPTIONS = { error: () => '', jitless: true };
+
+function report<Schema extends z.ZodMiniObject>(
+  schema: Schema,
+  given: Readonly<Record<string, unknown>>,
+  result: z.core.util.SafeParseResult<z.output<Schema>>,
+): Parsed<z.output<Schema>> {
   if (result.success) return { value: result.data };
   const problems = new Map<string, Problem<Field<Schema>>>();
   for (const { path, message, ...issue } of result.error.issues) {

@@ -1,5 +1,6 @@
 import net from 'node:net';
 import ssh2, { type ClientChannel, type ParsedKey, type PublicKeyAuthMethod } from 'ssh2';
+import { isOurFault } from '../facts/cause.ts';
 import { cleanRemoteText } from '../facts/remote-text.ts';
 import { CommandRecord } from './command-record.ts';
 import {
@@ -56,9 +57,6 @@ const LOOKUP_SHARE = 0.3;
 
 /** Disconnect reasons of a server that has seen enough of our logins. Source: RFC 4253, 11.1; OpenSSH sends the first. */
 const LOGIN_ENDED_REASONS = [2, 14];
-
-/** Failures that say nothing about whoever was dialled. */
-const SAYS_NOTHING: readonly SSHFailureCode[] = ['aborted', 'stalled', 'local_limit'];
 
 /** Somebody who waits for the login (`null`) or for the end of a command. */
 type Waiter = {
@@ -169,7 +167,7 @@ export class SSHSession {
   #fail(code: SSHFailureCode, message: string, known: { sent?: boolean; offeredHostKey?: string } = {}): void {
     if (this.#failure !== null) return;
     this.#failure =
-      this.#doubt === null || SAYS_NOTHING.includes(code)
+      this.#doubt === null || isOurFault(code)
         ? new SSHCommandError(code, this.#phase, message, { sent: this.#isSent, ...known })
         : new SSHCommandError('resolver', this.#phase, `${this.#doubt}; at its last known address: ${message}`);
     clearTimeout(this.#deadline);

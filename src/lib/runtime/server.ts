@@ -2,7 +2,7 @@ import { once } from 'node:events';
 import { defaultApp, partOf, type App } from '../app.ts';
 import { offerFirstAdmin } from '../auth/first-admin.ts';
 import { ConfigurationError } from '../environment.ts';
-import { DatabaseError } from '../db/client.ts';
+import { DatabaseError } from '../db/trouble.ts';
 import { closeStreams } from '../live/stream.ts';
 import { createLog, messageOf } from '../log.ts';
 import { onDemandOf } from '../monitoring/on-demand.ts';
@@ -66,6 +66,9 @@ export async function startServer(
     const slot = partOf(app, 'server', () => ({ server: null as Server | null }));
     if (slot.server !== null) return;
     slot.server = new Server(app);
+    const { databasePath } = app.settings;
+    if (app.isNewDatabase)
+      log.info(`began a new database at ${databasePath}; if there should be one, stop now: is its disk mounted?`);
     if (app.createdKeyFile !== null)
       log.info(
         `made a fresh encryption key in ${app.createdKeyFile}: back it up, without it no stored SSH key can be read`,

@@ -1,5 +1,6 @@
 import { CAUSES } from '../facts/cause.ts';
 import type { FleetRow, RestartRow } from './fleet-read.ts';
+import { isAhead } from '../facts/clock-jump.ts';
 import { relativeTime } from '../facts/time-words.ts';
 
 /** What is asked about first; the others are done at once. */
@@ -115,5 +116,6 @@ const LOST_AFTER_MS = 15 * 60_000;
 /** What became of a restart, as far as the ledger knows. */
 export function outcomeInWords({ outcome, intendedAt }: Pick<RestartRow, 'outcome' | 'intendedAt'>, now: Date): string {
   if (outcome !== null) return OUTCOMES[outcome];
-  return now.getTime() - intendedAt.getTime() > LOST_AFTER_MS ? 'Never recorded' : 'Under way';
+  const isLost = now.getTime() - intendedAt.getTime() > LOST_AFTER_MS || isAhead(intendedAt, now);
+  return isLost ? 'Never recorded' : 'Under way';
 }

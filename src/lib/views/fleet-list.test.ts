@@ -130,6 +130,16 @@ describe('the list of the fleet', () => {
     );
   });
 
+  it('tells what is unreachable from what is not running behind open circuits, and finds those by themselves', () => {
+    const open = (reachable: boolean): Vps => ({ health: { status: 'circuit_open', checkedMinutesAgo: 1, reachable } });
+    add([{}, open(true), open(false), { health: { status: 'down', checkedMinutesAgo: 1 } }, open(false)]);
+    expect(list().counts).toMatchObject({ healthy: 1, unhealthy: 1, down: 3, circuit_open: 3 });
+    expect(idsOf()).toEqual(['vps-2', 'vps-4', 'vps-1', 'vps-3', 'vps-0']);
+    expect(idsOf('?status=down')).toEqual(['vps-2', 'vps-4', 'vps-3']);
+    expect(idsOf('?status=circuit_open')).toEqual(['vps-2', 'vps-4', 'vps-1']);
+    expect(list('?status=circuit_open')).toMatchObject({ matching: 3, total: 5 });
+  });
+
   it('finds a piece of customer, address, host with port or id, whatever its case, and nothing else', () => {
     add([{ name: 'Nordlys AS' }, { name: 'Kestrel 100%', host: '192.0.2.7' }, { name: null }]);
     expect(idsOf('?q=nordLYS')).toEqual(['vps-0']);

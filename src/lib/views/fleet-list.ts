@@ -1,4 +1,4 @@
-import { and, gt, isNull, lte, or, sql, type SQL } from 'drizzle-orm';
+import { gt, isNull, or, sql, type SQL } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import { type Actor, ownedBy } from '../auth/actor.ts';
 import { contains } from '../db/contains.ts';
@@ -49,11 +49,11 @@ export type FleetList = FleetWindow & { readonly counts: Counts; readonly total:
 
 /** Weekly windows follow the clock of their time zone: that is not for SQL, and these are few. */
 function listMaintained(db: Database, now: Date): string[] {
-  const { startsAt, endsAt } = maintenanceWindows;
+  const { endsAt } = maintenanceWindows;
   const open = db
     .select()
     .from(maintenanceWindows)
-    .where(and(lte(startsAt, now), or(isNull(endsAt), gt(endsAt, now))))
+    .where(or(isNull(endsAt), gt(endsAt, now)))
     .all();
   return [...Map.groupBy(open, ({ userId }) => userId)]
     .filter(([, windows]) => maintenanceAt(windows, now) !== null)

@@ -1,3 +1,4 @@
+import { beginningOf } from '../facts/shorten.ts';
 import { FILTERS, type FleetFilter } from './fleet-words.ts';
 
 /** How the list may be sorted; `checked`: the oldest check first, `response`: the slowest first. */
@@ -36,7 +37,7 @@ export function parseFleetQuery(params: URLSearchParams): FleetQuery {
   const offset = Number(params.get('offset') ?? 0);
   return {
     status: FILTERS.find((filter) => filter === params.get('status')) ?? null,
-    search: (params.get('q') ?? '').trim().slice(0, LONGEST_SEARCH),
+    search: beginningOf((params.get('q') ?? '').trim(), LONGEST_SEARCH),
     sort,
     reversed: minus !== '' && sort !== 'trouble',
     offset: Number.isInteger(offset) && offset > 0 && offset < MOST_ROWS ? offset : 0,

@@ -6,6 +6,7 @@ import { isWatched } from '../db/watched.ts';
 import { withoutBrackets } from '../facts/host-words.ts';
 import { getEffectiveCircuitState, type CircuitState } from '../monitoring/circuit-breaker.ts';
 import { maintenanceAt } from '../monitoring/rules/maintenance.ts';
+import { isLoginBackedOff } from '../monitoring/rules/login-backoff.ts';
 import { stateOfRow, type HealthState } from '../monitoring/rules/transition.ts';
 import { traitsOf } from '../facts/cause.ts';
 import { TROUBLE_WORDS } from '../facts/trouble-words.ts';
@@ -109,7 +110,7 @@ function readRows({ db, settings }: App, where: SQL | undefined, now: Date): Fle
         lastError: state.lastError,
         lastErrorCode: state.lastErrorCode,
         lastProbeMs: state.lastProbeMs,
-        authRetryAt: state.authRetryAt,
+        authRetryAt: isLoginBackedOff(state, now) ? state.authRetryAt : null,
         totalChecks: state.totalChecks,
         totalFailures: state.totalFailures,
         totalRecoveries: state.totalRecoveries,

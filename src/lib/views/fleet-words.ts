@@ -112,6 +112,9 @@ const TROUBLE: readonly (readonly [Condition, (count: number) => string])[] = [
   ['maintenance', (count) => `${withCommas(count)} ${count === 1 ? 'is' : 'are'} under maintenance`],
 ];
 
+/** In place of `fleetSentence` while the database is not where it was, so that nobody looks at anything. */
+export const UNWATCHED_SENTENCE: Phrase[] = [{ text: 'Nothing is watched: the database was taken away.' }];
+
 /** The whole fleet in one or two sentences: `44 of 48 VPSs are healthy. 3 are unreachable, 1 is unhealthy; 2 circuits are open.` */
 export function fleetSentence(counts: Counts): Phrase[] {
   const watched = CONDITIONS.filter((condition) => condition !== 'not_watched').reduce(

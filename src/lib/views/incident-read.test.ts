@@ -78,6 +78,16 @@ describe('a list of incidents', () => {
     expect(sumIncidents(app, LOCAL_OPERATOR, { cause: 'timeout' }).meanTimeToRecoveryMs).toBeNull();
   });
 
+  it('takes what another version calls something else for unknown, and finds it by that', () => {
+    const rename = (from: string, to: string) =>
+      app.db.$client.prepare('UPDATE incidents SET cause = ? WHERE cause = ?').run(to, from);
+    rename('timeout', 'of_another_version');
+    expect(listCauses(app, LOCAL_OPERATOR)).toEqual(['unknown', 'refused']);
+    expect(list({ cause: 'unknown' })).toEqual(['open', 'third']);
+    expect(list({ cause: 'timeout' })).toEqual([]);
+    rename('of_another_version', 'timeout');
+  });
+
   it('is for the owner and for admins: of a customer, the own ones only', async () => {
     expect(list({}, anna)).toEqual(['open', 'third', 'second', 'first']);
     expect(sumIncidents(app, anna, {}).total).toBe(4);

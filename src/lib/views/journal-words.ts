@@ -69,10 +69,9 @@ export function describeEvent(kind: JournalKind, detail: JournalDetail): string 
     case 'maintenance_ended':
       return 'maintenance ended';
     case 'monitor_fault_began':
-      return detail.fault === 'healing_paused'
-        ? `healing pauses: ${figure(detail.stopped)} of ${figure(detail.fleet)} services stopped at once`
-        : `sweeps are inconclusive: ${figure(detail.unreachable)} of ${figure(detail.reachableBefore)} VPSs became unreachable at once`;
+      return faultInWords(detail);
     case 'monitor_fault_ended':
+      if (detail.fault === 'delivery') return `${wayInWords(detail)} works again`;
       return detail.fault === 'healing_paused' ? 'healing goes on' : 'sweeps count again';
     case 'admin_action':
       return (
@@ -82,5 +81,17 @@ export function describeEvent(kind: JournalKind, detail: JournalDetail): string 
   }
 }
 
+function faultInWords(detail: JournalDetail): string {
+  if (detail.fault === 'healing_paused')
+    return `healing pauses: ${figure(detail.stopped)} of ${figure(detail.fleet)} services stopped at once`;
+  if (detail.fault === 'delivery')
+    return `${wayInWords(detail)} ${detail.switchedOff === true ? 'is switched off, as it refuses what is sent' : 'takes nothing'}: ${detail.reason}`;
+  return `sweeps are inconclusive: ${figure(detail.unreachable)} of ${figure(detail.reachableBefore)} VPSs became unreachable at once`;
+}
+
 const figure = (detail: JournalDetail[string] | undefined): string =>
   withCommas(typeof detail === 'number' ? detail : null);
+
+/** `email`, or `webhook of root@example.com`. */
+const wayInWords = ({ channel, target }: JournalDetail): string =>
+  typeof target === 'string' ? `${channel} of ${target}` : String(channel);

@@ -6,7 +6,9 @@ import { readMonitorState } from '../monitoring/monitor-state.ts';
 import { CHANNELS } from '../notifications/channels/registry.ts';
 import { type ChannelName, CHANNEL_NAMES } from '../facts/message.ts';
 import { listMessages, type OutboxLine } from '../notifications/outbox-read.ts';
+import type { Trouble } from '../notifications/rules/delivery-trouble.ts';
 import { lastTest, type TestRun } from '../notifications/test-runs.ts';
+import { listTargetTroubles, readTrouble, type TargetTrouble } from '../notifications/trouble-store.ts';
 
 export type ChannelState = {
   readonly name: ChannelName;
@@ -15,6 +17,10 @@ export type ChannelState = {
   readonly waiting: number;
   readonly failed: number;
   readonly test: TestRun | null;
+  /** That nothing gets through to anybody. */
+  readonly trouble: Trouble | null;
+  /** Targets that take nothing, or are switched off for that. */
+  readonly targets: readonly TargetTrouble[];
 };
 
 export type SettingsView = {
@@ -58,6 +64,8 @@ export function readSettings(app: App, actor: Actor): SettingsView | undefined {
       waiting: countOf(name, false),
       failed: countOf(name, true),
       test: lastTest(app, name),
+      trouble: readTrouble(db, { channel: name, userId: null }),
+      targets: listTargetTroubles(db, name),
     })),
     failed: listMessages(db, { status: 'failed', limit: FAILED_SHOWN }),
   };

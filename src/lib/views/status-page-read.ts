@@ -21,6 +21,15 @@ export function readStatusPage({ db }: App, actor: Actor, vpsId: string): Status
   return found.page && { token: found.page.token, title: found.page.title };
 }
 
+/** Another text as soon as the page is another one; null: no page has this token, or not any more. */
+export const publicPageVersion = ({ db }: App, token: string): string | null =>
+  db
+    .select({ updatedAt: statusPages.updatedAt })
+    .from(statusPages)
+    .where(eq(statusPages.token, token))
+    .get()
+    ?.updatedAt.toISOString() ?? null;
+
 /** What anybody may know who has the address: no customer, host or error. */
 export type PublicStatus = {
   readonly title: string | null;

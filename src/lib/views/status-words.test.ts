@@ -38,6 +38,11 @@ describe('the badge', () => {
     expect(renderBadge(null, 'down')).toContain('aria-label="service: down"');
   });
 
+  it('cuts a long title between two characters', () => {
+    const badge = renderBadge('🇳🇴'.repeat(60), 'running');
+    expect(badge).toMatch(/<title>(🇳🇴)+…: /u);
+  });
+
   it('has white text on a colour with enough contrast', () => {
     const light = (channel: number): number =>
       channel <= 0.04045 ? channel / 12.92 : ((channel + 0.055) / 1.055) ** 2.4;

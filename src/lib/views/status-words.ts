@@ -1,4 +1,5 @@
 import { traitsOf } from '../facts/cause.ts';
+import { charactersOf } from '../facts/shorten.ts';
 import type { FleetRow } from './fleet-read.ts';
 import { conditionOf, type Condition } from './fleet-words.ts';
 
@@ -62,10 +63,10 @@ const MARKS: Readonly<Record<PublicState, string>> = {
 /** A badge of 20 px in height: what it is on the left, how it is on the right. Stands alone: no font, no style sheet. */
 export function renderBadge(title: string | null, state: PublicState): string {
   const { word, colour } = PUBLIC_WORDS[state];
-  const characters = [...(title ?? 'service')];
+  const characters = charactersOf(title ?? 'service');
   const label =
     characters.length > LONGEST_LABEL ? `${characters.slice(0, LONGEST_LABEL - 1).join('')}…` : characters.join('');
-  const labelPx = Math.round([...label].length * CHARACTER_PX);
+  const labelPx = Math.round(Math.min(characters.length, LONGEST_LABEL) * CHARACTER_PX);
   const wordPx = Math.round(word.length * CHARACTER_PX);
   const left = labelPx + 2 * PADDING_PX;
   const width = left + MARK_PX + wordPx + 2 * PADDING_PX;

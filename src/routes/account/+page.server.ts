@@ -6,7 +6,7 @@ import { browserInWords } from '$lib/auth/browser-words';
 import { changePassword } from '$lib/auth/password';
 import { endOtherSessions, listSessions } from '$lib/auth/session';
 import { listVps } from '$lib/views/fleet-read';
-import { doneIn, fieldsOf, tooMany } from '../form-fields';
+import { doneIn, fieldsOf, later } from '../form-fields';
 import type { Actions, PageServerLoad } from './$types';
 
 const DONE: Record<string, string> = {
@@ -37,18 +37,21 @@ export const load: PageServerLoad = async ({ locals, url }) => {
 
 export const actions: Actions = {
   name: async (event) => {
-    const { name } = await fieldsOf(event, 'name');
+    const { name } = fieldsOf(event, 'name');
     const problem = await changeName(await defaultApp(), guarded(event.locals.signedIn), name);
     if (problem !== undefined) return fail(400, { name, nameProblem: problem });
     redirect(303, '/account?done=name');
   },
   password: async (event) => {
     const now = new Date();
-    const given = await fieldsOf(event, 'current', 'next');
+    const given = fieldsOf(event, 'current', 'next');
     const result = await changePassword(await defaultApp(), guarded(event.locals.signedIn), given, now);
     switch (result.kind) {
       case 'limited':
-        return fail(429, { currentProblem: tooMany(result.retryAt, now) });
+      case 'busy': {
+        const { status, problem } = later(event, result, now);
+        return fail(status, { currentProblem: problem });
+      }
       case 'wrong':
         return fail(400, { currentProblem: 'That is not your password. Enter the one you signed in with.' });
       case 'refused':

@@ -38,7 +38,7 @@ export const load: PageServerLoad = async ({ locals, url, depends }) => {
 
 export const actions: Actions = {
   acknowledge: async (event) => {
-    const { id, then } = await posted(event, AcknowledgeForm);
+    const { id, then } = posted(event, AcknowledgeForm);
     try {
       await acknowledgeIncident(await defaultApp(), guarded(event.locals.actor), id, new Date());
     } catch (error) {

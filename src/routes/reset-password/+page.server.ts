@@ -1,7 +1,7 @@
 import { fail, redirect } from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
 import { resetPassword, whoseLink } from '$lib/auth/password';
-import { fieldsOf, tooMany } from '../form-fields';
+import { fieldsOf, later } from '../form-fields';
 import type { Actions, PageServerLoad } from './$types';
 
 export const load: PageServerLoad = async ({ url }) => ({
@@ -11,12 +11,15 @@ export const load: PageServerLoad = async ({ url }) => ({
 export const actions: Actions = {
   default: async (event) => {
     const now = new Date();
-    const { password } = await fieldsOf(event, 'password');
+    const { password } = fieldsOf(event, 'password');
     const token = event.url.searchParams.get('token') ?? '';
     const result = await resetPassword(await defaultApp(), event.locals.asking, { token, password }, now);
     switch (result.kind) {
       case 'limited':
-        return fail(429, { problem: tooMany(result.retryAt, now) });
+      case 'busy': {
+        const { status, problem } = later(event, result, now);
+        return fail(status, { problem });
+      }
       case 'refused':
         return fail(400, { problem: result.problem });
       // The page itself says that the link does not work.

@@ -11,7 +11,7 @@ import { startTest } from '$lib/notifications/test-runs';
 import { called, oneOf, orNull, plainText } from '$lib/parsing/fields';
 import { parseForm } from '$lib/parsing/form';
 import { inForm } from '$lib/parsing/problems';
-import { doneIn, posted } from '../form-fields';
+import { doneIn, formOf, posted } from '../form-fields';
 import type { Actions, PageServerLoad } from './$types';
 
 const DONE: Record<string, string> = {
@@ -41,7 +41,7 @@ export const load: PageServerLoad = async ({ locals, url, depends }) => {
 
 export const actions: Actions = {
   test: async (event) => {
-    const { channel } = await posted(event, TestForm);
+    const { channel } = posted(event, TestForm);
     const { actor, user } = guarded(event.locals.signedIn);
     startTest(await defaultApp(), actor, channel, user.email, new Date());
     redirect(303, '/settings#channels');
@@ -51,7 +51,7 @@ export const actions: Actions = {
     redirect(303, '/settings?done=healingOn');
   },
   healingOff: async (event) => {
-    const parsed = parseForm(PauseForm, await event.request.formData());
+    const parsed = parseForm(PauseForm, formOf(event));
     if ('problems' in parsed) return fail(400, { refused: inForm(parsed.problems).reason });
     await setHealing((await defaultApp()).db, guarded(event.locals.actor), 'off', parsed.value);
     redirect(303, '/settings?done=healingOff');

@@ -1,16 +1,17 @@
 import { fail, redirect } from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
 import { hasAdmin } from '$lib/auth/accounts';
-import { pathAfterSignIn } from '$lib/auth/routes';
 import { signIn } from '$lib/auth/sign-in';
+import { localPath } from '$lib/facts/local-path';
 import { passOn } from '../browser-cookies';
-import { doneIn, fieldsOf, tooMany } from '../form-fields';
+import { doneIn, fieldsOf, later } from '../form-fields';
 import type { Actions, PageServerLoad } from './$types';
 
 const DONE: Record<string, string> = {
   'signed-out': 'You are signed out.',
   password: 'Your new password is set. Sign in with it.',
   expired: 'That took too long, or there were too many wrong codes. Sign in again.',
+  used: 'That code has been used already. Sign in again, with the next one that your app shows.',
 };
 
 export const load: PageServerLoad = async ({ locals, url }) => {
@@ -23,13 +24,16 @@ export const actions: Actions = {
   default: async (event) => {
     const { locals, url, cookies } = event;
     const now = new Date();
-    const { email, password } = await fieldsOf(event, 'email', 'password');
+    const { email, password } = fieldsOf(event, 'email', 'password');
     if (email.trim() === '' || password === '')
       return fail(400, { email, problem: 'Enter your e-mail address and your password.' });
     const result = await signIn(await defaultApp(), locals.asking, { email, password }, now);
     switch (result.kind) {
       case 'limited':
-        return fail(429, { email, problem: tooMany(result.retryAt, now) });
+      case 'busy': {
+        const { status, problem } = later(event, result, now);
+        return fail(status, { email, problem });
+      }
       case 'wrong':
         return fail(400, {
           email,
@@ -40,7 +44,7 @@ export const actions: Actions = {
         return redirect(303, `/sign-in/second-factor${url.search}`);
       case 'signed_in':
         passOn(cookies, result.setCookies);
-        return redirect(303, pathAfterSignIn(url.searchParams.get('next'), url.origin));
+        return redirect(303, localPath(url.searchParams.get('next') ?? '/', url.origin) ?? '/');
     }
   },
 };

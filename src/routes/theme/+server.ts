@@ -1,6 +1,7 @@
 import { redirect } from '@sveltejs/kit';
 import * as z from 'zod/mini';
 import { THEME_COOKIE, THEMES } from '$lib/components/theme';
+import { localPath } from '$lib/facts/local-path';
 import { oneOf } from '$lib/parsing/fields';
 import { posted } from '../form-fields';
 import type { RequestHandler } from './$types';
@@ -9,10 +10,13 @@ const ThemeForm = z.object({ theme: oneOf(THEMES) });
 const YEAR_S = 365 * 24 * 60 * 60;
 
 /** The switch for light and dark; a form, so that it works without scripts. */
-export const POST: RequestHandler = async (event) => {
-  const { theme } = await posted(event, ThemeForm);
+export const POST: RequestHandler = (event) => {
+  const { theme } = posted(event, ThemeForm);
   const secure = event.url.protocol === 'https:';
   event.cookies.set(THEME_COOKIE, theme, { path: '/', maxAge: YEAR_S, httpOnly: true, sameSite: 'lax', secure });
   const from = URL.parse(event.request.headers.get('referer') ?? '');
-  redirect(303, from?.origin === event.url.origin ? from.href : '/');
+  redirect(
+    303,
+    localPath(from?.origin === event.url.origin ? from.pathname + from.search : '/', event.url.origin) ?? '/',
+  );
 };

@@ -5,7 +5,7 @@ import type { NewAdmin } from '$lib/auth/account-form';
 import { inForm, type Problem } from '$lib/parsing/problems';
 import { signIn } from '$lib/auth/sign-in';
 import { passOn } from '../browser-cookies';
-import { fieldsOf, tooMany } from '../form-fields';
+import { fieldsOf, later } from '../form-fields';
 import type { Actions, PageServerLoad } from './$types';
 
 export const load: PageServerLoad = async ({ url }) => ({
@@ -17,7 +17,7 @@ export const actions: Actions = {
     const { locals, url, cookies } = event;
     const app = await defaultApp();
     const now = new Date();
-    const given = await fieldsOf(event, 'email', 'name', 'password');
+    const given = fieldsOf(event, 'email', 'name', 'password');
     const typed = { email: given.email, name: given.name };
     const refuse = (status: number, problem: string | null, problems: readonly Problem<keyof NewAdmin>[] = []) => {
       const { email, name, password } = inForm(problems);
@@ -26,7 +26,10 @@ export const actions: Actions = {
     const result = await becomeFirstAdmin(app, locals.asking, url.searchParams.get('token') ?? '', given, now);
     switch (result.kind) {
       case 'limited':
-        return refuse(429, tooMany(result.retryAt, now));
+      case 'busy': {
+        const { status, problem } = later(event, result, now);
+        return refuse(status, problem);
+      }
       case 'refused':
         return refuse(400, null, result.problems);
       // The page itself says that the link does not work.

@@ -112,6 +112,12 @@ describe('the customer', () => {
     expect(kinds(run([{ ...HEALED, minutes: 60 }], world))).toEqual(['recovered', 'recovered']);
   });
 
+  it('is told of a recovery within the hour when the last one lies in the future: the clock was set back', () => {
+    const world = run([HEALED]);
+    expect(kinds(run([{ ...HEALED, minutes: -30 }], world))).toEqual(['recovered', 'recovered']);
+    expect(kinds(run([{ ...HEALED, minutes: -1 }], world))).toEqual(['recovered']);
+  });
+
   it('is told "back up", not "recovered", when the outage was told before', () => {
     expect(kinds(run([FAILED, FAILED, HEALED]))).toEqual(['down', 'up']);
   });
@@ -148,6 +154,7 @@ describe('the customer', () => {
       'circuit_opened',
       'circuit_closed',
     ]);
+    expect(kinds(run([DOWN, { verdict: NO_SUDO }]))).toEqual(['access_rejected']);
   });
 
   it('hears of what else befalls such a host when that has been seen as often as usual', () => {
@@ -196,13 +203,15 @@ describe('admins', () => {
     expect(kinds(run([step, step], during)).filter((one) => one === kind)).toEqual([kind]);
   });
 
-  it('hear of a restart that sudo refuses as of refused access', () => {
+  it('hear of a restart that sudo refuses as of refused access, once, and the customer as of a stopped service', () => {
     const refused: Healing = {
       action: 'restart',
       trial: false,
       outcome: { outcome: 'failed', code: 'restart_refused', message: 'restart not permitted' },
     };
-    expect(kinds(run([UP, { verdict: STOPPED, healing: refused }]))).toEqual(['access_rejected']);
+    const step = { verdict: STOPPED, healing: refused };
+    expect(kinds(run([UP, step]))).toEqual(['access_rejected']);
+    expect(kinds(run([UP, step, step, step]))).toEqual(['access_rejected', 'down', 'circuit_opened']);
   });
 
   it('hear of a crash loop by its name', () => {

@@ -1,6 +1,7 @@
 import type { IncidentState } from './incident.ts';
 import { isUpAfter, type HealthEvent, type HealthState } from './transition.ts';
 import { traitsOf, type Cause } from '../../facts/cause.ts';
+import { isAhead } from '../../facts/clock-jump.ts';
 import type { Announcement, NotificationKind } from '../../facts/message.ts';
 
 /** What the customer has been told, and when. */
@@ -70,7 +71,7 @@ function tellCustomer(
   if (maintenance || restartFollows) return null;
   if (events.some(({ kind }) => kind === 'restarted')) {
     const last = told.lastNotifiedRecoveredAt;
-    if (last !== null && Math.abs(at.getTime() - last.getTime()) < HOUR_MS) return null;
+    if (last !== null && !isAhead(last, at) && at.getTime() - last.getTime() < HOUR_MS) return null;
     return say('recovered', { lastNotifiedRecoveredAt: at }, `${at.getTime()}`);
   }
   if (isUp || incident === null || incident.failedChecks < downAfter || isDownTold(told)) return null;

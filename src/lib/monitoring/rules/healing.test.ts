@@ -62,6 +62,16 @@ describe('decideHealing', () => {
     expect(decide(OPENED_AT_0, at(32), { restarts: [at(-1), at(0)] })).toEqual({ action: 'restart', trial: true });
   });
 
+  it('takes no restart for its trial that a clock set back since has written of the future', () => {
+    expect(decide(OPENED_AT_0, at(32), { restarts: [at(150)] })).toEqual({ action: 'restart', trial: true });
+  });
+
+  it('tries at once, and once per cooldown, when the opening lies in the future', () => {
+    const openedAhead = { ...OPENED_AT_0, circuitOpenedAt: at(120) };
+    expect(decide(openedAhead, at(3), { restarts: [at(118), at(119)] })).toEqual({ action: 'restart', trial: true });
+    expect(decide(openedAhead, at(3), { restarts: [at(2)] })).toEqual({ action: 'none', reason: 'trial_spent' });
+  });
+
   it('takes five restarts in half an hour for a crash loop, four or older ones not', () => {
     const five = [1, 2, 3, 4, 5].map(at);
     expect(decide(CLOSED, at(6), { restarts: five })).toEqual({ action: 'none', reason: 'budget_spent' });

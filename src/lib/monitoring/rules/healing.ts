@@ -1,3 +1,4 @@
+import { isAhead } from '../../facts/clock-jump.ts';
 import { getEffectiveCircuitState, type BreakerSettings, type CircuitBreakerState } from '../circuit-breaker.ts';
 import type { Verdict } from './verdict.ts';
 
@@ -70,9 +71,10 @@ export function decideHealing(
     case 'open':
       return { action: 'none', reason: 'circuit_open' };
     case 'half_open': {
-      const halfOpenAt = (circuit.circuitOpenedAt?.getTime() ?? 0) + rules.breaker.cooldownMs;
-      // A recorded trial has closed the circuit or opened it anew; one that is only in the ledger died with the app.
-      const spent = facts.restarts.some((at) => at.getTime() >= halfOpenAt);
+      // A recorded trial has closed the circuit or opened it anew; one that is only in the ledger died with the app. What
+      // a clock that was ahead has written of the future is no trial of this half-open circuit.
+      const halfOpenMs = halfOpenSinceMs(circuit, facts.now, rules.breaker);
+      const spent = facts.restarts.some((at) => at.getTime() >= halfOpenMs && !isAhead(at, facts.now));
       return spent ? { action: 'none', reason: 'trial_spent' } : { action: 'restart', trial: true };
     }
     case 'closed':
@@ -80,6 +82,16 @@ export function decideHealing(
         ? { action: 'none', reason: 'budget_spent' }
         : { action: 'restart', trial: false };
   }
+}
+
+/** Of an opening that lies in the future nobody knows how long ago it was: one trial per cooldown holds all the same. */
+function halfOpenSinceMs(
+  { circuitOpenedAt }: CircuitBreakerState,
+  now: Date,
+  { cooldownMs }: HealingRules['breaker'],
+): number {
+  if (circuitOpenedAt !== null && isAhead(circuitOpenedAt, now)) return now.getTime() - cooldownMs;
+  return (circuitOpenedAt?.getTime() ?? 0) + cooldownMs;
 }
 
 /** How many restarts of one VPS are still healing, and not a crash loop. */

@@ -1,5 +1,6 @@
 import type { Check, RestartEnd } from './transition.ts';
 import type { Verdict } from './verdict.ts';
+import { traitsOf } from '../../facts/cause.ts';
 import type { SampleState } from '../../history/rules/spans.ts';
 
 type Sample = { readonly at: Date; readonly state: SampleState; readonly probeMs: number | null };
@@ -14,10 +15,14 @@ const STATE: Record<Verdict['kind'], SampleState> = {
   inconclusive: 'unknown',
 };
 
+/** A host that answers without letting us see its service: neither up nor down is known. */
+const stateOf = (verdict: Verdict): SampleState =>
+  verdict.kind !== 'healthy' && traitsOf(verdict.cause).trouble === 'no_check' ? 'unknown' : STATE[verdict.kind];
+
 /** What the history keeps of a look; null where it was given up: then there is nothing to keep. */
 export function sampleOfLook({ lookedAt: at, verdict, maintenance, probeMs }: Check): Sample | null {
   if (verdict.kind === 'inconclusive' && verdict.cause === 'aborted') return null;
-  return { at, state: maintenance ? 'maintenance' : STATE[verdict.kind], probeMs };
+  return { at, state: maintenance ? 'maintenance' : stateOf(verdict), probeMs };
 }
 
 /** Where a restart brought the service back, it was up from then on. */

@@ -352,9 +352,13 @@ describe('refused logins', () => {
   });
 
   it('keep a VPS out of the sweep until their time, but not for ever after a clock was set back', () => {
-    expect(isLoginBackedOff({ authRetryAt: at(5) }, at(4))).toBe(true);
-    expect(isLoginBackedOff({ authRetryAt: at(5) }, at(5))).toBe(false);
-    expect(isLoginBackedOff({ authRetryAt: at(5) }, at(-60))).toBe(false);
+    // After the fourth refusal it is four minutes.
+    const backedOff = { authRetryAt: at(5), authFailures: 4 };
+    expect(isLoginBackedOff(backedOff, at(4))).toBe(true);
+    expect(isLoginBackedOff(backedOff, at(5))).toBe(false);
+    expect(isLoginBackedOff(backedOff, at(1))).toBe(true);
+    expect(isLoginBackedOff(backedOff, at(-1))).toBe(false);
+    expect(isLoginBackedOff(backedOff, at(-60))).toBe(false);
   });
 });
 

@@ -1,5 +1,5 @@
 import type { HealthCheck } from '../../db/schema.ts';
-import { isOurFault, type Cause } from '../../facts/cause.ts';
+import { isOurFault, traitsOf, type Cause } from '../../facts/cause.ts';
 import type { RestartOutcome } from '../../provisioning/vps-status.ts';
 import {
   getEffectiveCircuitState,
@@ -171,14 +171,6 @@ type Context = {
   readonly trial: boolean;
 };
 
-const OF_A_RESTART: readonly (string | null)[] = [
-  'restart_failed',
-  'start_limit',
-  'sudo_refused',
-  'unit_missing',
-  'unit_masked',
-] satisfies readonly Cause[];
-
 /**
  * The failed look counts for the breaker when its restart has ended. Until then the error of the restart before stays:
  * a restart that fails in the same way each minute is one error, not two that take turns.
@@ -186,7 +178,10 @@ const OF_A_RESTART: readonly (string | null)[] = [
 const awaitRestart = (failed: HealthState, before: HealthState): HealthState => ({
   ...failed,
   status: failed.circuitState === 'closed' ? 'unhealthy' : 'circuit_open',
-  lastErrorCode: OF_A_RESTART.includes(before.lastErrorCode) ? before.lastErrorCode : failed.lastErrorCode,
+  lastErrorCode:
+    before.lastErrorCode !== null && traitsOf(before.lastErrorCode).ofRestart
+      ? before.lastErrorCode
+      : failed.lastErrorCode,
 });
 
 const WITHHELD_WORDS: Record<Withheld, string> = {

@@ -92,26 +92,3 @@ function judgeState(
   const message = `service not active: ${describeState(activeState, unit)}`;
   return { kind: 'not_active', cause: 'service_not_active', message, transitional };
 }
-
-/**
- * What a look and the restart that an admin has asked for mean together. Unlike a restart of ours, it may have hit a
- * service that was fine; `quiet`: failures are not counted now, so one that was mended is none.
- */
-export function judgeRequestedRestart(found: Verdict, outcome: RestartOutcome, quiet: boolean): Verdict {
-  switch (outcome.outcome) {
-    case 'succeeded':
-      return found.kind === 'not_active' && !quiet ? found : { kind: 'healthy' };
-    case 'interrupted':
-      return { kind: 'inconclusive', cause: 'aborted', message: outcome.message };
-    case 'not_sent':
-      return isOurFault(outcome.code)
-        ? { kind: 'inconclusive', cause: outcome.code, message: outcome.message }
-        : { kind: 'unreachable', cause: outcome.code, message: outcome.message };
-    case 'failed':
-    case 'unknown':
-    case 'still_starting': {
-      const message = found.kind === 'healthy' ? 'service not active after a restart by hand' : found.message;
-      return { kind: 'not_active', cause: 'service_not_active', message, transitional: false };
-    }
-  }
-}

@@ -1,8 +1,10 @@
 import { createHmac } from 'node:crypto';
+import type { LookupFunction } from 'node:net';
 import { DecryptionError, decryptToken } from '../../crypto/encryption.ts';
 import type { Channel, Delivery } from '../channel.ts';
 import type { SendResult } from '../../facts/delivery.ts';
-import { isWebAddress, sendHttp, type HttpResult } from '../http-request.ts';
+import { isPublicWebAddress, isWebAddress, sendHttp, type HttpResult } from '../http-request.ts';
+import { lookUpPublic } from '../public-host.ts';
 import type { MessageFacts } from '../../facts/message.ts';
 
 /** Where the secret of a target lives: what its ciphertext is bound to. */
@@ -13,15 +15,21 @@ export const targetSecretPlace = (userId: string, channel: string): string =>
 export const signature = (secret: string, timestamp: number, body: string): string =>
   `v1=${createHmac('sha256', secret).update(`${timestamp}.${body}`).digest('hex')}`;
 
-/** Signed JSON to an address of the recipient's choice; docs/notifications.md has the format. */
-export const webhook: Channel = {
+/**
+ * Signed JSON to an address of the recipient's choice; docs/notifications.md has the format. Where no admin answers for the
+ * address, `lookup` finds and judges what its name leads to.
+ */
+export const createWebhook = (lookup: LookupFunction): Channel => ({
+  isShared: false,
   lacks: () => null,
   addressHint: 'an address such as https://example.com/hook, without a password in it',
   isAddress: isWebAddress,
-  reach: ({ encryptionKey }, { user, target }) => {
+  reach: ({ encryptionKey }, { user, target, vouched }) => {
     const url = target?.address ?? '';
     if (url === '' || !target) return { problem: 'no webhook address is set for this user' };
     if (!isWebAddress(url)) return { problem: 'the webhook address is not a web address' };
+    if (!vouched && !isPublicWebAddress(url))
+      return { problem: 'the webhook address is for admins only, and no admin answers for it any more' };
     if (target.secret === null) return { problem: 'the webhook has no secret to sign with' };
     const secret = openSecret(target.secret, targetSecretPlace(user.id, target.channel), encryptionKey);
     if (secret === null) return { problem: 'the stored secret of the webhook does not open with the key in use' };
@@ -35,11 +43,16 @@ export const webhook: Channel = {
           'wardround-signature': signature(secret, timestamp, body),
           'wardround-delivery': delivery.id,
         };
-        return httpOutcome(await sendHttp({ method: 'POST', url, headers, body }, attempt), 'the webhook');
+        return httpOutcome(
+          await sendHttp({ method: 'POST', url, headers, body, ...(vouched ? {} : { lookup }) }, attempt),
+          'the webhook',
+        );
       },
     };
   },
-};
+});
+
+export const webhook = createWebhook(lookUpPublic());
 
 function openSecret(ciphertext: string, place: string, key: Buffer): string | null {
   try {
@@ -65,6 +78,8 @@ function payload({ id, kind, audience, facts, beginning, rendered }: Delivery): 
 }
 
 const PASSING = new Set([408, 425, 429]);
+/** Gone, and said to be gone for good: RFC 9110, section 15.5.11. */
+const GONE = 410;
 
 /** 2xx is taken; 408, 425, 429, 5xx and no answer are tried again; anything else, redirects included, is a no. */
 export function httpOutcome(result: HttpResult, who: string): SendResult {
@@ -75,5 +90,5 @@ export function httpOutcome(result: HttpResult, who: string): SendResult {
   const reason = `${who} answered with status ${status}`;
   return PASSING.has(status) || status >= 500
     ? { outcome: 'retry', reason, ...(retryAfterMs === null ? {} : { retryAfterMs }) }
-    : { outcome: 'rejected', reason };
+    : { outcome: 'rejected', reason, ...(status === GONE && { isGone: true }) };
 }

@@ -1,3 +1,4 @@
+import { isAhead } from '../../facts/clock-jump.ts';
 import type { ChannelName, NotificationKind } from '../../facts/message.ts';
 
 /** A message that is not final yet, with what matters for its delivery. Times are milliseconds since 1970. */
@@ -15,6 +16,8 @@ export type Waiting = {
   readonly mayHaveArrived: boolean;
   readonly nextAttemptAtMs: number;
   readonly createdAtMs: number;
+  /** When it was last taken to be sent, or else written. */
+  readonly touchedAtMs: number;
 };
 
 export type DigestSettings = { readonly threshold: number; readonly windowMs: number };
@@ -70,8 +73,10 @@ function planLane(lane: readonly Waiting[], nowMs: number, settings: DigestSetti
 
   const storms = ready.filter((row) => row.audience === 'admin' && row.kind !== 'digest' && !row.mayHaveArrived);
   const others = ready.filter((row) => !storms.includes(row));
-  const isDue = ({ nextAttemptAtMs }: Waiting): boolean => nextAttemptAtMs <= nowMs;
-  const oldestFresh = storms.find(({ attempts }) => attempts === 0);
+  const isDue = ({ nextAttemptAtMs, touchedAtMs }: Waiting): boolean =>
+    nextAttemptAtMs <= nowMs || isAhead(touchedAtMs, nowMs);
+  // One that a clock set back since has dated ahead opens no window: that would wait until then.
+  const oldestFresh = storms.find(({ attempts, createdAtMs }) => attempts === 0 && !isAhead(createdAtMs, nowMs));
   const windowIsOver = oldestFresh === undefined || oldestFresh.createdAtMs + settings.windowMs <= nowMs;
   const due = windowIsOver ? storms.filter(isDue) : [];
   const isStorm = due.length > 0 && storms.length > settings.threshold;

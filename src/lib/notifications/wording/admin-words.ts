@@ -2,6 +2,7 @@ import type { Letter } from './letter.ts';
 import { parseCause, traitsOf, type Cause, type CauseTraits, type FirstAction } from '../../facts/cause.ts';
 import type { ADMIN_KINDS, DigestItem, MessageFacts, MonitorFault } from '../../facts/message.ts';
 import { shortAddress } from '../../facts/host-words.ts';
+import { CHANNEL_WORDS, TARGET_WORDS } from './kind-words.ts';
 import { durationInWords, spanInWords, timeInWords, count, withCommas } from '../../facts/time-words.ts';
 
 type VpsMessage = Extract<MessageFacts, { about: 'vps' }>;
@@ -181,7 +182,39 @@ export function fleetWords(kind: FleetKind, { fault, beganAtMs, atMs }: FleetMes
         seen,
         next: ['Services that are still stopped are restarted within the usual limits.'],
       };
+    case 'delivery':
+      return {
+        subject: `${capital(wayOf(fault))}: works again`,
+        lead: `Nothing got through by ${wayOf(fault)} ${span}; it works again.`,
+        seen,
+        next: ['What had waited meanwhile is sent now.'],
+      };
   }
+}
+
+/** `e-mail`, or `the webhook of root@example.com`. */
+const wayOf = ({ channel, target }: Extract<MonitorFault, { kind: 'delivery' }>): string =>
+  target === null ? CHANNEL_WORDS[channel] : `${TARGET_WORDS[channel]} ${target}`;
+const capital = (text: string): string => text.slice(0, 1).toUpperCase() + text.slice(1);
+
+function deliveryFailed(fault: Extract<MonitorFault, { kind: 'delivery' }>, at: string): Words {
+  const way = wayOf(fault);
+  const { channel, target, reason } = fault;
+  if (fault.switchedOff)
+    return {
+      subject: `${capital(way)}: switched off`,
+      lead: `${capital(way)} has refused for good what we send since ${at}, so it is switched off.`,
+      seen: [`Last seen: ${reason}`],
+      next: ['Nothing more is sent there. When that is mended, turn it on again:'],
+      command: `wardround notify prefs ${target} --channel ${channel} --on`,
+    };
+  return {
+    subject: `${capital(way)}: nothing gets through`,
+    lead: `Nothing has got through by ${way} since ${at}.`,
+    seen: [`Last seen: ${reason}`, 'What is to be told there waits, for three days at most, and is tried again.'],
+    next: [target === null ? 'When that is mended, try it:' : 'To try it:'],
+    command: `wardround notify test --to ${target ?? 'EMAIL'} --channel ${channel}`,
+  };
 }
 
 const outage = ({ unreachable, reachableBefore }: Extract<MonitorFault, { kind: 'outage' }>): string =>
@@ -207,5 +240,7 @@ function faultBegan(fault: MonitorFault, at: string): Words {
         next: ['When restarts are the right answer, let them go on:'],
         command: 'wardround healing on',
       };
+    case 'delivery':
+      return deliveryFailed(fault, at);
   }
 }

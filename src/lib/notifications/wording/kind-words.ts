@@ -12,8 +12,15 @@ export const KIND_WORDS: Readonly<Record<NotificationKind, string>> = {
   host_key_changed: 'A host shows another key than the pinned one',
   access_rejected: 'A host refuses the login, or sudo does',
   configuration_fault: 'A VPS cannot be checked as it is set up',
-  monitor_fault_began: 'The monitor itself has a fault, or pauses healing',
+  monitor_fault_began: 'The monitor has a fault, pauses healing, or cannot send',
   monitor_fault_ended: 'That fault is over',
+};
+
+/** Where something is sent to on a channel, before whose it is. */
+export const TARGET_WORDS: Readonly<Record<ChannelName, string>> = {
+  email: 'the e-mail address of',
+  telegram: 'the Telegram chat of',
+  webhook: 'the webhook of',
 };
 
 /** Within a sentence. */

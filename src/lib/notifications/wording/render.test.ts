@@ -226,6 +226,29 @@ describe('a message to an admin', () => {
     expect(leadOf(render({ kind, facts: given, beginning: beginning as DigestItem }, URL).text)).toBe(lead);
   });
 
+  it.each([
+    ['email', null, false, 'E-mail: nothing gets through', 'Nothing has got through by e-mail since 14:03 UTC.'],
+    [
+      ...['telegram', 'root@admin.example', false, 'The Telegram chat of root@admin.example: nothing gets through'],
+      'Nothing has got through by the Telegram chat of root@admin.example since 14:03 UTC.',
+    ],
+    [
+      ...['webhook', 'root@admin.example', true, 'The webhook of root@admin.example: switched off'],
+      'The webhook of root@admin.example has refused for good what we send since 14:03 UTC, so it is switched off.',
+    ],
+  ] as const)(
+    'about a channel that fails says which one, and what to do: %s',
+    (channel, target, off, subject, lead) => {
+      const fault: MonitorFault = { kind: 'delivery', channel, target, reason: 'refused\u202e', switchedOff: off };
+      const message = render({ kind: 'monitor_fault_began', facts: fleet(fault) }, URL);
+      expect(message.subject).toBe(subject);
+      expect(leadOf(message.text)).toBe(lead);
+      expect(message.text).toContain('Last seen: refused\n');
+      expect(message.text).toMatch(/ {4}wardround notify (prefs|test) /);
+      expect(render({ kind: 'monitor_fault_ended', facts: fleet(fault, 9) }, URL).subject).toMatch(/works again$/);
+    },
+  );
+
   it('names the port where it is not 22, and the machine where there is no incident', () => {
     const { subject, text } = render(
       { kind: 'circuit_opened', facts: { ...began, incident: null, vps: { ...began.vps, port: 2201 } } },

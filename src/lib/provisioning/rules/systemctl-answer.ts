@@ -1,3 +1,4 @@
+import type { CauseWith } from '../../facts/cause.ts';
 import { cleanRemoteText } from '../../facts/remote-text.ts';
 import { isKnownState } from '../../facts/unit-state.ts';
 
@@ -48,10 +49,7 @@ export function readState({ exitCode, stdout, stderr }: Said): StateRead {
   return { kind: 'odd_answer', message: `systemctl answered with exit code ${exitCode}: ${said}` };
 }
 
-export type RestartFailure = {
-  readonly code: 'restart_failed' | 'start_limit' | 'restart_refused' | 'unit_missing' | 'unit_masked';
-  readonly message: string;
-};
+export type RestartFailure = { readonly code: CauseWith<{ ofRestart: true }>; readonly message: string };
 
 const LIMIT_SPEAKS = /attempted too often|repeated too quickly|start[- ]limit/i;
 

@@ -26,16 +26,12 @@ export const load: PageServerLoad = async ({ locals, url }) => {
 async function save(event: RequestEvent, channel: ChannelName) {
   const app = await defaultApp();
   const { actor, user } = guarded(event.locals.signedIn);
-  const form = await posted(event, ChannelForm);
+  const form = posted(event, ChannelForm);
   const owner = guarded(findUser(app, actor, user.email));
-  const problems = await saveChannel(app, actor, { user: owner, channel }, form);
+  const problems = await saveChannel(app, actor, { user: owner, channel, now: new Date() }, form);
   const { enabled, kind, address } = form;
   if (problems.length > 0)
-    return fail(400, {
-      channel,
-      problems: inForm(problems),
-      typed: { enabled, kinds: kind, address },
-    });
+    return fail(400, { channel, problems: inForm(problems), typed: { enabled, kinds: kind, address } });
   redirect(303, `/account/notifications?done=${channel}`);
 }
 

@@ -9,7 +9,7 @@ import {
   renewBackupCodes,
 } from '$lib/auth/second-factor';
 import { passOn } from '../../browser-cookies';
-import { doneIn, fieldsOf, tooMany } from '../../form-fields';
+import { doneIn, fieldsOf, later } from '../../form-fields';
 import type { Actions, PageServerLoad } from './$types';
 
 const DONE: Record<string, string> = {
@@ -35,11 +35,14 @@ export const actions: Actions = {
     const now = new Date();
     const { asking, signedIn } = event.locals;
     if (guarded(signedIn).user.hasSecondFactor) redirect(303, '/account/second-factor');
-    const { password } = await fieldsOf(event, 'password');
+    const { password } = fieldsOf(event, 'password');
     const result = await beginSecondFactor(await defaultApp(), asking, guarded(signedIn), password, now);
     switch (result.kind) {
       case 'limited':
-        return fail(429, { problem: tooMany(result.retryAt, now) });
+      case 'busy': {
+        const { status, problem } = later(event, result, now);
+        return fail(status, { problem });
+      }
       case 'wrong':
         return fail(400, { problem: WRONG_PASSWORD });
       case 'begun':
@@ -49,12 +52,15 @@ export const actions: Actions = {
   confirm: async (event) => {
     const now = new Date();
     const { asking, signedIn } = event.locals;
-    const { code, uri, codes } = await fieldsOf(event, 'code', 'uri', 'codes');
+    const { code, uri, codes } = fieldsOf(event, 'code', 'uri', 'codes');
     const result = await confirmSecondFactor(await defaultApp(), asking, guarded(signedIn), code, now);
     const setup = setupOf(uri, codes.split(' ').slice(0, 20));
     switch (result.kind) {
       case 'limited':
-        return fail(429, { problem: tooMany(result.retryAt, now), setup });
+      case 'busy': {
+        const { status, problem } = later(event, result, now);
+        return fail(status, { problem, setup });
+      }
       case 'wrong':
         return fail(400, {
           problem: 'That code is not right. Codes change every 30 seconds: enter the one shown now.',
@@ -68,11 +74,14 @@ export const actions: Actions = {
   disable: async (event) => {
     const now = new Date();
     const { asking, signedIn } = event.locals;
-    const { password } = await fieldsOf(event, 'password');
+    const { password } = fieldsOf(event, 'password');
     const result = await disableSecondFactor(await defaultApp(), asking, guarded(signedIn), password, now);
     switch (result.kind) {
       case 'limited':
-        return fail(429, { offProblem: tooMany(result.retryAt, now) });
+      case 'busy': {
+        const { status, problem } = later(event, result, now);
+        return fail(status, { offProblem: problem });
+      }
       case 'wrong':
         return fail(400, { offProblem: WRONG_PASSWORD });
       case 'done':
@@ -83,12 +92,15 @@ export const actions: Actions = {
   codes: async (event) => {
     const now = new Date();
     const { asking, signedIn } = event.locals;
-    const { password } = await fieldsOf(event, 'password');
+    const { password } = fieldsOf(event, 'password');
     if (!guarded(signedIn).user.hasSecondFactor) redirect(303, '/account/second-factor');
     const result = await renewBackupCodes(await defaultApp(), asking, guarded(signedIn), password, now);
     switch (result.kind) {
       case 'limited':
-        return fail(429, { codesProblem: tooMany(result.retryAt, now) });
+      case 'busy': {
+        const { status, problem } = later(event, result, now);
+        return fail(status, { codesProblem: problem });
+      }
       case 'wrong':
         return fail(400, { codesProblem: WRONG_PASSWORD });
       case 'renewed':

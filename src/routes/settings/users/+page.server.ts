@@ -43,7 +43,7 @@ const RoleForm = z.object({ user: anyText, role });
 type Change = (app: App, actor: Actor, id: string) => Promise<UserChange>;
 
 async function change(event: RequestEvent, done: string, work: Change) {
-  const { user } = await fieldsOf(event, 'user');
+  const { user } = fieldsOf(event, 'user');
   const { kind } = await work(await defaultApp(), guarded(event.locals.actor), user);
   if (kind !== 'changed') return fail(409, { refused: REFUSED[kind] });
   redirect(303, `/settings/users?done=${done}`);
@@ -61,7 +61,7 @@ async function invite(app: App, actor: Actor, email: string) {
 
 export const actions: Actions = {
   invite: async (event) => {
-    const { email, name, role } = await posted(event, InviteForm);
+    const { email, name, role } = posted(event, InviteForm);
     const app = await defaultApp();
     const actor = guarded(event.locals.actor);
     const added = await addUser(app, actor, { email, name, role });
@@ -69,11 +69,11 @@ export const actions: Actions = {
     return invite(app, actor, added.email);
   },
   link: async (event) => {
-    const { email } = await fieldsOf(event, 'email');
+    const { email } = fieldsOf(event, 'email');
     return invite(await defaultApp(), guarded(event.locals.actor), email);
   },
   role: async (event) => {
-    const { user, role } = await posted(event, RoleForm);
+    const { user, role } = posted(event, RoleForm);
     const actor = guarded(event.locals.actor);
     if (user === actor.userId) return fail(409, { refused: REFUSED.yourself });
     const { kind } = await changeRole(await defaultApp(), actor, user, role);

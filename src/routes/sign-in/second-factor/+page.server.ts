@@ -1,9 +1,9 @@
 import { fail, redirect } from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
-import { pathAfterSignIn } from '$lib/auth/routes';
 import { awaitsSecondFactor, verifySecondFactor } from '$lib/auth/sign-in';
+import { localPath } from '$lib/facts/local-path';
 import { passOn } from '../../browser-cookies';
-import { fieldsOf, tooMany } from '../../form-fields';
+import { fieldsOf, later } from '../../form-fields';
 import type { Actions, PageServerLoad } from './$types';
 
 export const load: PageServerLoad = ({ locals }) => {
@@ -16,12 +16,14 @@ export const actions: Actions = {
     const { locals, url, cookies } = event;
     if (!awaitsSecondFactor(locals.asking)) redirect(303, '/sign-in?done=expired');
     const now = new Date();
-    const { code } = await fieldsOf(event, 'code');
+    const { code } = fieldsOf(event, 'code');
     if (code.trim() === '') return fail(400, { problem: 'Enter the code that your authenticator app shows.' });
     const result = await verifySecondFactor(await defaultApp(), locals.asking, code, now);
     switch (result.kind) {
-      case 'limited':
-        return fail(429, { problem: tooMany(result.retryAt, now) });
+      case 'limited': {
+        const { status, problem } = later(event, result, now);
+        return fail(status, { problem });
+      }
       case 'locked':
         return fail(429, { problem: 'Too many wrong codes. Try again in 15 min.' });
       case 'wrong':
@@ -29,10 +31,11 @@ export const actions: Actions = {
           problem: 'That code is not right. Codes change every 30 seconds: enter the one shown now.',
         });
       case 'expired':
-        return redirect(303, '/sign-in?done=expired');
+      case 'used':
+        return redirect(303, `/sign-in?done=${result.kind}`);
       case 'signed_in':
         passOn(cookies, result.setCookies);
-        return redirect(303, pathAfterSignIn(url.searchParams.get('next'), url.origin));
+        return redirect(303, localPath(url.searchParams.get('next') ?? '/', url.origin) ?? '/');
     }
   },
 };

@@ -13,7 +13,7 @@ export const load: PageServerLoad = async () => ({ service: (await defaultApp())
 
 export const actions: Actions = {
   default: async (event) => {
-    const { described, typed } = await vpsFieldsOf(event);
+    const { described, typed } = vpsFieldsOf(event);
     const parsed = parseVps(described);
     if ('problems' in parsed) return fail(400, { typed, problems: inForm(parsed.problems), refused: null });
     const app = await defaultApp();

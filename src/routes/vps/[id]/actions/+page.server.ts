@@ -60,8 +60,8 @@ export const actions: Actions = {
   restart: (event) => carryOut(event, 'restart', (app, actor, { id }, now) => restartNow(app, actor, id, { now })),
   reset: (event) => carryOut(event, 'reset', (app, actor, { id }, now) => resetCircuit(app, actor, [id], now)),
   maintenance: async (event) => {
-    const { length, until, reason } = await fieldsOf(event, 'length', 'until', 'reason');
-    const chosen = Object.hasOwn(LENGTHS, length) ? LENGTHS[length] : { until: `${until}Z` };
+    const { length, until, reason } = fieldsOf(event, 'length', 'until', 'reason');
+    const chosen = Object.hasOwn(LENGTHS, length) ? LENGTHS[length] : { until, timeZone: 'UTC' };
     const parsed = parseMaintenance({ ...chosen, ...(reason && { reason }) }, new Date());
     if ('problems' in parsed) return fail(400, { problem: 'Enter a time in the future, in UTC.' });
     const { window } = parsed;
@@ -71,15 +71,15 @@ export const actions: Actions = {
     carryOut(event, 'endMaintenance', (app, actor, { id }, now) => endMaintenance(app, actor, [id], now)),
   pause: (event) => carryOut(event, 'pause', (app, actor, { id }, now) => setVpsHealing(app, actor, [id], false, now)),
   resume: (event) => carryOut(event, 'resume', (app, actor, { id }, now) => setVpsHealing(app, actor, [id], true, now)),
-  repin: async (event) => {
-    const { fingerprint } = await fieldsOf(event, 'fingerprint');
+  repin: (event) => {
+    const { fingerprint } = fieldsOf(event, 'fingerprint');
     return carryOut(event, 'repin', async (app, actor, vps) => {
       await repinHostKey(app, actor, vps.id, fingerprint === '' ? { kind: 'next' } : { kind: 'offered', fingerprint });
       if (vps.active) await checkNow(app, actor, [vps.id]);
     });
   },
   remove: async (event) => {
-    const { host } = await fieldsOf(event, 'host');
+    const { host } = fieldsOf(event, 'host');
     return carryOut(event, 'remove', async (app, actor, vps) => {
       // A form that was filled in for another machine, or by nobody, removes nothing.
       if (host !== vps.host) throw new RefusedError('the question was about another machine');

@@ -37,7 +37,7 @@ async function change({ locals, params }: RequestEvent, wanted: StatusPageChange
 }
 
 export const actions: Actions = {
-  on: async (event) => change(event, { kind: 'on', title: (await fieldsOf(event, 'title')).title }),
+  on: async (event) => change(event, { kind: 'on', title: fieldsOf(event, 'title').title }),
   renew: (event) => change(event, { kind: 'renew' }),
   off: (event) => change(event, { kind: 'off' }),
 };
