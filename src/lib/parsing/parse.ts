@@ -66,7 +66,9 @@ function report<Schema extends z.ZodMiniObject>(
       ask: meta?.ask ?? 'Enter',
     });
   }
-  return { problems: [...problems.values()] };
+  // In the order of the schema, whatever check took its time; what concerns several fields comes first.
+  const inOrder = ['', ...Object.keys(schema.shape)];
+  return { problems: [...problems.values()].toSorted((a, b) => inOrder.indexOf(a.field) - inOrder.indexOf(b.field)) };
 }
 
 /** What is said of a schema, or of the one that it is made of. */
