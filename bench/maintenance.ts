@@ -27,6 +27,7 @@ const windowOf = (index: number, lengthMinutes: number): MaintenanceWindow => ({
   startMinute: (index * 37) % 1_440,
   durationMinutes: lengthMinutes,
   timeZone: ZONES[index % ZONES.length] ?? 'UTC',
+  endedOccurrence: null,
   reason: null,
   createdBy: 'cli',
   createdAt: new Date(0),

@@ -3,7 +3,7 @@ import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import type { MaintenanceWindow } from '../src/lib/db/schema.ts';
 import { listWindows } from '../src/lib/views/maintenance-read.ts';
 import { parseMaintenance } from '../src/lib/fleet-admin/maintenance-request.ts';
-import { describeWindow } from '../src/lib/views/maintenance-words.ts';
+import { describeEnd, describeWindow } from '../src/lib/views/maintenance-words.ts';
 import { jsonOption, theVps, UsageError, withApp, type JsonOption } from './context.ts';
 import { print, printJson } from './output.ts';
 
@@ -38,7 +38,7 @@ export function addMaintenanceCommand(vps: Command): void {
     .option('--weekly <day and time>', 'on: each week, such as "sun 02:00", with --for')
     .option('--time-zone <name>', `on --weekly (default: UTC) or --until (default: ${LOCAL_ZONE}): such as Europe/Oslo`)
     .option('--reason <text>', 'on: what for')
-    .option('--cancel <window>', 'off: delete this window, a weekly one too, instead of ending what is open')
+    .option('--cancel <window>', 'off: delete this window, instead of ending what is open; of a weekly one that ends one occurrence')
     .addOption(jsonOption())
     .action((wanted: string, state: 'on' | 'off' | 'list', options: MaintenanceOptions) =>
       withApp(async (app) => {
@@ -50,13 +50,21 @@ export function addMaintenanceCommand(vps: Command): void {
           if ('problems' in parsed) throw new UsageError(parsed.problems.join('\n'));
           await planMaintenance(app, LOCAL_OPERATOR, [row.id], parsed.window);
         }
-        if (state === 'off')
-          await (options.cancel === undefined
+        const { cancel } = options;
+        const ended =
+          state === 'off' &&
+          (await (cancel === undefined
             ? endMaintenance(app, LOCAL_OPERATOR, [row.id], now)
-            : cancelWindow(app, LOCAL_OPERATOR, row.id, options.cancel));
+            : cancelWindow(app, LOCAL_OPERATOR, row.id, cancel)));
         const windows = listWindows(app, row);
-        if (options.json) printJson({ ...theVps(app, wanted), windows });
-        else print(state === 'off' ? `Maintenance of ${row.host} has ended.` : renderWindows(row.host, windows, now));
+        const after = theVps(app, wanted);
+        if (options.json) printJson({ ...after, windows });
+        else if (ended === false) print(renderWindows(row.host, windows, now));
+        else {
+          print(describeEnd(after, { cancelled: cancel ?? null, ended: ended.vpsIds.length > 0 }, LOCAL_ZONE));
+          const weekly = windows.filter(({ kind }) => kind === 'weekly');
+          if (weekly.length > 0) print(renderWindows(row.host, weekly, now));
+        }
       }),
     );
 }

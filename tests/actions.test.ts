@@ -492,6 +492,37 @@ describe('maintenance', () => {
   });
 });
 
+const MINUTE_MS = 60_000;
+
+describe('ending maintenance while a weekly window is open', () => {
+  const WEEK_MS = 7 * 24 * 60 * MINUTE_MS;
+
+  it('ends this occurrence: the VPS is healed again, and next week the window opens as always', async () => {
+    const ward = await openWard();
+    ward.host.set({ state: 'inactive' });
+    const now = new Date();
+    const began = new Date(Math.floor(now.getTime() / MINUTE_MS) * MINUTE_MS - 10 * MINUTE_MS);
+    const weekly = `${began.toLocaleDateString('en', { weekday: 'short', timeZone: 'UTC' })} ${began.toISOString().slice(11, 16)}`;
+    const parsed = parseMaintenance({ weekly, for: '2h' }, now);
+    if ('problems' in parsed) throw new Error(parsed.problems.join());
+    await planMaintenance(ward.app, ADMIN, [ward.id], parsed.window);
+    const maintenanceAt = (at: Date) => readVps(ward.app, ADMIN, ward.id, at)?.maintenanceSince ?? null;
+    expect(maintenanceAt(now)).toEqual(began);
+    await ward.sweep();
+    expect(ward.host.count('restart')).toBe(0);
+
+    expect(await endMaintenance(ward.app, ADMIN, [ward.id], now)).toEqual({ vpsIds: [ward.id] });
+    expect(maintenanceAt(now)).toBeNull();
+    await ward.sweep();
+    expect(ward.host.count('restart')).toBe(1);
+    expect(ward.state()).toMatchObject({ status: 'healthy', maintenanceSeenSince: null });
+    expect(maintenanceAt(new Date(now.getTime() + WEEK_MS))).toEqual(new Date(began.getTime() + WEEK_MS));
+    expect(actionsOf(ward)).toEqual(['maintenance_planned', 'maintenance_ended']);
+    // There is none any more.
+    expect(await endMaintenance(ward.app, ADMIN, [ward.id], now)).toEqual({ vpsIds: [] });
+  });
+});
+
 describe('a question that is answered late', () => {
   it('does nothing to the VPS that its customer has by then', async () => {
     const ward = await openWard();

@@ -195,6 +195,35 @@ describe('wardround vps', () => {
     expect(await json('vps', 'show', id)).toMatchObject({ status: 'healthy', totalRecoveries: 1 });
   });
 
+  it('says after the end of maintenance what is true then, weekly windows and all', async () => {
+    const [id = ''] = await startFleet({});
+    const maintenance = async (...args: string[]): Promise<string> =>
+      (await runCli({ ...scratch.environment, TZ: 'UTC' }, 'vps', 'maintenance', id, ...args)).stdout.trim();
+    expect(await maintenance('off')).toBe('127.0.0.1 was not under maintenance.');
+    const began = new Date(Date.now() - 30 * 60_000);
+    const weekday = began.toLocaleDateString('en', { weekday: 'short', timeZone: 'UTC' });
+    const weekly = await maintenance(
+      'on',
+      '--weekly',
+      `${weekday} ${began.toISOString().slice(11, 16)}`,
+      '--for',
+      '6h',
+    );
+    expect(weekly).toContain('open now');
+    const [window = ''] = weekly.split(' ');
+    const [first, second] = (await maintenance('off')).split('\n');
+    expect(first).toBe('Maintenance of 127.0.0.1 has ended.');
+    expect(second).toMatch(
+      /^window-\S+ {2}127\.0\.0\.1 is under maintenance every \w+day .* for 360 min, ended for this time$/,
+    );
+    expect(await json('vps', 'show', id)).toMatchObject({ maintenanceSince: null });
+    await maintenance('on', '--until', '2096-12-24');
+    expect(await maintenance('off', '--cancel', window)).toBe(
+      `The window ${window} of 127.0.0.1 is deleted. 127.0.0.1 is still under maintenance until 2096-12-24 00:00 UTC.`,
+    );
+    expect(await maintenance('off')).toBe('Maintenance of 127.0.0.1 has ended.');
+  });
+
   it('reads the end of maintenance by the clock of the machine or of a zone, and takes nothing for a day that is none', async () => {
     const [id = ''] = await startFleet({});
     const until = (...args: string[]): Promise<CliResult> =>

@@ -11,6 +11,7 @@ import { execSSHCommand } from '../src/lib/provisioning/ssh-exec.ts';
 import type { SSHCommandResult } from '../src/lib/provisioning/ssh-session.ts';
 import type { ExecOnceOrders, ExecOnceOutcome, ExecOnceReport } from './support/exec-once.ts';
 import { deadPort, newKey, ssh, sshPeer, tcp, tcpPeer, type Peer, type SSHManners } from './support/peers.ts';
+import { showBanner } from './support/hostile-peers.ts';
 
 const ownKey = newKey();
 const hostKey = newKey();
@@ -88,6 +89,20 @@ const otherPin = { hostKey: newKey().publicKey };
 const onlyEcdsa = { hostKeys: [ecdsaHostKey.privateKey] };
 const MORE_THAN_256_KIB = /sent more than 256 KiB/;
 
+/** As sshd does where PAM refuses the account: the key would do, it is signed for, a text is shown, and that is all. */
+const refusesAccount = ({ notice = '', says = '' }: { notice?: string; says?: string }): Partial<SSHManners> => ({
+  onLogin: (context, { connection, socket }) => {
+    if (context.method !== 'publickey') context.reject(['publickey']);
+    else if (context.signature === undefined) {
+      if (notice !== '') showBanner(connection, notice);
+      context.accept();
+    } else {
+      if (says !== '') showBanner(connection, says);
+      socket.end();
+    }
+  },
+});
+
 // prettier-ignore
 const FAILING: FailingCase[] = [
   { when: 'the host name is unknown', peer: {}, orders: unknownName, gives: 'dns in connect' },
@@ -104,6 +119,10 @@ const FAILING: FailingCase[] = [
   { when: 'its key is not the pinned one', peer: {}, orders: otherPin, gives: 'host_key_changed in handshake', says: /shows the key ssh-ed25519 SHA256:\S+, and not the pinned ssh-ed25519 SHA256:/ },
   { when: 'its key is of another type', peer: onlyEcdsa, orders: otherPin, gives: 'host_key_changed in handshake', says: /shows the key ecdsa-sha2-nistp\d+ SHA256:\S+, and not the pinned ssh-ed25519 SHA256:/ },
   { when: 'it rejects the key', peer: ssh.rejectKey, gives: 'auth_rejected in auth', says: /as monitor with this key$/ },
+  { when: 'it takes the key and refuses the account', peer: refusesAccount({ says: 'Your account has expired;\r\n\u001b[31mask us.\n' }), gives: 'auth_rejected in auth', says: /^the host took the key and refused the login as monitor: Your account has expired; ask us\.$/ },
+  { when: 'it refuses the account without a word', peer: refusesAccount({}), gives: 'auth_rejected in auth', says: /refused the login as monitor and does not say why$/ },
+  { when: 'it refuses the account after a notice to all', peer: refusesAccount({ notice: 'Authorized use only.\n' }), gives: 'auth_rejected in auth', says: /refused the login as monitor and does not say why$/ },
+  { when: 'it hangs up before it has said what it thinks of the key', peer: { onLogin: (_, { socket }) => socket.end() }, gives: 'reset in auth' },
   { when: 'it never answers the login', peer: ssh.neverAnswerLogin, orders: { connectTimeoutMs: 1_500 }, gives: 'timeout in auth' },
   { when: 'it floods the login', peer: ssh.floodLogin, gives: 'protocol in auth', says: MORE_THAN_256_KIB },
   { when: 'it opens no channel', peer: ssh.neverOpenChannel, orders: shortCommand, gives: 'timeout in channel' },

@@ -49,6 +49,10 @@ function send({ _packetRW: { write }, _cipher }: Packets, payload: Buffer): void
 const packetsOf = (connection: Connection): Packets =>
   (connection as unknown as { readonly _protocol: Packets })._protocol;
 
+/** Shows a text during the login. */
+export const showBanner = (connection: Connection, text: string): void =>
+  send(packetsOf(connection), message('banner', string(text), string('')));
+
 /** Sends the same message again and again, as fast as it is taken, until the connection is gone. */
 function flood(connection: Connection, socket: net.Socket, payload: Buffer): void {
   const packets = packetsOf(connection);

@@ -226,6 +226,8 @@ export const maintenanceWindows = sqliteTable(
     startMinute: integer('start_minute'),
     durationMinutes: integer('duration_minutes'),
     timeZone: text('time_zone'),
+    /** When the occurrence began that somebody has ended before its time; the next ones open as always. */
+    endedOccurrence: time('ended_occurrence'),
     reason: text('reason'),
     createdBy: text('created_by').notNull(),
     createdAt: createdAt(),

@@ -105,7 +105,7 @@ export const CAUSES = {
     adminKind: 'access_rejected',
     journal: 'auth_rejected',
     title: 'Login refused',
-    todo: 'Put our public key into the authorized_keys of this login again, or store the key that belongs there. We log in less and less often meanwhile, every 30 minutes in the end; a check by hand ends that wait.',
+    todo: 'Put our public key into the authorized_keys of this login again, or store the key that belongs there. Where the host took the key, it refuses the account: see chage -l and /etc/nologin there. We log in less and less often meanwhile, every 30 minutes in the end; a check by hand ends that wait.',
   },
   host_key_changed: {
     ...ANSWERED,

@@ -50,7 +50,7 @@ export function parseMaintenance(
     refuse('reason', reason, `up to ${LONGEST_REASON} printable characters`);
   const timeZone = given.timeZone ?? 'UTC';
   if (!isTimeZone(timeZone)) refuse('time zone', timeZone, 'an IANA name such as Europe/Oslo');
-  const base = { reason, weekday: null, startMinute: null, durationMinutes: null, timeZone: null };
+  const base = { ...NOT_WEEKLY, reason };
 
   if (given.weekly !== undefined) {
     const weekly = parseWeekly(given.weekly) ?? refuse('weekly', given.weekly, 'a day and a time such as "sun 02:00"');
@@ -73,6 +73,8 @@ export function parseMaintenance(
   const endsAt = minutes === null ? until : new Date(now.getTime() + minutes * MINUTE_MS);
   return { window: { ...base, kind: given.untilHealthy ? 'until_healthy' : 'once', startsAt: now, endsAt } };
 }
+
+const NOT_WEEKLY = { weekday: null, startMinute: null, durationMinutes: null, timeZone: null, endedOccurrence: null };
 
 function parseWeekly(text: string): { readonly weekday: number; readonly startMinute: number } | null {
   const [, day = '', hour = '', minute = ''] = /^([a-z]{3,9})\s+([01]?\d|2[0-3]):([0-5]\d)$/i.exec(text.trim()) ?? [];

@@ -104,7 +104,7 @@ export const planMaintenance = (app: App, actor: Actor, vpsIds: readonly string[
     },
   );
 
-/** Ends maintenance that is open or yet to come; weekly windows stay. What has none is passed over. */
+/** Ends maintenance that is open; weekly windows open again at their next time. What has none is passed over. */
 export const endMaintenance = (app: App, actor: Actor, vpsIds: readonly string[], now: Date): Promise<Acted> =>
   act(
     app,

@@ -1,6 +1,7 @@
 import { and, eq, gt, isNull, or } from 'drizzle-orm';
 import type { Transaction } from '../db/client.ts';
 import { maintenanceWindows, newId, type MaintenanceWindow } from '../db/schema.ts';
+import { maintenanceAt } from './rules/maintenance.ts';
 
 /** Opens a window as `maintenance-request.ts` has read it. */
 export function addWindow(tx: Transaction, window: Omit<MaintenanceWindow, 'id' | 'createdAt'>): MaintenanceWindow {
@@ -11,9 +12,12 @@ export function addWindow(tx: Transaction, window: Omit<MaintenanceWindow, 'id' 
     .get();
 }
 
-/** Ends, at `at`, every window of this user that is open then and not weekly; returns how many those were. */
-export const endOpenWindows = (tx: Transaction, userId: string, at: Date): number =>
-  tx
+/**
+ * Ends, at `at`, every window of this user that is open then; of a weekly one, the occurrence that is open. Returns how
+ * many those were.
+ */
+export function endOpenWindows(tx: Transaction, userId: string, at: Date): number {
+  const { changes } = tx
     .update(maintenanceWindows)
     .set({ endsAt: at })
     .where(
@@ -23,7 +27,18 @@ export const endOpenWindows = (tx: Transaction, userId: string, at: Date): numbe
         or(isNull(maintenanceWindows.endsAt), gt(maintenanceWindows.endsAt, at)),
       ),
     )
-    .run().changes;
+    .run();
+  const weekly = and(eq(maintenanceWindows.userId, userId), eq(maintenanceWindows.kind, 'weekly'));
+  const open = tx
+    .select()
+    .from(maintenanceWindows)
+    .where(weekly)
+    .all()
+    .flatMap((window) => maintenanceAt([window], at) ?? []);
+  for (const { windowId, since } of open)
+    tx.update(maintenanceWindows).set({ endedOccurrence: since }).where(eq(maintenanceWindows.id, windowId)).run();
+  return changes + open.length;
+}
 
 /** Maintenance "until the next healthy check" has found that check. */
 export const endWindowsUntilHealthy = (tx: Transaction, userId: string, at: Date): void => {

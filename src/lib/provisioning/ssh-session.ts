@@ -50,6 +50,7 @@ const MOST_BUSY_MS = 1_000;
 const MOST_KEY_EXCHANGES = 1;
 /** A timer this late means that this process slept or was blocked: the silence may have been ours. */
 const STALL_TOLERANCE_MS = 2_000;
+const LONGEST_REMARK = 150;
 /** How long a polite goodbye may take before the socket is torn down. */
 const GOODBYE_MS = 250;
 /** After so much of the time for connecting, the last known address stands in for a look-up that has not come back. */
@@ -89,6 +90,8 @@ export class SSHSession {
   #hostKey = '';
   /** Why this address may be another machine's by now; null where it is known to be the host's. */
   #doubt: string | null = null;
+  /** Set once the host has taken the key: what it has said since, of the account for one. */
+  #remark: string | null = null;
   #record = new CommandRecord();
   #isSent = false;
   #hasEnded = false;
@@ -110,6 +113,10 @@ export class SSHSession {
     const session = new SSHSession(target);
     await session.#wait(patience, () => void session.#dial(key, { host, port, timeoutMs: patience.timeoutMs }));
     return session;
+  }
+
+  get #username(): string {
+    return this.#target.username ?? 'root';
   }
 
   /** The key the host has proved to own. */
@@ -244,16 +251,17 @@ export class SSHSession {
   }
 
   #logIn(socket: net.Socket, key: ParsedKey): void {
-    const { username = 'root', hostKey: pinned = null } = this.#target;
+    const { hostKey: pinned = null } = this.#target;
+    const username = this.#username;
     this.#phase = 'handshake';
     const stream = new PacedSocket(socket);
     this.#stream = stream;
     // Before ssh2 adds its own listeners: a connection that ends says so before ssh2 guesses what it meant. Never removed:
     // a hung peer causes several errors, and one may come after the end.
     stream.on('error', (error) => this.#onEnd(...describeSocketError(error, this.#phase)));
-    stream.on('end', () => this.#onEnd('reset', `the host closed the connection (${this.#phase})`));
+    stream.on('end', () => this.#onEnd(...this.#describeEnd()));
     stream.once('close', () => {
-      this.#onEnd('reset', `the host closed the connection (${this.#phase})`);
+      this.#onEnd(...this.#describeEnd());
       this.#onClosed();
     });
     this.#listenToClient();
@@ -269,7 +277,15 @@ export class SSHSession {
         // Synchronous, and a literal boolean: ssh2 takes any truthy value, a promise too, for consent.
         hostVerifier: (blob: Buffer): boolean => this.#accepts(blob, pinned),
       });
-      guardClient(this.#client, () => this.#fail('protocol', 'the host asks for one signature after the other'));
+      guardClient(this.#client, {
+        onSigned: () => {
+          this.#remark = '';
+        },
+        onSecondPkOk: () => this.#fail('protocol', 'the host asks for one signature after the other'),
+        onRemark: (text) => {
+          this.#remark = cleanRemoteText(text, LONGEST_REMARK);
+        },
+      });
     });
     stream.on('data', (slice: Buffer) => this.#onReceived(slice.length, stream.cost));
   }
@@ -306,6 +322,17 @@ export class SSHSession {
       this.#fail('protocol', `the host keeps the monitor busy without end (${this.#phase})`);
   }
 
+  /**
+   * What it means that the host hangs up. sshd does so where PAM refuses the account after the key was good (expired,
+   * nologin), after it has shown what PAM says. Source: OpenSSH, auth2.c, `userauth_finish`.
+   */
+  #describeEnd(): [SSHFailureCode, string] {
+    if (this.#phase !== 'auth' || this.#remark === null)
+      return ['reset', `the host closed the connection (${this.#phase})`];
+    const why = this.#remark === '' ? ' and does not say why' : `: ${this.#remark}`;
+    return ['auth_rejected', `the host took the key and refused the login as ${this.#username}${why}`];
+  }
+
   /** The end of the connection: an exit code that is known by then counts, else this failure. */
   #onEnd(code: SSHFailureCode, message: string): void {
     this.#hasEnded = true;
@@ -322,7 +349,7 @@ export class SSHSession {
       if (this.#hasEnded || error.level === 'client-socket') return;
       const loginEnded = this.#phase === 'auth' && LOGIN_ENDED_REASONS.includes(Number(error.code));
       if (error.level === 'client-authentication' || loginEnded)
-        this.#fail('auth_rejected', `the host refused the login as ${this.#target.username ?? 'root'} with this key`);
+        this.#fail('auth_rejected', `the host refused the login as ${this.#username} with this key`);
       else if (this.#target.hostKey && /no matching host key/i.test(error.message))
         this.#fail(
           'host_key_changed',

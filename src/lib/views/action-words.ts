@@ -92,7 +92,8 @@ const DONE: Readonly<Record<string, string>> = {
   restart: 'Restart asked for. What became of it appears here and in the restart ledger.',
   reset: 'The circuit is closed. The next sweep may restart the service again.',
   maintenance: 'Maintenance has begun.',
-  endMaintenance: 'Maintenance has ended. Failures count again.',
+  endMaintenance:
+    'Maintenance has ended. Failures count again. A weekly window, if there is one, opens again at its next time.',
   pause: 'Healing of this VPS is paused. Checks go on.',
   resume: 'Healing is on again.',
   repin: 'The old host key is forgotten. The machine is checked now; its result appears here.',

@@ -20,7 +20,7 @@ const DONE: Readonly<Record<BulkAction, (vpss: string) => string>> = {
   check: (vpss) => `${vpss} will be checked now; the rows turn as it is done.`,
   reset: (vpss) => `The circuit of ${vpss} is reset.`,
   maintenance: (vpss) => `Maintenance of ${vpss} has begun, for one hour.`,
-  endMaintenance: (vpss) => `Maintenance of ${vpss} has ended; weekly windows stay.`,
+  endMaintenance: (vpss) => `Maintenance of ${vpss} has ended; weekly windows open again at their next time.`,
   pause: (vpss) => `Healing of ${vpss} pauses: what stops there stays stopped until somebody acts.`,
   resume: (vpss) => `Healing of ${vpss} goes on.`,
 };

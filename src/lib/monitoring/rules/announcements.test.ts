@@ -186,7 +186,6 @@ describe('admins', () => {
 
   it.each([
     ['host_key_changed', { verdict: unreachable('host_key_changed') }],
-    ['access_rejected', { verdict: unreachable('auth_rejected') }],
     ['configuration_fault', { verdict: MASKED }],
     ['configuration_fault', { verdict: KEY_LOST }],
   ] as const)('hear of %s when it begins, not at every check', (kind, step) => {
@@ -201,6 +200,26 @@ describe('admins', () => {
     const during = run([UP, { ...step, maintenance: true }, { ...step, maintenance: true }]);
     expect(kinds(during)).toEqual([]);
     expect(kinds(run([step, step], during)).filter((one) => one === kind)).toEqual([kind]);
+  });
+
+  it('hear of a refused login from the second in a row on, once, whatever comes between', () => {
+    const refused = { verdict: unreachable('auth_rejected') };
+    const told = (...steps: Step[]) => kinds(run([UP, ...steps])).filter((kind) => kind === 'access_rejected');
+    // A host that boots, with its /etc/nologin for a moment.
+    expect(told(refused, UP, refused, UP)).toEqual([]);
+    expect(told(refused, DOWN, UP)).toEqual([]);
+    expect(told(refused, refused)).toEqual(['access_rejected']);
+    expect(told(refused, DOWN, refused)).toEqual(['access_rejected']);
+    expect(told(refused, refused, refused, refused)).toEqual(['access_rejected']);
+    // In another incident it is told anew.
+    expect(told(refused, refused, UP, refused, refused)).toEqual(['access_rejected', 'access_rejected']);
+  });
+
+  it('hear of a refused login that began under maintenance once that is over', () => {
+    const refused = { verdict: unreachable('auth_rejected') };
+    const during = run([UP, { ...refused, maintenance: true }, { ...refused, maintenance: true }]);
+    expect(kinds(during)).toEqual([]);
+    expect(kinds(run([refused], during))).toContain('access_rejected');
   });
 
   it('hear of a restart that sudo refuses as of refused access, once, and the customer as of a stopped service', () => {

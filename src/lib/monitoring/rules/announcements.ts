@@ -29,6 +29,10 @@ export const isNewError = ({ before, next, events, incident }: CheckOutcome): bo
   incident?.failedChecks === 1 ||
   events.some(({ kind }) => kind === 'maintenance_ended');
 
+/** One refused login is no news: a host that boots refuses everybody but root for a while. From the second in a row on it is. */
+const isNewRefusal = (outcome: CheckOutcome): boolean =>
+  outcome.next.authFailures >= 2 && (outcome.before.authFailures < 2 || isNewError(outcome));
+
 const adminKind = (cause: Cause | null): NotificationKind | null => cause && traitsOf(cause).adminKind;
 
 /** Whether the customer was told of an outage whose end has not been told. Not the last check decides, but the last mail. */
@@ -110,9 +114,11 @@ function tellAdmins(outcome: CheckOutcome): Announcement[] {
       case 'inconclusive':
       case 'restart_failed': {
         // A restart that sudo refused shows in the state: the look itself had found a service that is not active.
-        const kind = ('cause' in event ? adminKind(event.cause) : null) ?? adminKind(next.lastErrorCode);
+        const cause = 'cause' in event && adminKind(event.cause) !== null ? event.cause : next.lastErrorCode;
+        const kind = adminKind(cause);
+        const isNews = cause === 'auth_rejected' ? isNewRefusal(outcome) : isNewError(outcome);
         // A fault of ours belongs to no incident, so nothing else keeps it from being told twice.
-        if (kind && isNewError(outcome)) told.push(say(kind, incident ? '' : `${at.getTime()}`));
+        if (kind && isNews) told.push(say(kind, incident ? '' : `${at.getTime()}`));
         break;
       }
       // The journal has these; no admin is told.

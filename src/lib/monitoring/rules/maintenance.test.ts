@@ -14,6 +14,7 @@ const window = (more: Partial<MaintenanceWindow>): MaintenanceWindow => ({
   startMinute: null,
   durationMinutes: null,
   timeZone: null,
+  endedOccurrence: null,
   reason: null,
   createdBy: 'cli',
   createdAt: at('03-01T10:00'),
@@ -62,6 +63,13 @@ describe('maintenanceAt', () => {
 
   it('is open from the very minute at which a weekly window begins', () => {
     expect(maintenanceAt([sundays('UTC')], at('03-08T02:00'))).not.toBeNull();
+  });
+
+  it('is over for this week where somebody has ended it, and comes back next week', () => {
+    const ended = { ...sundays('UTC'), endedOccurrence: at('03-08T02:00') };
+    expect(maintenanceAt([ended], at('03-08T04:59'))).toBeNull();
+    expect(maintenanceAt([ended], at('03-15T02:00'))).not.toBeNull();
+    expect(maintenanceAt([ended], at('03-01T04:59'))).not.toBeNull();
   });
 
   it('lasts, of several windows, as long as the longest', () => {

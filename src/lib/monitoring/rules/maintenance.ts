@@ -21,7 +21,8 @@ function openPartOf(window: MaintenanceWindow, now: Date): Maintenance | null {
   if (!hasBegun(window, now) || (endsAt !== null && now >= endsAt)) return null;
   if (kind !== 'weekly') return { windowId, kind, since: startsAt, until: endsAt };
   const occurrence = occurrenceAt(window, now);
-  return occurrence && { windowId, kind, ...occurrence };
+  const isEnded = occurrence?.since.getTime() === window.endedOccurrence?.getTime();
+  return occurrence && !isEnded ? { windowId, kind, ...occurrence } : null;
 }
 
 /** What began when somebody said so has begun, although the clock, which was ahead then, has been set back since. */
