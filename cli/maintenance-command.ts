@@ -4,7 +4,8 @@ import type { MaintenanceWindow } from '../src/lib/db/schema.ts';
 import { listWindows } from '../src/lib/views/maintenance-read.ts';
 import { parseMaintenance } from '../src/lib/fleet-admin/maintenance-request.ts';
 import { describeEnd, describeWindow } from '../src/lib/views/maintenance-words.ts';
-import { jsonOption, theVps, UsageError, withApp, type JsonOption } from './context.ts';
+import { jsonOption, theVps, withApp, type JsonOption } from './context.ts';
+import { accepted } from './options.ts';
 import { print, printJson } from './output.ts';
 
 type MaintenanceOptions = JsonOption & {
@@ -38,7 +39,10 @@ export function addMaintenanceCommand(vps: Command): void {
     .option('--weekly <day and time>', 'on: each week, such as "sun 02:00", with --for')
     .option('--time-zone <name>', `on --weekly (default: UTC) or --until (default: ${LOCAL_ZONE}): such as Europe/Oslo`)
     .option('--reason <text>', 'on: what for')
-    .option('--cancel <window>', 'off: delete this window, instead of ending what is open; of a weekly one that ends one occurrence')
+    .option(
+      '--cancel <window>',
+      'off: delete this window, instead of ending what is open; of a weekly one that ends one occurrence',
+    )
     .addOption(jsonOption())
     .action((wanted: string, state: 'on' | 'off' | 'list', options: MaintenanceOptions) =>
       withApp(async (app) => {
@@ -46,9 +50,8 @@ export function addMaintenanceCommand(vps: Command): void {
         const row = theVps(app, wanted);
         const now = new Date();
         if (state === 'on') {
-          const parsed = parseMaintenance(inLocalZone(options), now);
-          if ('problems' in parsed) throw new UsageError(parsed.problems.join('\n'));
-          await planMaintenance(app, LOCAL_OPERATOR, [row.id], parsed.window);
+          const { window } = accepted(parseMaintenance(inLocalZone(options), now));
+          await planMaintenance(app, LOCAL_OPERATOR, [row.id], window);
         }
         const { cancel } = options;
         const ended =

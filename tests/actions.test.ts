@@ -225,7 +225,7 @@ describe('restartNow', () => {
       await trip(ward);
       if (maintenance) {
         const parsed = parseMaintenance({ for: '1h' }, new Date());
-        if ('problems' in parsed) throw new Error(parsed.problems.join());
+        if ('problems' in parsed) throw new Error(inTerminal(parsed.problems).join());
         await planMaintenance(ward.app, ADMIN, [ward.id], parsed.window);
       }
       ward.host.set({ onRestart: 'works' });
@@ -483,7 +483,7 @@ describe('maintenance', () => {
   it('begins and ends it for each of them', async () => {
     const ward = await openWard();
     const parsed = parseMaintenance({ untilHealthy: true, reason: 'new disk' }, new Date());
-    if ('problems' in parsed) throw new Error(parsed.problems.join());
+    if ('problems' in parsed) throw new Error(inTerminal(parsed.problems).join());
     await planMaintenance(ward.app, ADMIN, [ward.id], parsed.window);
     expect(readVps(ward.app, ADMIN, ward.id, new Date())?.maintenanceSince).toBeInstanceOf(Date);
     await endMaintenance(ward.app, ADMIN, [ward.id], new Date());
@@ -504,7 +504,7 @@ describe('ending maintenance while a weekly window is open', () => {
     const began = new Date(Math.floor(now.getTime() / MINUTE_MS) * MINUTE_MS - 10 * MINUTE_MS);
     const weekly = `${began.toLocaleDateString('en', { weekday: 'short', timeZone: 'UTC' })} ${began.toISOString().slice(11, 16)}`;
     const parsed = parseMaintenance({ weekly, for: '2h' }, now);
-    if ('problems' in parsed) throw new Error(parsed.problems.join());
+    if ('problems' in parsed) throw new Error(inTerminal(parsed.problems).join());
     await planMaintenance(ward.app, ADMIN, [ward.id], parsed.window);
     const maintenanceAt = (at: Date) => readVps(ward.app, ADMIN, ward.id, at)?.maintenanceSince ?? null;
     expect(maintenanceAt(now)).toEqual(began);

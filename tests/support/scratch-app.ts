@@ -74,7 +74,7 @@ export async function setMaintenance(app: App, vps: { id: string }, on: boolean)
     return;
   }
   const parsed = parseMaintenance({}, new Date());
-  if ('problems' in parsed) throw new Error(parsed.problems.join('; '));
+  if ('problems' in parsed) throw new Error(inTerminal(parsed.problems).join('; '));
   await planMaintenance(app, LOCAL_OPERATOR, [vps.id], parsed.window);
 }
 
