@@ -13,6 +13,7 @@ import { write } from '../src/lib/db/client.ts';
 import { addVps } from '../src/lib/fleet-admin/fleet-admin.ts';
 import { readFleetList } from '../src/lib/views/fleet-list.ts';
 import { parseFleetQuery } from '../src/lib/views/fleet-query.ts';
+import { inTerminal } from '../src/lib/parsing/problems.ts';
 import { parseVps } from '../src/lib/fleet-admin/new-vps.ts';
 import { PASSWORD, signIn } from '../tests/support/accounts.ts';
 import { addLargeFleet } from '../tests/support/large-fleet.ts';
@@ -71,7 +72,7 @@ async function addFleetAndUsers(app: App, ports: readonly number[], privateKey: 
   for (const port of ports) {
     customer = `${port}@example.test`;
     const parsed = parseVps({ customer, host: '127.0.0.1', port: String(port), privateKey });
-    if ('problems' in parsed) throw new Error(parsed.problems.join('\n'));
+    if ('problems' in parsed) throw new Error(inTerminal(parsed.problems).join('\n'));
     const { userId } = await addVps(app, LOCAL_OPERATOR, parsed.vps);
     if (port === ports.at(-1)) await write(app.db, (tx) => storePassword(tx, userId, hash));
   }

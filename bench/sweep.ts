@@ -10,6 +10,7 @@ import { startSshHost } from '../demo/ssh-host.ts';
 import { openApp } from '../src/lib/app.ts';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { addVps } from '../src/lib/fleet-admin/fleet-admin.ts';
+import { inTerminal } from '../src/lib/parsing/problems.ts';
 import { parseVps } from '../src/lib/fleet-admin/new-vps.ts';
 import { runHealthSweep } from '../src/lib/monitoring/sweep.ts';
 
@@ -46,7 +47,7 @@ if (process.send) {
         port: String(port),
         privateKey: login.private,
       });
-      if ('problems' in parsed) throw new Error(parsed.problems.join('\n'));
+      if ('problems' in parsed) throw new Error(inTerminal(parsed.problems).join('\n'));
       await addVps(app, LOCAL_OPERATOR, parsed.vps);
     }
     const durations: number[] = [];

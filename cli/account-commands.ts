@@ -2,7 +2,8 @@ import type { Command } from 'commander';
 import { createAdmin, listAdmins, removeAdmin } from '../src/lib/auth/accounts.ts';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { inviteUser } from '../src/lib/auth/password.ts';
-import { confirmUnless, FailedError, jsonOption, UsageError, withApp, type JsonOption } from './context.ts';
+import { confirmUnless, FailedError, jsonOption, withApp, type JsonOption } from './context.ts';
+import { refuse } from './options.ts';
 import { print, printJson } from './output.ts';
 import { readNewPassword } from './password-prompt.ts';
 
@@ -25,7 +26,7 @@ export function fillAdmin(admin: Command): void {
         const result = await createAdmin(app, LOCAL_OPERATOR, { email, name, password });
         switch (result.kind) {
           case 'refused':
-            throw new UsageError(Object.values(result.problems).join('\n'));
+            return refuse(result.problems);
           case 'email_taken':
             throw new FailedError(`${email} has an account already; give another address`);
           case 'created':

@@ -6,16 +6,8 @@ import { listRestartLedger } from '../src/lib/views/fleet-read.ts';
 import type { Begun } from '../src/lib/fleet-admin/vps-actions.ts';
 import { createLog, type Log } from '../src/lib/log.ts';
 import { FAILED } from './caller.ts';
-import {
-  confirmUnless,
-  FailedError,
-  jsonOption,
-  readKeyFile,
-  theVps,
-  UsageError,
-  withApp,
-  type JsonOption,
-} from './context.ts';
+import { confirmUnless, FailedError, jsonOption, readKeyFile, theVps, withApp, type JsonOption } from './context.ts';
+import { accepted } from './options.ts';
 import { print, printJson, renderVps } from './output.ts';
 
 type EditOptions = JsonOption & {
@@ -125,14 +117,15 @@ export function addActionCommands(vps: Command): void {
         const { email, name, host, port, user, service } = now;
         const stored = { name: name ?? '', host, port: String(port), user, service: service ?? '' };
         const merged = { ...stored, ...given };
-        const parsed = parseVpsEdit({
-          ...merged,
-          service: merged.service || undefined,
-          customer: email,
-          privateKey: keyFile === undefined ? '' : readKeyFile(keyFile),
-        });
-        if ('problems' in parsed) throw new UsageError(parsed.problems.join('\n'));
-        const changed = await editVps(app, LOCAL_OPERATOR, id, parsed.edit);
+        const { edit } = accepted(
+          parseVpsEdit({
+            ...merged,
+            service: merged.service || undefined,
+            customer: email,
+            privateKey: keyFile === undefined ? '' : readKeyFile(keyFile),
+          }),
+        );
+        const changed = await editVps(app, LOCAL_OPERATOR, id, edit);
         if (json) printJson(theVps(app, id));
         else
           print(

@@ -1,5 +1,6 @@
 import type { Command } from 'commander';
-import { parseSettings, readEnvironment } from '../src/lib/config.ts';
+import { parseSettings } from '../src/lib/config.ts';
+import { readEnvironment } from '../src/lib/environment.ts';
 import { readKey } from '../src/lib/crypto/encryption-key.ts';
 import { backUp, type CopyOptions, type CopyReport } from '../src/lib/db/backup.ts';
 import { restore } from '../src/lib/db/restore.ts';

@@ -3,7 +3,8 @@ import { resolve } from 'node:path';
 import { Option } from 'commander';
 import { openApp, type App } from '../src/lib/app.ts';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
-import { readEnvironment } from '../src/lib/config.ts';
+import { readEnvironment } from '../src/lib/environment.ts';
+import { hostAndPort } from '../src/lib/facts/host-words.ts';
 import { findVps, type FleetRow } from '../src/lib/views/fleet-read.ts';
 import { callerDir } from './caller.ts';
 import { confirm } from './output.ts';
@@ -38,7 +39,7 @@ export function theVps(app: App, wanted: string): FleetRow {
   if (!vps) throw new FailedError(`no VPS ${JSON.stringify(wanted)} in the fleet; "wardround vps list" shows them all`);
   if (others.length > 0)
     throw new FailedError(
-      `${JSON.stringify(wanted)} stands for ${found.length} VPSs; name one: ${found.map((row) => `${row.host}:${row.port}`).join(', ')}`,
+      `${JSON.stringify(wanted)} stands for ${found.length} VPSs; name one: ${found.map((row) => hostAndPort(row.host, row.port)).join(', ')}`,
     );
   return vps;
 }

@@ -1,21 +1,19 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Command } from 'commander';
+import * as z from 'zod/mini';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { listIncidents, readIncident, type IncidentRow } from '../src/lib/views/incident-read.ts';
 import { describeEvent } from '../src/lib/views/journal-words.ts';
 import { count, shortDuration } from '../src/lib/facts/time-words.ts';
 import { readJournal, type JournalRow } from '../src/lib/db/journal-store.ts';
-import { FailedError, jsonOption, theVps, UsageError, withApp, type JsonOption } from './context.ts';
+import { FailedError, jsonOption, theVps, withApp, type JsonOption } from './context.ts';
+import { readOptions, rowLimit } from './options.ts';
 import { print, printJson } from './output.ts';
 
 const FOLLOW_MS = 1_000;
 const DEFAULT_LIMIT = '50';
 
-const limitOf = (text: string): number => {
-  if (!/^\d{1,5}$/.test(text) || Number(text) === 0)
-    throw new UsageError(`--limit is ${JSON.stringify(text)}; allowed: a whole number from 1 to 99999`);
-  return Number(text);
-};
+const Rows = z.object({ limit: rowLimit });
 const stamp = (at: Date): string => at.toISOString().slice(0, 19).replace('T', ' ');
 
 const renderIncident = (row: IncidentRow): string => {
@@ -40,8 +38,9 @@ export function fillIncidents(incidents: Command): void {
     .addOption(jsonOption())
     .action((options: JsonOption & { open?: true; vps?: string; limit: string }) =>
       withApp((app) => {
+        const { limit } = readOptions(Rows, options);
         const vps = options.vps === undefined ? {} : { vpsId: theVps(app, options.vps).id };
-        const filter = { ...vps, open: options.open === true, limit: limitOf(options.limit) };
+        const filter = { ...vps, open: options.open === true, limit };
         const rows = listIncidents(app, LOCAL_OPERATOR, filter);
         if (options.json) printJson(rows);
         else print(rows.length === 0 ? 'No incident.' : rows.map(renderIncident).join('\n'));
@@ -96,8 +95,8 @@ export function fillEvents(events: Command): void {
     .addOption(jsonOption())
     .action((options: JsonOption & { vps?: string; follow?: true; limit: string }) =>
       withApp(async (app) => {
+        const { limit } = readOptions(Rows, options);
         const vpsId = options.vps === undefined ? null : theVps(app, options.vps).id;
-        const limit = limitOf(options.limit);
         const first = readJournal(app.db, { afterId: 0, vpsId, limit, latest: true });
         if (options.json && !options.follow) {
           printJson(first);

@@ -4,7 +4,8 @@ import type { MaintenanceWindow } from '../src/lib/db/schema.ts';
 import { listWindows } from '../src/lib/views/maintenance-read.ts';
 import { parseMaintenance } from '../src/lib/fleet-admin/maintenance-request.ts';
 import { describeEnd, describeWindow } from '../src/lib/views/maintenance-words.ts';
-import { jsonOption, theVps, UsageError, withApp, type JsonOption } from './context.ts';
+import { jsonOption, theVps, withApp, type JsonOption } from './context.ts';
+import { accepted } from './options.ts';
 import { print, printJson } from './output.ts';
 
 type MaintenanceOptions = JsonOption & {
@@ -52,9 +53,8 @@ export function addMaintenanceCommand(vps: Command): void {
         const row = theVps(app, wanted);
         const now = new Date();
         if (state === 'on') {
-          const parsed = parseMaintenance(inLocalZone(options), now);
-          if ('problems' in parsed) throw new UsageError(parsed.problems.join('\n'));
-          await planMaintenance(app, LOCAL_OPERATOR, [row.id], parsed.window);
+          const { window } = accepted(parseMaintenance(inLocalZone(options), now));
+          await planMaintenance(app, LOCAL_OPERATOR, [row.id], window);
         }
         const { cancel } = options;
         const ended =

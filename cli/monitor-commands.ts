@@ -1,3 +1,4 @@
+import { withCommas } from '../src/lib/facts/time-words.ts';
 import type { Command } from 'commander';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { acceptOutage, readMonitorState, setHealing } from '../src/lib/monitoring/monitor-state.ts';
@@ -44,7 +45,7 @@ export function fillOutage(outage: Command): void {
         else if (outageSince === null) print('No outage: sweeps count.');
         else
           print(
-            `Since ${outageSince.toISOString()} sweeps are inconclusive: ${outageUnreachable} of ${outageReachableBefore} VPSs became unreachable at once.` +
+            `Since ${outageSince.toISOString()} sweeps are inconclusive: ${withCommas(outageUnreachable)} of ${withCommas(outageReachableBefore)} VPSs became unreachable at once.` +
               (outageAcceptedAt === null
                 ? ' If it is the fleet and not our network: wardround outage accept'
                 : ' Accepted: the next sweep counts.'),

@@ -1,4 +1,6 @@
+import { count } from '../src/lib/facts/time-words.ts';
 import { Option, type Command } from 'commander';
+import * as z from 'zod/mini';
 import type { App } from '../src/lib/app.ts';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { type ChannelName, CHANNEL_NAMES } from '../src/lib/facts/message.ts';
@@ -11,12 +13,13 @@ import {
   readPreferences,
   setTelegramBot,
   type Preference,
-  type Problems,
 } from '../src/lib/notifications/preferences.ts';
 import { sendTestMessage } from '../src/lib/notifications/test-message.ts';
+import { oneOf } from '../src/lib/parsing/fields.ts';
 import { troubleInWords } from '../src/lib/notifications/wording/trouble-words.ts';
-import { FailedError, jsonOption, readGivenFile, UsageError, withApp, type JsonOption } from './context.ts';
 import { FAILED } from './caller.ts';
+import { FailedError, jsonOption, readGivenFile, UsageError, withApp, type JsonOption } from './context.ts';
+import { accepted, readOptions, rowLimit } from './options.ts';
 import { print, printJson } from './output.ts';
 
 type PrefsOptions = JsonOption & {
@@ -57,10 +60,9 @@ export function fillNotify(notify: Command): void {
     .option('--limit <number>', 'at most so many', '50')
     .addOption(jsonOption())
     .action(({ status, limit, json }: JsonOption & { status?: OutboxLine['status']; limit: string }) => {
-      if (!/^[1-9]\d{0,5}$/.test(limit))
-        throw new UsageError(`--limit is ${JSON.stringify(limit)}; allowed: a whole number from 1 to 999999`);
+      const rowsWanted = readOptions(z.object({ limit: rowLimit }), { limit });
       return withApp((app) => {
-        const rows = listMessages(app.db, { status, limit: Number(limit) });
+        const rows = listMessages(app.db, { status, ...rowsWanted });
         if (json) printJson(rows);
         else if (rows.length === 0) print('There is no such message in the outbox.');
         else for (const row of rows) print(describeMessage(row));
@@ -80,8 +82,7 @@ export function fillNotify(notify: Command): void {
         const retried = await retryFailed(app.db, LOCAL_OPERATOR, id === undefined ? null : [id], new Date());
         if (id !== undefined && retried.length === 0) throw new FailedError(whyNotRetried(app, id));
         if (json) printJson({ retried });
-        else
-          print(`${retried.length} ${retried.length === 1 ? 'message waits' : 'messages wait'} to be sent once more.`);
+        else print(`${count(retried.length, 'message waits', 'messages wait')} to be sent once more.`);
       });
     });
 
@@ -101,8 +102,7 @@ export function fillNotify(notify: Command): void {
       const secret = secretFile === undefined ? undefined : readGivenFile('--secret-file', secretFile, 'a secret');
       const change = { ...given, enabled, secret };
       const changes = Object.values(change).some((value) => value !== undefined);
-      if (changes && channel === undefined)
-        throw new UsageError(`--channel is missing; allowed: ${CHANNEL_NAMES.join(', ')}`);
+      if (changes) readOptions(z.object({ channel: oneOf(CHANNEL_NAMES) }), { channel });
       return withApp(async (app) => {
         const user = theUser(app, email);
         if (changes && channel !== undefined)
@@ -136,11 +136,6 @@ function theUser(app: App, email: string) {
   const user = findUser(app, LOCAL_OPERATOR, email);
   if (!user) throw new FailedError(`there is no user ${JSON.stringify(email)}; allowed: the e-mail address of a user`);
   return user;
-}
-
-function accepted(result: Preference | Problems): Preference {
-  if ('problems' in result) throw new UsageError(result.problems.join('\n'));
-  return result;
 }
 
 function whyNotRetried(app: App, id: string): string {

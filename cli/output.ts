@@ -10,7 +10,8 @@ import {
   whatWeSaw,
   type Condition,
 } from '../src/lib/views/fleet-words.ts';
-import { relativeTime } from '../src/lib/facts/time-words.ts';
+import { shortAddress } from '../src/lib/facts/host-words.ts';
+import { count, relativeTime, withCommas } from '../src/lib/facts/time-words.ts';
 
 export const print = (text: string): void => {
   process.stdout.write(`${text}\n`);
@@ -36,7 +37,7 @@ const renderCondition = (condition: Condition): string => {
 export function renderTable(rows: readonly FleetRow[], now: Date, breaker: BreakerSettings): string {
   const cells = rows.map((row) => [
     renderCondition(conditionOf(row)),
-    row.port === 22 ? row.host : `${row.host}:${row.port}`,
+    shortAddress(row.host, row.port),
     row.email,
     circuitInWords(row, now, breaker),
     row.lastCheckAt === null ? 'never' : relativeTime(row.lastCheckAt, now),
@@ -66,7 +67,10 @@ export function renderVps(row: FleetRow, now: Date, breaker: BreakerSettings): s
     ['last healthy', time(row.lastHealthyAt)],
     ['last failure', time(row.lastFailureAt)],
     ['last restart', time(row.lastRestartAttemptAt)],
-    ['counted', `${row.totalChecks} checks, ${row.totalFailures} failures, ${row.totalRecoveries} recoveries`],
+    [
+      'counted',
+      `${count(row.totalChecks, 'check')}, ${count(row.totalFailures, 'failure')}, ${count(row.totalRecoveries, 'recovery', 'recoveries')}`,
+    ],
     ['customer', `${row.customer === row.email ? '' : `${row.customer} `}<${row.email}>`],
     ['login', `${row.user}@${row.host} port ${row.port}`],
     ['service', row.service],
@@ -94,7 +98,8 @@ const BAR_WIDTH = 30;
 /** How far something is, on a terminal, in place of the bar before. */
 export function drawBar(done: number, total: number, unit = ''): void {
   const filled = total === 0 ? BAR_WIDTH : Math.round((done / total) * BAR_WIDTH);
-  process.stderr.write(`\r${'█'.repeat(filled)}${'░'.repeat(BAR_WIDTH - filled)} ${done} of ${total}${unit}\u001b[K`);
+  const counted = `${withCommas(done)} of ${withCommas(total)}${unit}`;
+  process.stderr.write(`\r${'█'.repeat(filled)}${'░'.repeat(BAR_WIDTH - filled)} ${counted}\u001b[K`);
 }
 
 export const clearBar = (): void => void process.stderr.write('\r\u001b[K');

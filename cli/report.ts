@@ -2,7 +2,7 @@ import { readFileSync } from 'node:fs';
 import { SourceMap, type SourceMapPayload } from 'node:module';
 import { dirname, relative, resolve } from 'node:path';
 import { inspect } from 'node:util';
-import { ConfigurationError } from '../src/lib/config.ts';
+import { ConfigurationError } from '../src/lib/environment.ts';
 import { databaseTrouble, DatabaseError } from '../src/lib/db/trouble.ts';
 import { RefusedError } from '../src/lib/fleet-admin/the-vps.ts';
 import { FAILED, WRONG_USAGE } from './caller.ts';

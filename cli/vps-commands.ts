@@ -1,13 +1,19 @@
+import { withCommas, count } from '../src/lib/facts/time-words.ts';
 import type { Command } from 'commander';
+import * as z from 'zod/mini';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { CAUSES } from '../src/lib/facts/cause.ts';
 import type { NewPin } from '../src/lib/fleet-admin/fleet-admin.ts';
 import { listVps } from '../src/lib/views/fleet-read.ts';
-import { fingerprint, parseHostKey } from '../src/lib/provisioning/host-key.ts';
+import { readSameMachines, readSameMachinesOf, type SameMachine } from '../src/lib/views/same-machine-read.ts';
+import { sameMachineInWords } from '../src/lib/views/same-machine-words.ts';
+import { orNull } from '../src/lib/parsing/fields.ts';
+import { fingerprint, hostKeyLine } from '../src/lib/provisioning/host-key.ts';
 import { FAILED } from './caller.ts';
 import { addActionCommands } from './action-commands.ts';
-import { confirmUnless, jsonOption, readKeyFile, theVps, UsageError, withApp, type JsonOption } from './context.ts';
+import { confirmUnless, jsonOption, readKeyFile, theVps, withApp, type JsonOption } from './context.ts';
 import { addMaintenanceCommand } from './maintenance-command.ts';
+import { accepted, readOptions } from './options.ts';
 import { print, printJson, renderTable, renderVps } from './output.ts';
 
 type AddOptions = {
@@ -25,6 +31,11 @@ type AddOptions = {
 /** What changes the fleet or logs in brings SSH with it, and what only reads is not to wait for that. */
 const fleetAdmin = () => import('../src/lib/fleet-admin/fleet-admin.ts');
 
+/** On stderr: whoever reads the JSON finds it there. */
+function warnOf(sameMachines: readonly SameMachine[]): void {
+  if (sameMachines.length > 0) console.error(`warning: ${sameMachineInWords(sameMachines)}`);
+}
+
 /** `wardround vps …`. */
 export function fillVps(vps: Command): void {
   vps
@@ -41,12 +52,13 @@ export function fillVps(vps: Command): void {
     .addOption(jsonOption())
     .action(async ({ keyFile, json, ...given }: AddOptions) => {
       const { parseVps } = await import('../src/lib/fleet-admin/new-vps.ts');
-      const parsed = parseVps({ ...given, privateKey: readKeyFile(keyFile) });
-      if ('problems' in parsed) throw new UsageError(parsed.problems.join('\n'));
+      const { vps: described } = accepted(parseVps({ ...given, privateKey: readKeyFile(keyFile) }));
       await withApp(async (app) => {
-        const { id, newCustomer } = await (await fleetAdmin()).addVps(app, LOCAL_OPERATOR, parsed.vps);
+        const { id, newCustomer } = await (await fleetAdmin()).addVps(app, LOCAL_OPERATOR, described);
         const row = theVps(app, id);
-        if (json) printJson(row);
+        const sameMachines = readSameMachinesOf(app, LOCAL_OPERATOR, id);
+        warnOf(sameMachines);
+        if (json) printJson({ ...row, sameMachines });
         else {
           print(`Added ${row.host} for ${newCustomer ? 'the new customer' : 'the customer'} ${row.email} (${row.id}).`);
           print(`Try the login now: wardround vps test ${row.id}`);
@@ -94,6 +106,8 @@ export function fillVps(vps: Command): void {
         const { verdict, durationMs, hostKey } = await (await fleetAdmin()).testVps(app, row.id);
         const healthy = verdict.kind === 'healthy';
         const shown = hostKey === null ? null : fingerprint(hostKey);
+        const sameMachines = readSameMachines(app, LOCAL_OPERATOR, { id: row.id, hostKey });
+        warnOf(sameMachines);
         if (json)
           printJson({
             ...row,
@@ -103,10 +117,11 @@ export function fillVps(vps: Command): void {
             message: healthy ? null : verdict.message,
             durationMs,
             hostKeyFingerprint: shown,
+            sameMachines,
           });
         else {
           print(
-            `${row.host}: ${healthy ? `${row.service} is active` : verdict.message}${durationMs === null ? '' : ` (${durationMs} ms)`}`,
+            `${row.host}: ${healthy ? `${row.service} is active` : verdict.message}${durationMs === null ? '' : ` (${withCommas(durationMs)} ms)`}`,
           );
           if (shown !== null)
             print(
@@ -128,7 +143,7 @@ export function fillVps(vps: Command): void {
         const row = theVps(app, wanted);
         await confirmUnless(
           yes === true || json === true,
-          `Remove ${row.host} of ${row.email}, with its ${row.totalChecks} checks?`,
+          `Remove ${row.host} of ${row.email}, with its ${count(row.totalChecks, 'check')}?`,
         );
         await (await fleetAdmin()).removeVps(app, LOCAL_OPERATOR, row.id);
         if (json) printJson({ ...row, removed: row.id });
@@ -147,11 +162,7 @@ export function fillVps(vps: Command): void {
     .option('--yes', 'do not ask')
     .addOption(jsonOption())
     .action((wanted: string, { hostKey, yes, json }: JsonOption & { hostKey?: string; yes?: true }) => {
-      const given = hostKey === undefined ? null : parseHostKey(hostKey);
-      if (hostKey !== undefined && given === null)
-        throw new UsageError(
-          `--host-key is ${JSON.stringify(hostKey)}; allowed: a line such as "ssh-ed25519 AAAA…", as ssh-keyscan prints it`,
-        );
+      const given = readOptions(z.object({ hostKey: orNull(hostKeyLine) }), { hostKey }).hostKey;
       return withApp(async (app) => {
         const row = theVps(app, wanted);
         const offered = row.offeredHostKeyFingerprint;

@@ -8,7 +8,9 @@ import { openApp } from '../src/lib/app.ts';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { addVps } from '../src/lib/fleet-admin/fleet-admin.ts';
 import { parseVps } from '../src/lib/fleet-admin/new-vps.ts';
+import { inTerminal } from '../src/lib/parsing/problems.ts';
 import { ensureBuilt, PROJECT_DIR } from '../scripts/built.js';
+import { settingsOrExit } from '../scripts/settings-or-exit.ts';
 import { newKeyPair } from './key-pair.ts';
 import { makeLogins } from './logins.ts';
 import { seedHistory } from './seed-history.ts';
@@ -18,6 +20,7 @@ import { DATA_DIR, DEMO_SETTINGS, demoEnvironment } from './settings.ts';
 
 process.chdir(PROJECT_DIR);
 const environment = demoEnvironment(process.env);
+settingsOrExit(environment);
 const LOG_FILE = join(DATA_DIR, 'server.log');
 
 /** The log knows users by their id; whoever watches knows them by name. */
@@ -30,7 +33,7 @@ async function fillDatabase(members: readonly FleetMember[], privateKey: string)
   for (const { customer, host, port } of members) {
     const email = `${customer.toLowerCase().replaceAll(/[^a-z]+/g, '-')}@example.test`;
     const parsed = parseVps({ customer: email, name: customer, host, port: String(port), user: 'demo', privateKey });
-    if ('problems' in parsed) throw new Error(parsed.problems.join('\n'));
+    if ('problems' in parsed) throw new Error(inTerminal(parsed.problems).join('\n'));
     const { id, userId } = await addVps(app, LOCAL_OPERATOR, parsed.vps);
     fleet.push({ userId, vpsId: id });
     names.set(userId, customer);

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { DEFAULTS, parseSettings } from '../src/lib/config.ts';
+import { parseSettings } from '../src/lib/config.ts';
+import { DEFAULTS } from '../src/lib/variables.ts';
 import { demoEnvironment } from './settings.ts';
 
 describe('the environment of the demo', () => {

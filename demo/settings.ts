@@ -1,5 +1,6 @@
 import { join } from 'node:path';
-import { DEFAULTS, type Environment } from '../src/lib/config.ts';
+import type { Environment } from '../src/lib/environment.ts';
+import { DEFAULTS } from '../src/lib/variables.ts';
 
 export const DATA_DIR = join('data', 'demo');
 

@@ -6,6 +6,9 @@
  */
 export const ROOMS = [
   'src/lib/facts/',
+  'src/lib/parsing/',
+  'src/lib/environment.ts',
+  'src/lib/variables.ts',
   'src/lib/config.ts',
   'src/lib/log.ts',
   'src/lib/schedule.ts',

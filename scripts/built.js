@@ -23,6 +23,7 @@ export const BUILDS = {
       'scripts/build.ts',
       'scripts/native-packages.ts',
       'scripts/serve.ts',
+      'scripts/settings-or-exit.ts',
       'package-lock.json',
     ],
   },

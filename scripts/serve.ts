@@ -4,22 +4,26 @@ import type { Server } from 'node:http';
 import { createServer } from 'node:net';
 import { resolve } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import { DEFAULTS, readEnvironment } from '../src/lib/config.ts';
+import type { Settings } from '../src/lib/config.ts';
+import { readEnvironment } from '../src/lib/environment.ts';
+import { hostAndPort } from '../src/lib/facts/host-words.ts';
 import { boundConnections, connectionLimits, openFilesLimit } from '../src/lib/runtime/connections.ts';
+import { settingsOrExit } from './settings-or-exit.ts';
 
 /** Serves what lies in `folder`, with the environment as it is and `.env` below it. */
 export async function serve(folder: string): Promise<void> {
   Object.assign(process.env, readEnvironment());
   // Without it, the real server would not be known from one under development.
   process.env.NODE_ENV ??= 'production';
-  process.env.HOST ||= DEFAULTS.HOST;
-  process.env.PORT ||= DEFAULTS.PORT;
+  const { listen, origin } = settingsOrExit(process.env);
+  process.env.HOST = listen.host;
+  process.env.PORT = String(listen.port);
   // Without it SvelteKit takes every address for https, and refuses each form that a browser posts over plain http.
-  process.env.ORIGIN ||= `http://localhost:${process.env.PORT}`;
+  process.env.ORIGIN = origin;
   // Before anything uses libuv's threads, of which there are four by default: password hashes and look-ups of names share
   // them, and a look-up that hangs keeps one for as long as it is waited for.
   process.env.UV_THREADPOOL_SIZE ||= '32';
-  await assertPortIsFree(process.env.HOST, Number(process.env.PORT));
+  await assertPortIsFree(listen);
   const built = (await import(/* @vite-ignore */ pathToFileURL(resolve(folder, 'index.js')).href)) as {
     server: { server: Server };
   };
@@ -29,14 +33,14 @@ export async function serve(folder: string): Promise<void> {
 }
 
 /** The server's own message would be a stack trace. */
-async function assertPortIsFree(host: string, port: number): Promise<void> {
+async function assertPortIsFree({ host, port }: Settings['listen']): Promise<void> {
   const probe = createServer();
   try {
     await once(probe.listen(port, host), 'listening');
   } catch (error) {
     const { code } = error as NodeJS.ErrnoException;
     console.error(
-      `Cannot listen on ${host}:${port} (${code}). Another program may be using it: choose another one with PORT=3001.`,
+      `Cannot listen on ${hostAndPort(host, port)} (${code}). Another program may be using it: choose another one with PORT=3001.`,
     );
     process.exit(1);
   }

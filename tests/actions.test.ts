@@ -9,6 +9,7 @@ import { readEditable } from '../src/lib/views/vps-form-read.ts';
 import { RefusedError } from '../src/lib/fleet-admin/the-vps.ts';
 import { readVps } from '../src/lib/views/fleet-read.ts';
 import { parseMaintenance } from '../src/lib/fleet-admin/maintenance-request.ts';
+import { inTerminal } from '../src/lib/parsing/problems.ts';
 import { parseVps, parseVpsEdit } from '../src/lib/fleet-admin/new-vps.ts';
 import { changeStatusPage } from '../src/lib/fleet-admin/status-page.ts';
 import { readPublicStatus, readStatusPage } from '../src/lib/views/status-page-read.ts';
@@ -64,7 +65,7 @@ async function trip(ward: Ward): Promise<void> {
 async function move({ app, id, host }: Ward, to = { port: 1, privateKey: '' }): Promise<void> {
   const { port, privateKey } = to;
   const parsed = parseVpsEdit({ customer: 'a@example.test', host: '127.0.0.1', port: String(port), privateKey });
-  if ('problems' in parsed) throw new Error(parsed.problems.join());
+  if ('problems' in parsed) throw new Error(inTerminal(parsed.problems).join());
   await editVps(app, ADMIN, id, { ...parsed.edit, user: host.user });
 }
 
@@ -224,7 +225,7 @@ describe('restartNow', () => {
       await trip(ward);
       if (maintenance) {
         const parsed = parseMaintenance({ for: '1h' }, new Date());
-        if ('problems' in parsed) throw new Error(parsed.problems.join());
+        if ('problems' in parsed) throw new Error(inTerminal(parsed.problems).join());
         await planMaintenance(ward.app, ADMIN, [ward.id], parsed.window);
       }
       ward.host.set({ onRestart: 'works' });
@@ -381,7 +382,7 @@ describe('editVps', () => {
     await ward.sweep();
     const other = await startTestHost();
     const parsed = parseVpsEdit({ customer: 'a@example.test', host: '127.0.0.1', privateKey: '' });
-    if ('problems' in parsed) throw new Error(parsed.problems.join());
+    if ('problems' in parsed) throw new Error(inTerminal(parsed.problems).join());
     const { port, user } = ward.host;
     expect(readEditable(app, ADMIN, id)).toMatchObject({ host: '127.0.0.1', port, user });
     const edit = { ...parsed.edit, user };
@@ -482,7 +483,7 @@ describe('maintenance', () => {
   it('begins and ends it for each of them', async () => {
     const ward = await openWard();
     const parsed = parseMaintenance({ untilHealthy: true, reason: 'new disk' }, new Date());
-    if ('problems' in parsed) throw new Error(parsed.problems.join());
+    if ('problems' in parsed) throw new Error(inTerminal(parsed.problems).join());
     await planMaintenance(ward.app, ADMIN, [ward.id], parsed.window);
     expect(readVps(ward.app, ADMIN, ward.id, new Date())?.maintenanceSince).toBeInstanceOf(Date);
     await endMaintenance(ward.app, ADMIN, [ward.id], new Date());
@@ -503,7 +504,7 @@ describe('ending maintenance while a weekly window is open', () => {
     const began = new Date(Math.floor(now.getTime() / MINUTE_MS) * MINUTE_MS - 10 * MINUTE_MS);
     const weekly = `${began.toLocaleDateString('en', { weekday: 'short', timeZone: 'UTC' })} ${began.toISOString().slice(11, 16)}`;
     const parsed = parseMaintenance({ weekly, for: '2h' }, now);
-    if ('problems' in parsed) throw new Error(parsed.problems.join());
+    if ('problems' in parsed) throw new Error(inTerminal(parsed.problems).join());
     await planMaintenance(ward.app, ADMIN, [ward.id], parsed.window);
     const maintenanceAt = (at: Date) => readVps(ward.app, ADMIN, ward.id, at)?.maintenanceSince ?? null;
     expect(maintenanceAt(now)).toEqual(began);
@@ -529,7 +530,7 @@ describe('a question that is answered late', () => {
     const customer = ward.app.db.select().from(users).where(eq(users.id, ward.userId)).get()?.email ?? '';
     const { port, user, privateKey } = ward.host;
     const parsed = parseVps({ customer, host: '127.0.0.1', port: String(port), user, privateKey });
-    if ('problems' in parsed) throw new Error(parsed.problems.join());
+    if ('problems' in parsed) throw new Error(inTerminal(parsed.problems).join());
     const { id } = await addVps(ward.app, ADMIN, parsed.vps);
     await checkNow(ward.app, ADMIN, [id]).then(({ done }) => done);
     expect(ward.state()).toMatchObject({ totalChecks: 1 });

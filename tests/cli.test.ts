@@ -2,6 +2,7 @@ import { spawn } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import Sqlite from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { addAll, makeLogin, startVps, type SimulatedVps } from './support/fleet.ts';
 import {
@@ -98,11 +99,37 @@ describe('wardround vps', () => {
     ['an unknown command', ['vps', 'ad'], "unknown command 'ad'"],
     ['an unknown option', ['sweep', '--fast'], "unknown option '--fast'"],
     ['a missing argument', ['vps', 'show'], "missing required argument 'host|id'"],
+    [
+      'a limit that is none',
+      ['incidents', 'list', '--limit', '1e3'],
+      '--limit is "1e3"; allowed: a whole number from 1',
+    ],
+    ['no limit at all', ['events', '--limit', '0'], '--limit is "0"; allowed: a whole number from 1 to 99999'],
+    ['a host key that is none', ['vps', 'repin', 'h', '--host-key', 'x'], '--host-key is "x"; allowed: a line such as'],
     ['a word that is no state', ['vps', 'maintenance', 'h', 'maybe'], 'Allowed choices are on, off'],
   ])('takes %s for wrong usage: exit code 2, told on stderr', async (_, args, message) => {
     const { exitCode, stdout, stderr } = await wardround(...args);
     expect({ exitCode, stdout }).toEqual({ exitCode: 2, stdout: '' });
     expect(stderr).toContain(message);
+  });
+
+  it('warns of the same machine under another name, when it is tested and when it is added with its key', async () => {
+    const [first = ''] = await startFleet({});
+    await wardround('sweep');
+    const port = String(running[0]?.host.port);
+    const again = ['vps', 'add', '--host', 'localhost', '--port', port, '--key-file', login.keyFile];
+    const { id } = await json<Row>(...again, '--customer', 'again@example.test');
+    const warning = `warning: The host key is also that of 127.0.0.1:${port} (`;
+    expect((await wardround('vps', 'test', String(id))).stderr).toContain(warning);
+    expect(await json<Row>('vps', 'test', String(id))).toMatchObject({ sameMachines: [{ id: first }] });
+    expect((await wardround('vps', 'test', first)).stderr).toBe('');
+    await wardround('vps', 'remove', String(id), '--yes');
+    const database = new Sqlite(scratch.environment.DATABASE_URL, { readonly: true });
+    const hostKey = database.prepare('SELECT ssh_host_key FROM subscriptions').pluck().get() as string;
+    database.close();
+    const added = await wardround(...again, '--customer', 'third@example.test', '--host-key', hostKey);
+    expect(added).toMatchObject({ exitCode: 0, stderr: expect.stringContaining(warning) });
+    expect((await wardround('vps', 'test', first)).stderr).toContain(`also that of localhost:${port}`);
   });
 
   it('names every wrong value at once, and not the key', async () => {

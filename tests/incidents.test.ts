@@ -6,6 +6,7 @@ import { removeVps } from '../src/lib/fleet-admin/fleet-admin.ts';
 import { planMaintenance } from '../src/lib/fleet-admin/vps-actions.ts';
 import { acknowledgeIncident } from '../src/lib/fleet-admin/incident-admin.ts';
 import { listIncidents, readIncident } from '../src/lib/views/incident-read.ts';
+import { inTerminal } from '../src/lib/parsing/problems.ts';
 import { parseMaintenance } from '../src/lib/fleet-admin/maintenance-request.ts';
 import { enforceGracePeriod } from '../src/lib/jobs/grace-period-enforcer.ts';
 import { letTimePass, openWard, setMaintenance, sweepWhileHeld, type Ward } from './support/scratch-app.ts';
@@ -215,7 +216,7 @@ describe('maintenance', () => {
   it('until the next healthy check ends with that check', async () => {
     const ward = await openWard();
     const parsed = parseMaintenance({ untilHealthy: true }, new Date());
-    if ('problems' in parsed) throw new Error(parsed.problems.join());
+    if ('problems' in parsed) throw new Error(inTerminal(parsed.problems).join());
     await planMaintenance(ward.app, LOCAL_OPERATOR, [ward.id], parsed.window);
     ward.host.set({ state: 'inactive', onRestart: 'fails' });
     await ward.sweep();

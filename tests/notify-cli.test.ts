@@ -128,6 +128,7 @@ describe('wardround notify', () => {
       ['prefs', 'root@admin.example', '--channel', 'email', '--on', '--off'],
       'cannot be used with',
     ],
+    ['a limit that is none', ['list', '--limit', 'all'], '--limit is "all"; allowed: a whole number from 1 to 99999'],
     ['an unknown status', ['list', '--status', 'lost'], 'Allowed choices are pending'],
     ['nothing to retry', ['retry'], 'name one message, or give --all-failed'],
     [

@@ -12,7 +12,9 @@ import { createWebhook } from '../src/lib/notifications/channels/webhook.ts';
 import { lookUpPublic } from '../src/lib/notifications/public-host.ts';
 import { findRecipient } from '../src/lib/notifications/recipient.ts';
 import { changePreference } from '../src/lib/notifications/preferences.ts';
-import { readChannelForm, saveChannel } from '../src/lib/notifications/preferences-form.ts';
+import { parseForm } from '../src/lib/parsing/form.ts';
+import { inTerminal } from '../src/lib/parsing/problems.ts';
+import { ChannelForm, saveChannel } from '../src/lib/notifications/preferences-form.ts';
 import { sendTestMessage } from '../src/lib/notifications/test-message.ts';
 import type { Mail } from '../src/lib/mail/smtp.ts';
 import { tokenIn } from './support/account-app.ts';
@@ -66,13 +68,15 @@ const setWebhook = async (by: Actor, userId: string): Promise<void> => {
   expect(await changePreference(scratch.app, by, target, wanted)).not.toHaveProperty('problems');
 };
 /** Saves the page of a user's own channel. */
-const saveMail = (userId: string, address: string): Promise<readonly string[]> => {
+const saveMail = async (userId: string, address: string): Promise<readonly string[]> => {
   const data = new FormData();
   for (const [name, value] of Object.entries({ enabled: 'on', address })) data.set(name, value);
   for (const kind of ['down', 'up', 'recovered']) data.append('kind', kind);
   const app = { ...scratch.app, sendMail: async (mail: Mail) => void sent.push(mail) };
   const target = { user: userOf(userId), channel: 'email', now: NOW } as const;
-  return saveChannel(app, actorOf(userId), target, readChannelForm(data));
+  const parsed = parseForm(ChannelForm, data);
+  if ('problems' in parsed) throw new Error(inTerminal(parsed.problems).join());
+  return inTerminal(await saveChannel(app, actorOf(userId), target, parsed.value));
 };
 const opened = (channel: 'email' | 'webhook' = 'email') =>
   ({ to: admin, kind: 'circuit_opened', facts: vpsFacts('a.example'), atMs: BEGAN_MS, channel }) as const;

@@ -1,4 +1,6 @@
-import { readFileSync } from 'node:fs';
+import { readdirSync, readFileSync } from 'node:fs';
+import { networkInterfaces } from 'node:os';
+import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { ADMIN, cookieOf, createAdmin, PASSWORD, post, signIn } from './support/accounts.ts';
@@ -30,6 +32,8 @@ afterEach(async () => {
   scratch.remove();
 });
 
+/** Containers may have no IPv6 at all. */
+const hasIPv6 = Object.values(networkInterfaces()).some((all) => all?.some(({ address }) => address === '::1'));
 const serve = async (more: Record<string, string> = {}) => {
   const server = await startServer({ ...scratch.environment, ...more });
   processes.push(server);
@@ -197,6 +201,11 @@ describe('the built server', () => {
   it.each([
     ['a wrong key', { ENCRYPTION_KEY: Buffer.alloc(32, 7).toString('base64') }, /ENCRYPTION_KEY is not the key/],
     ['a wrong setting', { HEALTH_CHECK_CRON: 'often' }, /HEALTH_CHECK_CRON is "often"; allowed: a cron expression/],
+    ['a port that is none', { PORT: 'abc' }, /PORT is "abc"; allowed: a whole number from 0 to 65535/],
+    ['a host that is none', { HOST: 'a b' }, /HOST is "a b"; allowed: an IP address or a host name/],
+    ['an origin that is none', { ORIGIN: 'example' }, /ORIGIN is "example"; allowed: scheme and host as/],
+    ['a header that is none', { ADDRESS_HEADER: 'a b' }, /ADDRESS_HEADER is "a b"; allowed: the name of a header/],
+    ['a limit that is none', { BODY_SIZE_LIMIT: 'big' }, /BODY_SIZE_LIMIT is "big"; allowed: a number of bytes/],
   ])('does not start with %s, and says why in a line, without a stack', async (_, more, message) => {
     await fleetOf({});
     const server = startProcess(process.execPath, ['scripts/start.js'], { ...scratch.environment, ...more });
@@ -215,6 +224,21 @@ describe('the built server', () => {
     processes.push(second);
     expect(await second.exited).toBe(1);
     expect(second.output()).toMatch(/Cannot listen on 127\.0\.0\.1:\d+ \(EADDRINUSE\).*PORT=3001/);
+  });
+
+  it.skipIf(!hasIPv6)('listens on an IPv6 address, also one in brackets', async () => {
+    const server = await serve({ HOST: '[::1]' });
+    expect(new URL(server.url).hostname).toBe('[::1]');
+    expect((await fetch(`${server.url}/sign-in`)).status).toBe(200);
+  });
+
+  it('sends browsers no schemas: only servers judge what is posted', () => {
+    const scripts = readdirSync('build/client', { recursive: true, encoding: 'utf8' }).filter((name) =>
+      name.endsWith('.js'),
+    );
+    const withSchemas = scripts.filter((name) => /\b_zod\b/.test(readFileSync(join('build/client', name), 'utf8')));
+    expect(scripts.length).toBeGreaterThan(10);
+    expect(withSchemas).toEqual([]);
   });
 
   it('keeps the monitor off when told so', async () => {

@@ -5,7 +5,7 @@ import Sqlite from 'better-sqlite3';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { mountDisk, NO_MOUNT } from '../../tests/support/mounts.ts';
 import { openApp } from './app.ts';
-import type { Environment } from './config.ts';
+import type { Environment } from './environment.ts';
 import { generateKey } from './crypto/encryption-key.ts';
 import { write, type Opening } from './db/client.ts';
 import { users } from './db/schema.ts';

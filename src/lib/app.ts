@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { type SendMail, accountMailer } from './mail/smtp.ts';
-import { ConfigurationError, parseSettings, readEnvironment, type Environment, type Settings } from './config.ts';
+import { parseSettings, type Settings } from './config.ts';
+import { ConfigurationError, readEnvironment, type Environment } from './environment.ts';
 import { createKeyFile, keySource, readKey } from './crypto/encryption-key.ts';
 import { openDatabase, write, type Database, type Opening } from './db/client.ts';
 import { filesOf, realPath, sizeOf } from './db/files.ts';

@@ -2,7 +2,9 @@ import { readFileSync } from 'node:fs';
 import { resolve } from 'node:path';
 import { parseEnv } from 'node:util';
 import { describe, expect, it } from 'vitest';
-import { ConfigurationError, DEFAULTS, parseSettings, type Environment } from './config.ts';
+import { parseSettings } from './config.ts';
+import { ConfigurationError, type Environment } from './environment.ts';
+import { DEFAULTS } from './variables.ts';
 
 const problemsOf = (environment: Environment): readonly string[] => {
   try {
@@ -68,6 +70,28 @@ describe('settings', () => {
     );
   });
 
+  it('name what was given in HOST and PORT, and what is allowed', () => {
+    expect(problemsOf({ PORT: 'abc', HOST: 'a b' })).toEqual([
+      'HOST is "a b"; allowed: an IP address or a host name, without user or port',
+      'PORT is "abc"; allowed: a whole number from 0 to 65535',
+    ]);
+  });
+
+  it.each([
+    [{}, '127.0.0.1'],
+    [{ HOST: '0.0.0.0' }, '0.0.0.0'],
+    [{ HOST: '[::1]' }, '::1'],
+    [{ HOST: '::' }, '::'],
+    [{ HOST: 'localhost' }, 'localhost'],
+  ])('know where the server listens: %o → %s', (environment, host) => {
+    expect(parseSettings(environment).listen).toEqual({ host, port: 3000 });
+  });
+
+  it('show a piece of what has no end', () => {
+    const [problem = ''] = problemsOf({ PORT: '9'.repeat(100_000) });
+    expect(problem.length).toBeLessThan(200);
+  });
+
   it.each([
     [{ PORT: '3001' }, 'http://localhost:3001'],
     [{ ORIGIN: 'https://wardround.example' }, 'https://wardround.example'],
@@ -79,6 +103,14 @@ describe('settings', () => {
     { ORIGIN: 'wardround.example' },
     { ORIGIN: 'https://wardround.example/path' },
     { ORIGIN: 'ftp://wardround.example' },
+    { ORIGIN: 'https://user@wardround.example' },
+    { PORT: 'abc' },
+    { PORT: '3000.5' },
+    { HOST: 'http://127.0.0.1' },
+    { HOST: '127.0.0.1:3000' },
+    { HOST: '256.0.0.1' },
+    { BODY_SIZE_LIMIT: 'much' },
+    { HEADERS_TIMEOUT: '5s' },
     { ADDRESS_HEADER: 'X Forwarded For' },
     { XFF_DEPTH: '0' },
   ])('refuse %o', (environment) => {
@@ -108,6 +140,8 @@ describe('settings', () => {
     [{ SMTP_URL: 'http://user:HUNTER2@mail.example.com' }, 'SMTP_URL'],
     [{ SMTP_URL: 'smtp//user:HUNTER2@mail.example.com' }, 'SMTP_URL'],
     [{ HEARTBEAT_URL: 'ftp://user:HUNTER2@example.com' }, 'HEARTBEAT_URL'],
+    [{ DATABASE_URL: 'postgres://user:HUNTER2@db.example.com/wardround' }, 'DATABASE_URL'],
+    [{ ORIGIN: 'https://user:HUNTER2@wardround.example' }, 'ORIGIN'],
     [{ PUBLIC_URL: 'wardround.example.com' }, 'PUBLIC_URL'],
     [{ TELEGRAM_API_URL: 'smtp://example.com' }, 'TELEGRAM_API_URL'],
     [{ MAIL_FROM: 'a@b.c, d@e.f' }, 'MAIL_FROM'],

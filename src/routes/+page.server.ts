@@ -1,17 +1,22 @@
 import { error, fail, redirect } from '@sveltejs/kit';
+import * as z from 'zod/mini';
 import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
 import { databaseFault } from '$lib/db/files';
 import { actOnMany } from '$lib/fleet-admin/vps-actions';
-import { bulkInWords, parseBulkAction } from '$lib/views/bulk-words';
+import { BULK_ACTIONS, bulkInWords } from '$lib/views/bulk-words';
 import { readFleetList } from '$lib/views/fleet-list';
 import { parseFleetQuery } from '$lib/views/fleet-query';
 import { listVps } from '$lib/views/fleet-read';
 import { databaseNotice, monitorNotices } from '$lib/views/monitor-words';
 import { monitorStatus } from '$lib/monitoring/health-checker';
 import { readMonitorState } from '$lib/monitoring/monitor-state';
+import { oneOf } from '$lib/parsing/fields';
+import { parseForm } from '$lib/parsing/form';
 import { doneIn, formOf } from './form-fields';
 import type { Actions, PageServerLoad } from './$types';
+
+const BulkForm = z.object({ do: oneOf(BULK_ACTIONS), vps: z.array(z.string()).check(z.minLength(1)) });
 
 const DONE = { removed: 'The VPS is out of the fleet. Its customer and the machine itself stay.' };
 
@@ -48,11 +53,9 @@ export const actions: Actions = {
   bulk: async (event) => {
     const actor = guarded(event.locals.actor);
     if (actor.role !== 'admin') error(403, 'This is for administrators');
-    const form = formOf(event);
-    const wanted = form.get('do');
-    const action = typeof wanted === 'string' ? parseBulkAction(wanted) : undefined;
-    const vpsIds = form.getAll('vps').map(String);
-    if (action === undefined || vpsIds.length === 0) return fail(400, { problem: 'Select the VPSs that are meant.' });
+    const parsed = parseForm(BulkForm, formOf(event));
+    if ('problems' in parsed) return fail(400, { problem: 'Select the VPSs that are meant.' });
+    const { do: action, vps: vpsIds } = parsed.value;
     const result = await actOnMany(await defaultApp(), actor, { action, vpsIds }, new Date());
     if (result.kind === 'refused') return fail(409, { problem: bulkInWords(result) });
     return { done: bulkInWords(result) };

@@ -1,19 +1,23 @@
-import type { RequestEvent } from '@sveltejs/kit';
+import { error, type RequestEvent } from '@sveltejs/kit';
+import type * as z from 'zod/mini';
 import type { Later } from '$lib/auth/rate-limit';
 import type { VpsDescription } from '$lib/fleet-admin/new-vps';
+import { parseForm, typedIn } from '$lib/parsing/form';
+import { inTerminal } from '$lib/parsing/problems';
 import { shortDuration } from '$lib/facts/time-words';
 
 /** The form that an action was called with. */
 export const formOf = ({ locals }: RequestEvent): FormData => locals.form ?? new FormData();
 
 /** The text fields of a posted form; what is missing or a file is empty. */
-export function fieldsOf<Name extends string>(event: RequestEvent, ...names: Name[]): Record<Name, string> {
-  const data = formOf(event);
-  const text = (name: Name): string => {
-    const value = data.get(name);
-    return typeof value === 'string' ? value : '';
-  };
-  return Object.fromEntries(names.map((name) => [name, text(name)])) as Record<Name, string>;
+export const fieldsOf = <Name extends string>(event: RequestEvent, ...names: Name[]): Record<Name, string> =>
+  typedIn(formOf(event), ...names);
+
+/** Reads a form of which no person types what could be wrong; whatever does not fit is none of our pages. */
+export function posted<Schema extends z.ZodMiniObject>(event: RequestEvent, schema: Schema): z.output<Schema> {
+  const parsed = parseForm(schema, formOf(event));
+  if ('value' in parsed) return parsed.value;
+  error(400, `This form cannot be read: ${inTerminal(parsed.problems).join('; ')}`);
 }
 
 /** Status and words for whoever has to come again later. Sets the header that says when (RFC 9110, section 10.2.3). */

@@ -1,5 +1,5 @@
 import { gzipSync } from 'node:zlib';
-import { expect, test, type BrowserContext, type Page, type Response } from '@playwright/test';
+import { expect, test, type BrowserContext, type Locator, type Page, type Response } from '@playwright/test';
 import { openApp } from '../../src/lib/app.ts';
 import { cookiesOf, createAdmin, signIn } from '../support/accounts.ts';
 import { addAll, makeLogin, startVps, type SimulatedVps } from '../support/fleet.ts';
@@ -234,6 +234,28 @@ test('the first page needs 120 KB of script at most', async ({ page }, testInfo)
   expect(bytes).toBeLessThanOrEqual(MOST_SCRIPT_BYTES);
 });
 
+test('the search keeps a width that can be typed in, on a line of its own where there is no other room', async ({
+  browser,
+}) => {
+  for (const javaScriptEnabled of [true, false]) {
+    const context = await browser.newContext({ javaScriptEnabled });
+    const page = await context.newPage();
+    for (const width of [360, 640, 820, 900, 960, 1024, 1100, 1180, 1280, 1440]) {
+      await page.setViewportSize({ width, height: 800 });
+      await visit(page, large);
+      const boxOf = async (locator: Locator) => (await locator.boundingBox()) ?? { x: 0, y: 0, width: 0, height: 0 };
+      const search = await boxOf(page.getByRole('searchbox'));
+      const lastFilter = await boxOf(page.getByRole('link', { name: /^Healthy/ }));
+      expect.soft(search.width, `at ${width}`).toBeGreaterThanOrEqual(width < 640 ? 150 : 200);
+      const isBelow = search.y >= lastFilter.y + lastFilter.height;
+      expect.soft(isBelow || search.x >= lastFilter.x + lastFilter.width, `beside the filters at ${width}`).toBe(true);
+      const overflow = await page.evaluate(() => document.documentElement.scrollWidth - window.innerWidth);
+      expect.soft(overflow, `sideways at ${width}`).toBeLessThanOrEqual(0);
+    }
+    await context.close();
+  }
+});
+
 test('an empty fleet says how to add the first VPS', async ({ page }) => {
   await visit(page, empty);
   await expect(page.getByRole('heading', { level: 1 })).toContainText('No VPS is watched yet.');
@@ -284,6 +306,12 @@ test.describe('without JavaScript', () => {
     await page.getByRole('link', { name: 'Next 100' }).click();
     await expect(page).toHaveURL(/\?q=customer&sort=customer&offset=100$/);
     expect((await shownIds(page))[0]).toBe(largeFleetId(100));
+    await page.getByRole('link', { name: 'Page 4 of 4' }).click();
+    await expect(page.getByText('301 to 400 of 400')).toBeVisible();
+    expect((await shownIds(page))[0]).toBe(largeFleetId(300));
+    await expect(page.getByRole('link', { name: 'Next 100' })).toBeHidden();
+    await page.getByRole('link', { name: 'Previous 100' }).click();
+    expect((await shownIds(page))[0]).toBe(largeFleetId(200));
     await page.getByRole('searchbox').fill('customer 0123');
     await page.getByRole('button', { name: 'Show' }).click();
     await expect(page.locator('[data-vps]')).toHaveCount(1);

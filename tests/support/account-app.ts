@@ -6,7 +6,7 @@ import { hashPassword, storePassword } from '../../src/lib/auth/credentials.ts';
 import type { Mail } from '../../src/lib/mail/smtp.ts';
 import { readSession, type SignedIn } from '../../src/lib/auth/session.ts';
 import { signIn } from '../../src/lib/auth/sign-in.ts';
-import type { Environment } from '../../src/lib/config.ts';
+import type { Environment } from '../../src/lib/environment.ts';
 import { write } from '../../src/lib/db/client.ts';
 import { newId, sessions, users } from '../../src/lib/db/schema.ts';
 import { openScratchApp } from './scratch-app.ts';

@@ -1,5 +1,5 @@
 import { openApp } from '../../src/lib/app.ts';
-import { readEnvironment } from '../../src/lib/config.ts';
+import { readEnvironment } from '../../src/lib/environment.ts';
 import { startDispatcher } from '../../src/lib/notifications/dispatcher.ts';
 
 // A process that does nothing but send what waits in the outbox, to be killed at the worst moment.

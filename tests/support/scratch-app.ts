@@ -6,11 +6,12 @@ import { asc, eq } from 'drizzle-orm';
 import { expect, onTestFinished } from 'vitest';
 import { openApp, type App } from '../../src/lib/app.ts';
 import { LOCAL_OPERATOR } from '../../src/lib/auth/actor.ts';
-import type { Environment } from '../../src/lib/config.ts';
+import type { Environment } from '../../src/lib/environment.ts';
 import { healthChecks, restartAttempts, type HealthCheck } from '../../src/lib/db/schema.ts';
 import { addVps } from '../../src/lib/fleet-admin/fleet-admin.ts';
 import { endMaintenance, planMaintenance } from '../../src/lib/fleet-admin/vps-actions.ts';
 import { parseMaintenance } from '../../src/lib/fleet-admin/maintenance-request.ts';
+import { inTerminal } from '../../src/lib/parsing/problems.ts';
 import { parseVps, type VpsDescription } from '../../src/lib/fleet-admin/new-vps.ts';
 import type { Log } from '../../src/lib/log.ts';
 import { runHealthSweep, type SweepSummary } from '../../src/lib/monitoring/sweep.ts';
@@ -62,7 +63,7 @@ export async function addTestVps(
 ): Promise<{ id: string; userId: string }> {
   const customer = `customer-${++customers}@example.com`;
   const parsed = parseVps({ customer, host: '127.0.0.1', ...given, port: String(given.port) });
-  if ('problems' in parsed) throw new Error(parsed.problems.join('; '));
+  if ('problems' in parsed) throw new Error(inTerminal(parsed.problems).join('; '));
   return addVps(app, LOCAL_OPERATOR, parsed.vps);
 }
 
@@ -73,7 +74,7 @@ export async function setMaintenance(app: App, vps: { id: string }, on: boolean)
     return;
   }
   const parsed = parseMaintenance({}, new Date());
-  if ('problems' in parsed) throw new Error(parsed.problems.join('; '));
+  if ('problems' in parsed) throw new Error(inTerminal(parsed.problems).join('; '));
   await planMaintenance(app, LOCAL_OPERATOR, [vps.id], parsed.window);
 }
 

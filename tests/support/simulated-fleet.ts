@@ -5,7 +5,7 @@ import { newKeyPair } from '../../demo/key-pair.ts';
 import { encryptToken, privateKeyPlace } from '../../src/lib/crypto/encryption.ts';
 import { subscriptions, users } from '../../src/lib/db/schema.ts';
 import type { App } from '../../src/lib/app.ts';
-import type { Environment } from '../../src/lib/config.ts';
+import type { Environment } from '../../src/lib/environment.ts';
 import { startVps, type SimulatedVps } from './fleet.ts';
 import { addTestVps, createSilentLog, openScratchApp, sweepOnce } from './scratch-app.ts';
 import type { SweepSummary } from '../../src/lib/monitoring/sweep.ts';

@@ -3,44 +3,21 @@ import type { App } from '../app.ts';
 import { write, type Transaction } from '../db/client.ts';
 import { noteAdminAction } from '../db/journal-store.ts';
 import { newId, oneTimeLinks, subscriptions, twoFactors, users } from '../db/schema.ts';
-import {
-  emailProblem,
-  nameProblem,
-  normalizeEmail,
-  passwordProblem,
-  problemsIn,
-  type Problems,
-} from './account-form.ts';
+import type { Problem } from '../parsing/problems.ts';
+import { normalizeEmail, parseAdmin, parseName, type NewAdmin, type NewUser } from './account-form.ts';
 import { adminName, type Actor } from './actor.ts';
 import { endSessions, hashPassword, storePassword } from './credentials.ts';
 import { announceSessionsEnded } from './session-end.ts';
 import type { SignedIn } from './session.ts';
 
-export type NewAdmin = { readonly email: string; readonly name: string; readonly password: string };
-
-/** What is wrong with a new admin's data as typed; undefined when nothing is. */
-export const problemsOfAdmin = async ({
-  email,
-  name,
-  password,
-}: NewAdmin): Promise<Problems<keyof NewAdmin> | undefined> =>
-  problemsIn({
-    email: emailProblem(normalizeEmail(email)),
-    name: nameProblem(name.trim()),
-    password: await passwordProblem(password, normalizeEmail(email)),
-  });
-
 export const hasAdmin = (db: Pick<Transaction, 'select'>): boolean =>
   db.select({ id: users.id }).from(users).where(eq(users.role, 'admin')).get() !== undefined;
 
 /** Adds an admin, which ends every link for the first one. Null where the address belongs to someone already. */
-export function insertAdmin(tx: Transaction, given: NewAdmin, passwordHash: string): string | null {
-  const email = normalizeEmail(given.email);
+export function insertAdmin(tx: Transaction, { email, name }: NewUser, passwordHash: string): string | null {
   if (tx.select().from(users).where(eq(users.email, email)).get()) return null;
   const id = newId('user');
-  tx.insert(users)
-    .values({ id, email, name: given.name.trim() || null, role: 'admin' })
-    .run();
+  tx.insert(users).values({ id, email, name, role: 'admin' }).run();
   storePassword(tx, id, passwordHash);
   tx.delete(oneTimeLinks).where(eq(oneTimeLinks.purpose, 'first_admin')).run();
   return id;
@@ -49,15 +26,15 @@ export function insertAdmin(tx: Transaction, given: NewAdmin, passwordHash: stri
 export type CreateAdminResult =
   | { readonly kind: 'created'; readonly userId: string }
   | { readonly kind: 'email_taken' }
-  | { readonly kind: 'refused'; readonly problems: Problems<keyof NewAdmin> };
+  | { readonly kind: 'refused'; readonly problems: readonly Problem<keyof NewAdmin>[] };
 
 /** For the command line, and for admins. Throws when a customer asks: no page lets it come to that. */
 export async function createAdmin(app: App, actor: Actor, given: NewAdmin): Promise<CreateAdminResult> {
   adminName(actor);
-  const problems = await problemsOfAdmin(given);
-  if (problems) return { kind: 'refused', problems };
+  const parsed = await parseAdmin(given);
+  if ('problems' in parsed) return { kind: 'refused', ...parsed };
   const hash = await hashPassword(app, given.password);
-  const userId = await write(app.db, (tx) => insertAdmin(tx, given, hash));
+  const userId = await write(app.db, (tx) => insertAdmin(tx, parsed.value, hash));
   return userId === null ? { kind: 'email_taken' } : { kind: 'created', userId };
 }
 
@@ -155,15 +132,8 @@ export const isLastAdmin = (tx: Transaction, userId: string): boolean =>
 
 /** Changes the user's own name; nothing means none. Gives what is wrong with it, if anything. */
 export async function changeName({ db }: App, { user }: SignedIn, typed: string): Promise<string | undefined> {
-  const name = typed.trim();
-  const problem = nameProblem(name);
-  if (problem !== undefined) return problem;
-  await write(db, (tx) =>
-    tx
-      .update(users)
-      .set({ name: name || null })
-      .where(eq(users.id, user.id))
-      .run(),
-  );
+  const parsed = parseName(typed);
+  if ('problem' in parsed) return parsed.problem;
+  await write(db, (tx) => tx.update(users).set(parsed).where(eq(users.id, user.id)).run());
   return undefined;
 }

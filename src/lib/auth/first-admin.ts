@@ -1,7 +1,8 @@
 import type { App } from '../app.ts';
 import { write } from '../db/client.ts';
-import { hasAdmin, insertAdmin, problemsOfAdmin, type NewAdmin } from './accounts.ts';
-import type { Problems } from './account-form.ts';
+import { hasAdmin, insertAdmin } from './accounts.ts';
+import { problem, type Problem } from '../parsing/problems.ts';
+import { parseAdmin, type NewAdmin } from './account-form.ts';
 import type { Asking } from './asking.ts';
 import { networkOf } from './network-of.ts';
 import { hashPassword } from './credentials.ts';
@@ -27,7 +28,7 @@ export type FirstAdminResult =
   | { readonly kind: 'created' }
   | { readonly kind: 'invalid_link' }
   | Later
-  | { readonly kind: 'refused'; readonly problems: Problems<keyof NewAdmin> };
+  | { readonly kind: 'refused'; readonly problems: readonly Problem<keyof NewAdmin>[] };
 
 /** Uses the link up. However many follow it at the same moment, one becomes admin. */
 export async function becomeFirstAdmin(
@@ -41,14 +42,14 @@ export async function becomeFirstAdmin(
   const allowance = await countAttempt(app, counted, now);
   if (!allowance.allowed) return { kind: 'limited', retryAt: allowance.retryAt };
   if (!isFirstAdminLink(app, token, now)) return { kind: 'invalid_link' };
-  const problems = await problemsOfAdmin(given);
-  if (problems) return { kind: 'refused', problems };
+  const parsed = await parseAdmin(given);
+  if ('problems' in parsed) return { kind: 'refused', ...parsed };
   const hash = await unlessBusy(now, () => hashPassword(app, given.password));
   if (typeof hash !== 'string') return hash;
   const result = await write(app.db, (tx): FirstAdminResult => {
     if (hasAdmin(tx) || peekLink(tx, 'first_admin', token, now) === undefined) return { kind: 'invalid_link' };
-    if (insertAdmin(tx, given, hash) === null)
-      return { kind: 'refused', problems: { email: 'This address belongs to a customer. Use another one.' } };
+    if (insertAdmin(tx, parsed.value, hash) === null)
+      return { kind: 'refused', problems: [problem('email', 'this address belongs to a customer; use another one')] };
     takeLink(tx, 'first_admin', token, now);
     return { kind: 'created' };
   });

@@ -4,7 +4,7 @@ import { write } from '../db/client.ts';
 import { users } from '../db/schema.ts';
 import { noteAdminAction } from '../db/journal-store.ts';
 import { createLog, messageOf } from '../log.ts';
-import { emailProblem, normalizeEmail, passwordProblem } from './account-form.ts';
+import { normalizeEmail, parseEmail, passwordProblem } from './account-form.ts';
 import { adminName, type Actor } from './actor.ts';
 import type { Asking } from './asking.ts';
 import { networkOf } from './network-of.ts';
@@ -39,9 +39,9 @@ export type ResetRequest =
 export async function requestPasswordReset(app: App, asking: Asking, typed: string, now: Date): Promise<ResetRequest> {
   const { sendMail } = app;
   if (sendMail === null) return { kind: 'no_mail' };
-  const email = normalizeEmail(typed);
-  const problem = emailProblem(email);
-  if (problem !== undefined) return { kind: 'refused', problem };
+  const parsed = parseEmail(typed);
+  if ('problem' in parsed) return { kind: 'refused', ...parsed };
+  const { email } = parsed;
   const device = knownDevice(app, asking, email);
   const counted: Counted[] =
     device === null

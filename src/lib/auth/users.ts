@@ -4,7 +4,8 @@ import { write, type Transaction } from '../db/client.ts';
 import { contains } from '../db/contains.ts';
 import { accounts, newId, sessions, subscriptions, users } from '../db/schema.ts';
 import { noteAdminAction } from '../db/journal-store.ts';
-import { emailProblem, nameProblem, normalizeEmail, problemsIn, type Problems } from './account-form.ts';
+import { problem, type Problem } from '../parsing/problems.ts';
+import { parseUser } from './account-form.ts';
 import { isLastAdmin } from './accounts.ts';
 import { adminName, type Actor } from './actor.ts';
 import { endSessions } from './credentials.ts';
@@ -79,26 +80,25 @@ export function listUsers({ db }: App, actor: Actor, search: string, now: Date):
 export type NewUser = { readonly email: string; readonly name: string; readonly role: 'admin' | 'customer' };
 export type AddUserResult =
   | { readonly kind: 'added'; readonly email: string }
-  | { readonly kind: 'refused'; readonly problems: Problems<'email' | 'name'> };
+  | { readonly kind: 'refused'; readonly problems: readonly Problem<'email' | 'name'>[] };
 
 /** Adds an account without a password: an invitation follows. Throws when a customer asks: no page lets it come to that. */
 export async function addUser({ db }: App, actor: Actor, given: NewUser): Promise<AddUserResult> {
   const by = adminName(actor);
-  const email = normalizeEmail(given.email);
-  const name = given.name.trim();
-  const problems = problemsIn({ email: emailProblem(email), name: nameProblem(name) });
-  if (problems) return { kind: 'refused', problems };
+  const parsed = parseUser(given);
+  if ('problems' in parsed) return { kind: 'refused', ...parsed };
+  const { email, name } = parsed.value;
   const added = await write(db, (tx) => {
     if (tx.select().from(users).where(eq(users.email, email)).get()) return false;
     tx.insert(users)
-      .values({ id: newId('user'), email, name: name || null, role: given.role })
+      .values({ id: newId('user'), email, name, role: given.role })
       .run();
     noteAdminAction(tx, by, null, 'user_invited', { email, role: given.role });
     return true;
   });
   return added
     ? { kind: 'added', email }
-    : { kind: 'refused', problems: { email: 'This address has an account already: it is in the list below.' } };
+    : { kind: 'refused', problems: [problem('email', 'this address has an account already: it is in the list below')] };
 }
 
 export type UserChange =

@@ -28,7 +28,7 @@ describe('the trouble with a way to send', () => {
     };
     const html = (trouble: Trouble | null): string =>
       render(ChannelForm, {
-        props: { choice: { ...choice, trouble }, email: 'ada@customer.example', problems: [], typed: null },
+        props: { choice: { ...choice, trouble }, email: 'ada@customer.example', problems: {}, typed: null },
       }).body;
     expect(html(OFF)).toContain(OFF_WORDS);
     expect(html(null)).not.toContain('Switched off');

@@ -1,7 +1,8 @@
 import { existsSync, linkSync, mkdirSync, readFileSync, rmSync, statSync, writeFileSync } from 'node:fs';
 import { randomBytes } from 'node:crypto';
 import { dirname } from 'node:path';
-import { ConfigurationError, parseSettings, readEnvironment, type Settings } from '../config.ts';
+import { parseSettings, type Settings } from '../config.ts';
+import { ConfigurationError, readEnvironment } from '../environment.ts';
 
 const KEY_BYTES = 32;
 const ALLOWED = '32 bytes as 44 characters of base64 or 64 of hex; `wardround keygen` prints a fresh one';

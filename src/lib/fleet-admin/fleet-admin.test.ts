@@ -8,6 +8,7 @@ import { acceptOutage, setHealing } from '../monitoring/monitor-state.ts';
 import { retryFailed } from '../notifications/outbox-upkeep.ts';
 import { listVps } from '../views/fleet-read.ts';
 import { addVps, removeVps, repinHostKey } from './fleet-admin.ts';
+import { inTerminal } from '../parsing/problems.ts';
 import { parseMaintenance } from './maintenance-request.ts';
 import type { NewVps } from './new-vps.ts';
 import { cancelWindow, checkNow, endMaintenance, planMaintenance, resetCircuit, setVpsHealing } from './vps-actions.ts';
@@ -20,7 +21,7 @@ it('nothing of the fleet is changed for a customer, whatever a page lets through
   const { app } = scratch;
   const { id, userId } = await addTestVps(app, { port: 22, privateKey: newKeyPair().private });
   const parsed = parseMaintenance({}, NOW);
-  if ('problems' in parsed) throw new Error(parsed.problems.join());
+  if ('problems' in parsed) throw new Error(inTerminal(parsed.problems).join());
   const { window } = parsed;
   await planMaintenance(app, LOCAL_OPERATOR, [id], window);
   const [planned] = app.db.select().from(maintenanceWindows).all();

@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { inTerminal } from '../parsing/problems.ts';
 import { parseMaintenance, type MaintenanceRequest } from './maintenance-request.ts';
 
 const NOW = new Date('2026-11-24T12:00Z');
@@ -8,7 +9,7 @@ const endOf = (request: MaintenanceRequest): string | null | undefined => {
 };
 const problemsOf = (request: MaintenanceRequest): readonly string[] => {
   const parsed = parseMaintenance(request, NOW);
-  return 'problems' in parsed ? parsed.problems : [];
+  return 'problems' in parsed ? inTerminal(parsed.problems) : [];
 };
 
 describe('parseMaintenance', () => {
@@ -49,5 +50,14 @@ describe('parseMaintenance', () => {
     ]);
     expect(problemsOf({ for: '1h', timeZone: 'Europe/Oslo' })).toEqual(['a time zone goes with weekly, or with until']);
     expect(problemsOf({ for: '1h', untilHealthy: true })).toEqual(['give one end: for, until, or until healthy']);
+    expect(problemsOf({ for: '1x', until: 'noon', reason: 'a\u0000b', timeZone: 'UTC' })).toEqual([
+      'give one end: for, until, or until healthy',
+      String.raw`reason is "a\u0000b"; allowed: up to 200 printable characters`,
+      'for is "1x"; allowed: a length such as 90m, 2h or 1d',
+      'until is "noon"; allowed: a day or time in the future, such as 2026-12-24 or 2026-12-24T03:30 (in UTC) or 2026-12-24T03:30Z',
+    ]);
+    expect(problemsOf({ weekly: 'sun 02:00' })).toEqual([
+      'for is missing; allowed: with weekly, a length of up to 6 days, such as 2h',
+    ]);
   });
 });

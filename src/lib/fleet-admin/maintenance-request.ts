@@ -1,6 +1,9 @@
+import * as z from 'zod/mini';
 import type { MaintenanceWindow } from '../db/schema.ts';
-import { isPlainText } from '../facts/plain-text.ts';
 import { isTimeZone, parseInstant } from '../facts/wall-clock.ts';
+import { orNull, plainText, readBy, usually } from '../parsing/fields.ts';
+import { parse } from '../parsing/parse.ts';
+import type { Problem } from '../parsing/problems.ts';
 
 /** A maintenance window as a person describes it: everything as typed. */
 export type MaintenanceRequest = {
@@ -21,57 +24,83 @@ export type NewWindow = Omit<MaintenanceWindow, 'id' | 'userId' | 'createdBy' | 
 const MINUTE_MS = 60_000;
 const UNIT_MINUTES: Readonly<Record<string, number>> = { m: 1, min: 1, h: 60, d: 1_440 };
 const WEEKDAYS = ['sunday', 'monday', 'tuesday', 'wednesday', 'thursday', 'friday', 'saturday'];
-const LONGEST_WEEKLY_MINUTES = 6 * 1_440;
-const LONGEST_REASON = 200;
+const DAY_MINUTES = 1_440;
+const ONE_END = 'give one end: for, until, or until healthy';
 
 /** Minutes of `90m`, `2h`, `1d`; null for anything else. */
-export function parseDuration(text: string): number | null {
+function parseDuration(text: string): number | null {
   const [, count = '', unit = ''] = /^(\d{1,5})\s*(m|min|h|d)$/i.exec(text.trim()) ?? [];
   const minutes = Number(count) * (UNIT_MINUTES[unit.toLowerCase()] ?? 0);
   return minutes > 0 ? minutes : null;
 }
 
-/** Reads a request; gives the window, or every problem in it: what was given, what is allowed. */
+const zone = readBy((text) => (isTimeZone(text) ? text : undefined), {
+  title: 'time zone',
+  description: 'an IANA name such as Europe/Oslo',
+});
+
+const reason = orNull(plainText(200));
+
+const length = (longest: number, allowed: string) =>
+  readBy((text) => {
+    const minutes = parseDuration(text);
+    return minutes !== null && minutes <= longest ? minutes : undefined;
+  }, allowed);
+
+const isOneEnd = ({ for: length, until, untilHealthy }: MaintenanceRequest): boolean =>
+  [length, until, untilHealthy || undefined].filter((end) => end !== undefined).length <= 1;
+
+/** What fields ask of one another is said even where one of them is wrong by itself. */
+const together = (isRight: boolean, reason: string) =>
+  z.refine<unknown>(() => isRight, { params: { reason }, when: () => true });
+
+const weeklyRequest = (given: MaintenanceRequest) =>
+  z
+    .object({
+      reason,
+      timeZone: usually('UTC', zone),
+      weekly: readBy((text) => parseWeekly(text) ?? undefined, 'a day and a time such as "sun 02:00"'),
+      for: length(6 * DAY_MINUTES, 'with weekly, a length of up to 6 days, such as 2h'),
+    })
+    .check(together(isOneEnd(given), ONE_END));
+
+const singleRequest = (given: MaintenanceRequest, now: Date) => {
+  const { timeZone = 'UTC' } = given;
+  const goesWithZone = given.timeZone === undefined || given.until !== undefined;
+  return z
+    .object({
+      reason,
+      timeZone: usually('UTC', zone),
+      for: orNull(length(Infinity, 'a length such as 90m, 2h or 1d')),
+      until: orNull(
+        readBy((text) => {
+          const end = isTimeZone(timeZone) ? parseInstant(text, timeZone) : null;
+          return end !== null && end > now ? end : undefined;
+        }, `a day or time in the future, such as 2026-12-24 or 2026-12-24T03:30 (in ${timeZone}) or 2026-12-24T03:30Z`),
+      ),
+      untilHealthy: z._default(z.boolean(), false),
+    })
+    .check(together(isOneEnd(given), ONE_END), together(goesWithZone, 'a time zone goes with weekly, or with until'));
+};
+
+/** Reads a request; gives the window, or every problem in it. */
 export function parseMaintenance(
   given: MaintenanceRequest,
   now: Date,
-): { readonly window: NewWindow } | { readonly problems: readonly string[] } {
-  const problems: string[] = [];
-  const refuse = (what: string, value: string, allowed: string): null => {
-    problems.push(`${what} is ${JSON.stringify(value)}; allowed: ${allowed}`);
-    return null;
-  };
-  const ends = [given.for, given.until, given.untilHealthy || undefined].filter((end) => end !== undefined);
-  if (ends.length > 1) problems.push('give one end: for, until, or until healthy');
-  const minutes =
-    given.for === undefined ? null : (parseDuration(given.for) ?? refuse('for', given.for, 'such as 90m, 2h or 1d'));
-  const reason = given.reason?.trim() || null;
-  if (reason !== null && (reason.length > LONGEST_REASON || !isPlainText(reason)))
-    refuse('reason', reason, `up to ${LONGEST_REASON} printable characters`);
-  const timeZone = given.timeZone ?? 'UTC';
-  if (!isTimeZone(timeZone)) refuse('time zone', timeZone, 'an IANA name such as Europe/Oslo');
-  const base = { ...NOT_WEEKLY, reason };
-
+): { readonly window: NewWindow } | { readonly problems: readonly Problem<keyof MaintenanceRequest>[] } {
   if (given.weekly !== undefined) {
-    const weekly = parseWeekly(given.weekly) ?? refuse('weekly', given.weekly, 'a day and a time such as "sun 02:00"');
-    if (given.for === undefined || (minutes !== null && minutes > LONGEST_WEEKLY_MINUTES))
-      refuse('for', given.for ?? '', 'with weekly, a length of up to 6 days, such as 2h');
-    if (weekly === null || problems.length > 0) return { problems };
-    const window = { ...base, ...weekly, kind: 'weekly', timeZone, durationMinutes: minutes } as const;
+    const parsed = parse(weeklyRequest(given), given);
+    if ('problems' in parsed) return parsed;
+    const { for: durationMinutes, weekly, timeZone, reason } = parsed.value;
+    const window = { ...NOT_WEEKLY, ...weekly, reason, kind: 'weekly', timeZone, durationMinutes } as const;
     return { window: { ...window, startsAt: now, endsAt: null } };
   }
-  if (given.timeZone !== undefined && given.until === undefined)
-    problems.push('a time zone goes with weekly, or with until');
-  const until = given.until === undefined || !isTimeZone(timeZone) ? null : parseInstant(given.until, timeZone);
-  if (given.until !== undefined && !(until !== null && until > now))
-    refuse(
-      'until',
-      given.until,
-      `a day or time in the future, such as 2026-12-24 or 2026-12-24T03:30 (in ${timeZone}) or 2026-12-24T03:30Z`,
-    );
-  if (problems.length > 0) return { problems };
+  const parsed = parse(singleRequest(given, now), given);
+  if ('problems' in parsed) return parsed;
+  const { for: minutes, until, untilHealthy, reason } = parsed.value;
   const endsAt = minutes === null ? until : new Date(now.getTime() + minutes * MINUTE_MS);
-  return { window: { ...base, kind: given.untilHealthy ? 'until_healthy' : 'once', startsAt: now, endsAt } };
+  const kind = untilHealthy ? 'until_healthy' : 'once';
+  return { window: { ...NOT_WEEKLY, reason, kind, startsAt: now, endsAt } };
 }
 
 const NOT_WEEKLY = { weekday: null, startMinute: null, durationMinutes: null, timeZone: null, endedOccurrence: null };

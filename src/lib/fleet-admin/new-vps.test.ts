@@ -1,13 +1,14 @@
 import ssh2 from 'ssh2';
 import { describe, expect, it } from 'vitest';
 import { newKeyPair } from '../../../demo/key-pair.ts';
+import { inForm, inTerminal } from '../parsing/problems.ts';
 import { parseVps, type VpsDescription } from './new-vps.ts';
 
 const login = newKeyPair();
 const GOOD: VpsDescription = { customer: 'a@example.test', host: '10.4.1.7', privateKey: login.private };
 const problemsOf = (given: Partial<VpsDescription>): readonly string[] => {
   const parsed = parseVps({ ...GOOD, ...given });
-  return 'problems' in parsed ? parsed.problems : [];
+  return 'problems' in parsed ? inTerminal(parsed.problems) : [];
 };
 
 describe('the description of a VPS', () => {
@@ -73,6 +74,17 @@ describe('the description of a VPS', () => {
     });
     expect(problems).toHaveLength(8);
     expect(problems.join('\n')).not.toContain('SECRET');
+  });
+
+  it('says in a form what is wrong with a key, and not the key', () => {
+    const parsed = parseVps({ ...GOOD, privateKey: login.public, port: 'x' });
+    if (!('problems' in parsed)) throw new Error('taken');
+    expect(inForm(parsed.problems)).toEqual({
+      privateKey:
+        'Paste an unencrypted private key in OpenSSH, PEM or PKCS #8 format (ssh-keygen -p removes a passphrase). ' +
+        'The private key cannot be used: it is a public key.',
+      port: 'Enter a whole number from 1 to 65535.',
+    });
   });
 
   it('keeps the key as every check can read it, however it was pasted', () => {

@@ -1,126 +1,69 @@
-import { isIP } from 'node:net';
-import { emailProblem, nameProblem, normalizeEmail } from '../auth/account-form.ts';
-import { UNIT_NAME } from '../config.ts';
-import { parseHostKey } from '../provisioning/host-key.ts';
+import * as z from 'zod/mini';
+import { emailAddress, personName } from '../auth/account-form.ts';
+import { orNull, readWhole, Refusal, textLike, usually, wholeNumber } from '../parsing/fields.ts';
+import { host } from '../parsing/network-fields.ts';
+import { parse } from '../parsing/parse.ts';
+import type { Problem } from '../parsing/problems.ts';
+import { hostKeyLine } from '../provisioning/host-key.ts';
 import { parsePrivateKey, tidyPrivateKey } from '../provisioning/private-key.ts';
 import { SSHCommandError } from '../provisioning/ssh-failure.ts';
+import { unitName } from '../variables.ts';
 
-/** A VPS as a person describes it: everything as typed. */
-export type VpsDescription = {
-  readonly customer: string;
-  readonly name?: string;
-  readonly host: string;
-  readonly port?: string | undefined;
-  readonly user?: string | undefined;
-  readonly privateKey: string;
-  readonly service?: string | undefined;
-  readonly hostKey?: string | undefined;
-};
+const privateKey = readWhole(
+  (text) => {
+    try {
+      parsePrivateKey(text);
+      // As it is to be stored, so that no check has to tidy it again.
+      return tidyPrivateKey(text);
+    } catch (error) {
+      if (error instanceof SSHCommandError) return new Refusal({ reason: error.message });
+      throw error;
+    }
+  },
+  {
+    title: 'private key',
+    description: 'an unencrypted private key in OpenSSH, PEM or PKCS #8 format (ssh-keygen -p removes a passphrase)',
+    writeOnly: true,
+    ask: 'Paste',
+  },
+);
 
-export type NewVps = {
-  readonly email: string;
-  readonly name: string | null;
-  readonly host: string;
-  readonly port: number;
-  readonly user: string;
-  readonly privateKey: string;
-  readonly service: string | null;
-  readonly hostKey: string | null;
-};
+/** A VPS as a person describes it. What may be left out has its usual value; null where it has none. */
+const NewVps = z.object({
+  customer: emailAddress,
+  name: orNull(personName),
+  host,
+  port: usually('22', wholeNumber(1, 65_535)),
+  user: usually('root', textLike(/^[a-z_][a-z0-9_.-]{0,31}\$?$/i, 'a login name such as root or deploy')),
+  service: orNull(unitName),
+  hostKey: orNull(hostKeyLine),
+  privateKey,
+});
+const VpsEdit = z.extend(NewVps, { privateKey: orNull(privateKey) });
 
+export type VpsDescription = z.input<typeof NewVps>;
+export type NewVps = Omit<z.output<typeof NewVps>, 'customer'> & { readonly email: string };
 /** Without a key the one that is stored stays; the customer stays in any case. */
-export type VpsEdit = Omit<NewVps, 'privateKey'> & { readonly privateKey: string | null };
+export type VpsEdit = Omit<z.output<typeof VpsEdit>, 'customer'> & { readonly email: string };
 
-const HOST_NAME = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*\.?$/i;
-const LOGIN = /^[a-z_][a-z0-9_.-]{0,31}\$?$/i;
-
-/** What is wrong with a field, in words for whoever fills in a form. */
-export type FieldProblems = Readonly<Partial<Record<keyof VpsDescription, string>>>;
-/** For people at a terminal each names what was given and what is allowed; the key itself is in neither. */
-export type VpsProblems = { readonly problems: readonly string[]; readonly fields: FieldProblems };
+export type VpsField = keyof VpsDescription;
+export type VpsProblems = { readonly problems: readonly Problem<VpsField>[] };
 
 /** Reads a description; gives the VPS, or every problem in it. */
 export function parseVps(given: VpsDescription): { readonly vps: NewVps } | VpsProblems {
-  const { vps, found } = read(given);
-  const privateKey = readKey(given.privateKey, found);
-  return found.problems.length > 0 ? found : { vps: { ...vps, privateKey } };
+  const parsed = parse(NewVps, given);
+  if ('problems' in parsed) return parsed;
+  const { customer: email, ...vps } = parsed.value;
+  return { vps: { email, ...vps } };
 }
 
 /** The same for a VPS that is there already: no key means that it keeps the one it has. */
 export function parseVpsEdit(given: VpsDescription): { readonly edit: VpsEdit } | VpsProblems {
-  const { vps, found } = read(given);
-  const privateKey = given.privateKey.trim() === '' ? null : readKey(given.privateKey, found);
-  return found.problems.length > 0 ? found : { edit: { ...vps, privateKey } };
-}
-
-type Found = { readonly problems: string[]; readonly fields: Partial<Record<keyof VpsDescription, string>> };
-
-function read(given: VpsDescription): { readonly vps: Omit<NewVps, 'privateKey'>; readonly found: Found } {
-  const found: Found = { problems: [], fields: {} };
-  const check = (valid: boolean, [field, what]: [keyof VpsDescription, string], value: string, allowed: string) => {
-    if (valid) return;
-    found.problems.push(`${what} is ${JSON.stringify(value)}; allowed: ${allowed}`);
-    found.fields[field] = `Enter ${allowed}.`;
-  };
-  const host = given.host.trim().replace(/^\[(.*)\]$/, '$1');
-  const port = given.port?.trim() ?? '22';
-  const user = given.user?.trim() ?? 'root';
-  const service = given.service?.trim() ?? null;
-  const hostKey = given.hostKey === undefined ? null : parseHostKey(given.hostKey);
-  const name = given.name?.trim() || null;
-
-  check(
-    emailProblem(normalizeEmail(given.customer)) === undefined,
-    ['customer', 'customer'],
-    given.customer,
-    'an e-mail address such as name@example.com',
-  );
-  check(
-    name === null || nameProblem(name) === undefined,
-    ['name', 'name'],
-    given.name ?? '',
-    'up to 100 printable characters',
-  );
-  // All digits and dots, yet no IP address: a typing error, and no host has such a name.
-  check(
-    isIP(host) !== 0 || (HOST_NAME.test(host) && !/^[\d.]+$/.test(host)),
-    ['host', 'host'],
-    given.host,
-    'an IP address or a host name, without user or port',
-  );
-  check(
-    /^\d{1,5}$/.test(port) && Number(port) >= 1 && Number(port) <= 65_535,
-    ['port', 'port'],
-    port,
-    'a whole number from 1 to 65535',
-  );
-  check(LOGIN.test(user), ['user', 'user'], user, 'a login name such as root or deploy');
-  check(
-    service === null || UNIT_NAME.test(service),
-    ['service', 'service'],
-    service ?? '',
-    String.raw`a systemd unit name such as rachel8, app@1.service, or app@foo\x2dbar.service as systemd-escape prints it`,
-  );
-  check(
-    given.hostKey === undefined || hostKey !== null,
-    ['hostKey', 'host key'],
-    given.hostKey ?? '',
-    'a line such as "ssh-ed25519 AAAA…", as ssh-keyscan prints it',
-  );
-  const email = given.customer.trim().toLowerCase();
-  return { vps: { email, name, host, port: Number(port), user, service, hostKey }, found };
-}
-
-/** The key as it is to be stored, so that no check has to tidy it again; empty for one that cannot be used. */
-function readKey(privateKey: string, { problems, fields }: Found): string {
-  try {
-    parsePrivateKey(privateKey);
-    return tidyPrivateKey(privateKey);
-  } catch (error) {
-    if (!(error instanceof SSHCommandError)) throw error;
-    const allowed = 'an unencrypted private key in OpenSSH, PEM or PKCS #8 format (ssh-keygen -p removes a passphrase)';
-    problems.push(`${error.message}; allowed: ${allowed}`);
-    fields.privateKey = `Paste ${allowed}.`;
-    return '';
-  }
+  const parsed = parse(VpsEdit, {
+    ...given,
+    privateKey: given.privateKey.trim() === '' ? undefined : given.privateKey,
+  });
+  if ('problems' in parsed) return parsed;
+  const { customer: email, ...edit } = parsed.value;
+  return { edit: { email, ...edit } };
 }

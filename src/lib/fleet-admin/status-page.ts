@@ -1,15 +1,18 @@
 import { randomBytes } from 'node:crypto';
 import { and, eq } from 'drizzle-orm';
+import * as z from 'zod/mini';
 import type { App } from '../app.ts';
 import { journalName, ownedBy, type Actor } from '../auth/actor.ts';
 import { write, type Transaction } from '../db/client.ts';
 import { statusPages, subscriptions } from '../db/schema.ts';
 import { noteAdminAction } from '../db/journal-store.ts';
-import { isPlainText } from '../facts/plain-text.ts';
+import { orNull, plainText } from '../parsing/fields.ts';
+import { parse } from '../parsing/parse.ts';
+import { inForm } from '../parsing/problems.ts';
 
 /** 256 bits: nobody finds a page by trying. */
 const TOKEN_BYTES = 32;
-const LONGEST_TITLE = 60;
+const Title = z.object({ title: orNull(plainText(60)) });
 
 export type StatusPageChange =
   /** Also changes the title of a page that is on. */
@@ -28,14 +31,13 @@ export async function changeStatusPage(
   vpsId: string,
   change: StatusPageChange,
 ): Promise<StatusPageResult> {
-  const title = change.kind === 'on' ? change.title.trim() : '';
-  if (title.length > LONGEST_TITLE || !isPlainText(title))
-    return { kind: 'refused', problem: `Use up to ${LONGEST_TITLE} printable characters.` };
+  const parsed = parse(Title, change);
+  if ('problems' in parsed) return { kind: 'refused', problem: inForm(parsed.problems).title ?? '' };
   return write(db, (tx): StatusPageResult => {
     const mine = and(eq(subscriptions.id, vpsId), ownedBy(actor, subscriptions.userId));
     const vps = tx.select().from(subscriptions).where(mine).get();
     if (!vps) return { kind: 'not_found' };
-    const action = apply(tx, vpsId, change, title || null);
+    const action = apply(tx, vpsId, change, parsed.value.title);
     if (action !== null) noteAdminAction(tx, journalName(actor), { userId: vps.userId, vpsId }, action);
     return { kind: 'done' };
   });

@@ -12,6 +12,7 @@ import { addWindow, endOpenWindows } from '../monitoring/maintenance-store.ts';
 import { onDemandOf, type OnDemandEnd } from '../monitoring/on-demand.ts';
 import { isRestartOrdered, orderRestart } from '../monitoring/restart-ledger.ts';
 import type { BulkAction, BulkResult } from '../views/bulk-words.ts';
+import { inTerminal } from '../parsing/problems.ts';
 import { parseMaintenance, type NewWindow } from './maintenance-request.ts';
 import { meantBy, RefusedError, theVps, watchedOf } from './the-vps.ts';
 
@@ -155,7 +156,7 @@ function carryOut(app: App, actor: Actor, action: BulkAction, vpsIds: readonly s
       return resetCircuit(app, actor, vpsIds, now);
     case 'maintenance': {
       const parsed = parseMaintenance(HOUR, now);
-      if ('problems' in parsed) throw new Error(parsed.problems.join('; '));
+      if ('problems' in parsed) throw new Error(inTerminal(parsed.problems).join('; '));
       return planMaintenance(app, actor, vpsIds, parsed.window);
     }
     case 'endMaintenance':

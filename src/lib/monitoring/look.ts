@@ -1,5 +1,5 @@
 import type { App } from '../app.ts';
-import { UNIT_NAME } from '../config.ts';
+import { UNIT_NAME } from '../variables.ts';
 import { DecryptionError, decryptToken, privateKeyPlace } from '../crypto/encryption.ts';
 import type { Subscription } from '../db/schema.ts';
 import { isOurFault, type OwnFault } from '../facts/cause.ts';

@@ -2,7 +2,9 @@ import { describe, expect, it } from 'vitest';
 import { addUser, openAccountApp } from '../../../tests/support/account-app.ts';
 import type { Actor } from '../auth/actor.ts';
 import type { ChannelName } from '../facts/message.ts';
-import { readChannelForm, readChoices, saveChannel } from './preferences-form.ts';
+import { parseForm } from '../parsing/form.ts';
+import { inForm, inTerminal } from '../parsing/problems.ts';
+import { ChannelForm, readChoices, saveChannel } from './preferences-form.ts';
 import { findUser } from './preferences.ts';
 
 async function openFor(role: 'admin' | 'customer') {
@@ -13,7 +15,7 @@ async function openFor(role: 'admin' | 'customer') {
   if (!user) throw new Error('no user');
   return {
     choice: (channel: ChannelName) => readChoices(app, actor, user).find((one) => one.channel === channel),
-    save: (
+    save: async (
       channel: ChannelName,
       fields: Record<string, string>,
       kinds: readonly string[] = ['down', 'up', 'recovered'],
@@ -21,7 +23,9 @@ async function openFor(role: 'admin' | 'customer') {
       const data = new FormData();
       for (const [name, value] of Object.entries(fields)) data.set(name, value);
       for (const kind of kinds) data.append('kind', kind);
-      return saveChannel(app, actor, { user, channel, now: new Date() }, readChannelForm(data));
+      const parsed = parseForm(ChannelForm, data);
+      if ('problems' in parsed) throw new Error(inTerminal(parsed.problems).join());
+      return inForm(await saveChannel(app, actor, { user, channel, now: new Date() }, parsed.value));
     },
   };
 }
@@ -44,46 +48,52 @@ describe('the form of a channel', () => {
 
   it('saves kinds; all of them stand for whatever comes later too', async () => {
     const { choice, save } = await openFor('customer');
-    expect(await save('email', ON, ['down'])).toEqual([]);
+    expect(await save('email', ON, ['down'])).toEqual({});
     expect(choice('email')).toMatchObject({ enabled: true, kinds: ['down'] });
-    expect(await save('email', ON)).toEqual([]);
+    expect(await save('email', ON)).toEqual({});
     expect(choice('email')?.kinds).toBeNull();
-    expect(await save('email', {}, ['up'])).toEqual([]);
+    expect(await save('email', {}, ['up'])).toEqual({});
     expect(choice('email')).toMatchObject({ enabled: false, kinds: ['up'] });
   });
 
   it('wants at least one kind of a channel that is on', async () => {
     const { save } = await openFor('customer');
-    expect(await save('email', ON, [])).toEqual(['Choose at least one kind of message, or turn this channel off.']);
-    expect(await save('email', {}, [])).toEqual([]);
+    expect(await save('email', ON, [])).toEqual({
+      kinds: 'Choose at least one kind of message, or turn this channel off.',
+    });
+    expect(await save('email', {}, [])).toEqual({});
   });
 
   it('keeps a customer from what is for admins, and from addresses within the network', async () => {
     const { choice, save } = await openFor('customer');
-    expect(await save('email', ON, ['circuit_opened'])).toEqual([expect.stringContaining('circuit_opened')]);
+    expect(await save('email', ON, ['circuit_opened'])).toEqual({ kinds: expect.stringContaining('circuit_opened') });
     const address = 'http://127.0.0.1/hook';
-    expect(await save('webhook', { ...ON, address, secret: SECRET })).toEqual([expect.stringContaining('https')]);
+    expect(await save('webhook', { ...ON, address, secret: SECRET })).toEqual({
+      address: expect.stringContaining('https'),
+    });
     expect(choice('webhook')?.enabled).toBe(false);
   });
 
   it('keeps the secret of a webhook that is not typed again', async () => {
     const { choice, save } = await openFor('customer');
     const address = 'https://example.com/hook';
-    expect(await save('webhook', { ...ON, address })).toEqual([expect.stringContaining('secret')]);
-    expect(await save('webhook', { ...ON, address, secret: SECRET })).toEqual([]);
-    expect(await save('webhook', { ...ON, address: `${address}2` })).toEqual([]);
+    expect(await save('webhook', { ...ON, address })).toEqual({ secret: expect.stringContaining('secret') });
+    expect(await save('webhook', { ...ON, address, secret: SECRET })).toEqual({});
+    expect(await save('webhook', { ...ON, address: `${address}2` })).toEqual({});
     expect(choice('webhook')).toMatchObject({ enabled: true, address: `${address}2`, hasSecret: true });
   });
 
   it('needs a bot for Telegram, and keeps its token when only the chat changes', async () => {
     const { choice, save } = await openFor('customer');
-    expect(await save('telegram', { ...ON, address: '42' })).toEqual([expect.stringContaining('token of your bot')]);
-    expect(await save('telegram', { ...ON, token: 'nonsense', address: '42' })).toEqual([
-      expect.stringContaining('Bot token'),
-    ]);
+    expect(await save('telegram', { ...ON, address: '42' })).toEqual({
+      token: expect.stringContaining('token of your bot'),
+    });
+    expect(await save('telegram', { ...ON, token: 'nonsense', address: '42' })).toEqual({
+      token: expect.stringContaining('Bot token'),
+    });
     const token = `123456:${'a'.repeat(30)}`;
-    expect(await save('telegram', { ...ON, token, address: '42' })).toEqual([]);
-    expect(await save('telegram', { ...ON, address: '43' })).toEqual([]);
+    expect(await save('telegram', { ...ON, token, address: '42' })).toEqual({});
+    expect(await save('telegram', { ...ON, address: '43' })).toEqual({});
     expect(choice('telegram')).toMatchObject({ enabled: true, hasBot: true, address: '43' });
   });
 });

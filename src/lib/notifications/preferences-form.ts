@@ -1,10 +1,13 @@
 import { eq } from 'drizzle-orm';
+import * as z from 'zod/mini';
 import type { App } from '../app.ts';
 import type { Actor } from '../auth/actor.ts';
 import { subscriptions, type users } from '../db/schema.ts';
 import { askForConfirmation, type ConfirmationRequest } from './address-confirmation.ts';
 import { CHANNELS } from './channels/registry.ts';
 import { ADMIN_KINDS, CUSTOMER_KINDS, type ChannelName, type NotificationKind } from '../facts/message.ts';
+import { anyText, tickBox } from '../parsing/fields.ts';
+import { problem, type FormProblems } from '../parsing/problems.ts';
 import {
   changePreference,
   readPreferences,
@@ -12,6 +15,7 @@ import {
   setTelegramBot,
   type Preference,
   type PreferenceChange,
+  type Problems,
 } from './preferences.ts';
 
 type User = typeof users.$inferSelect;
@@ -53,28 +57,18 @@ function problemOf({ settings }: App, actor: Actor, channel: ChannelName): strin
   return lacks === null || actor.role === 'admin' ? lacks : 'this way is not set up';
 }
 
-/** What a person has sent for one channel. */
-export type ChannelForm = {
-  readonly enabled: boolean;
-  readonly kinds: readonly string[];
-  readonly address: string;
-  readonly secret: string;
-  readonly token: string;
-};
+/** What a person sends for one channel. */
+export const ChannelForm = z.object({
+  enabled: tickBox,
+  kind: z.array(z.string()),
+  address: anyText,
+  secret: anyText,
+  token: anyText,
+});
+export type ChannelForm = z.output<typeof ChannelForm>;
 
-export function readChannelForm(data: FormData): ChannelForm {
-  const text = (name: string): string => {
-    const value = data.get(name);
-    return typeof value === 'string' ? value.trim() : '';
-  };
-  return {
-    enabled: text('enabled') !== '',
-    kinds: data.getAll('kind').filter((kind) => typeof kind === 'string'),
-    address: text('address'),
-    secret: text('secret'),
-    token: text('token'),
-  };
-}
+/** What is wrong with it, by field; `chatId` is the address of a Telegram bot. The empty name: with the whole channel. */
+export type ChannelProblems = FormProblems<Problems['problems'][number]['field']>;
 
 /** Saves one channel, or gives every reason why not. */
 export async function saveChannel(
@@ -82,28 +76,27 @@ export async function saveChannel(
   actor: Actor,
   { user, channel, now }: { readonly user: User; readonly channel: ChannelName; readonly now: Date },
   form: ChannelForm,
-): Promise<readonly string[]> {
+): Promise<Problems['problems']> {
+  const { enabled, kind, address, secret } = form;
   const offered: readonly string[] = offeredTo(app, user);
-  if (form.enabled && form.kinds.length === 0)
-    return ['Choose at least one kind of message, or turn this channel off.'];
-  const all = offered.every((kind) => form.kinds.includes(kind));
-  const kinds = form.kinds.length === 0 ? undefined : all ? 'all' : form.kinds.join(',');
-  const change: PreferenceChange = { enabled: form.enabled, kinds, address: form.address };
+  if (enabled && kind.length === 0)
+    return [problem('kinds', 'choose at least one kind of message, or turn this channel off')];
+  const all = offered.every((one) => kind.includes(one));
+  const kinds = kind.length === 0 ? undefined : all ? 'all' : kind.join(',');
+  const change: PreferenceChange = { enabled, kinds, address };
   if (channel === 'telegram') return saveTelegram(app, actor, user, form, change);
-  const secret = channel === 'webhook' && form.secret !== '' ? form.secret : undefined;
-  const saved = await changePreference(app, actor, { user, channel }, { ...change, secret });
+  const given = channel === 'webhook' && secret !== '' ? { ...change, secret } : change;
+  const saved = await changePreference(app, actor, { user, channel }, given);
   if ('problems' in saved || saved.pendingAddress === null) return problemsOf(saved);
-  return CONFIRMATION_PROBLEMS[(await askForConfirmation(app, user, now)).kind];
+  const { kind: asked } = await askForConfirmation(app, user, now);
+  return asked === 'asked' ? [] : [problem('', NOT_ASKED[asked])];
 }
 
 /** The address is stored, but nobody has been asked whether it is theirs. */
-const CONFIRMATION_PROBLEMS: Readonly<Record<ConfirmationRequest['kind'], readonly string[]>> = {
-  asked: [],
-  no_mail: [
-    'This server cannot send the mail that asks whether the address is yours. Ask your administrator to set it.',
-  ],
-  not_sent: ['The mail that asks whether the address is yours could not be sent. Save once more later.'],
-  limited: ['So many mails were sent to confirm an address that this one has to wait. Save once more in an hour.'],
+const NOT_ASKED: Readonly<Record<Exclude<ConfirmationRequest['kind'], 'asked'>, string>> = {
+  no_mail: 'This server cannot send the mail that asks whether the address is yours. Ask your administrator to set it',
+  not_sent: 'The mail that asks whether the address is yours could not be sent. Save once more later',
+  limited: 'So many mails were sent to confirm an address that this one has to wait. Save once more in an hour',
 };
 
 async function saveTelegram(
@@ -112,9 +105,10 @@ async function saveTelegram(
   user: User,
   { token, address, enabled }: ChannelForm,
   change: PreferenceChange,
-): Promise<readonly string[]> {
+): Promise<Problems['problems']> {
   const chat = readTelegramChat(app, actor, user.id);
-  if (token === '' && chat === null && enabled) return ['Enter the token of your bot and the id of your chat.'];
+  if (token === '' && chat === null && enabled)
+    return [problem('token', 'enter the token of your bot and the id of your chat')];
   if (token !== '') {
     const problems = problemsOf(await setTelegramBot(app, actor, user, { token, chatId: address }));
     if (problems.length > 0) return problems;
@@ -130,5 +124,5 @@ async function saveTelegram(
   return problemsOf(saved);
 }
 
-const problemsOf = (result: Preference | { readonly problems: readonly string[] }): readonly string[] =>
-  'problems' in result ? result.problems.map((line) => `${line.slice(0, 1).toUpperCase()}${line.slice(1)}.`) : [];
+const problemsOf = (result: Preference | Problems): Problems['problems'] =>
+  'problems' in result ? result.problems : [];

@@ -1,4 +1,5 @@
 import { eq } from 'drizzle-orm';
+import * as z from 'zod/mini';
 import type { App } from '../app.ts';
 import { journalName, type Actor } from '../auth/actor.ts';
 import { encryptToken } from '../crypto/encryption.ts';
@@ -15,6 +16,9 @@ import {
   type NotificationKind,
   CHANNEL_NAMES,
 } from '../facts/message.ts';
+import { readBy, Refusal } from '../parsing/fields.ts';
+import { parse } from '../parsing/parse.ts';
+import { problem, type Problem } from '../parsing/problems.ts';
 import { isPublicWebAddress } from './http-request.ts';
 import { isAdminNow } from './recipient.ts';
 import type { Trouble } from './rules/delivery-trouble.ts';
@@ -48,8 +52,8 @@ export type PreferenceChange = {
   readonly secret?: string | undefined;
 };
 
-/** What could not be done: what was given and what is allowed, one line each. */
-export type Problems = { readonly problems: readonly string[] };
+/** What could not be done. */
+export type Problems = { readonly problems: readonly Problem<keyof PreferenceChange | 'token' | 'chatId'>[] };
 
 /** The user with that e-mail address, if the actor may see it: customers find themselves only. */
 export function findUser({ db }: Pick<App, 'db'>, actor: Actor, email: string): User | null {
@@ -97,28 +101,39 @@ export const changePreference = (
   change: PreferenceChange,
 ): Promise<Preference | Problems> =>
   write(db, (tx) => {
-    if (!mayChange(actor, user.id)) return { problems: ['only an admin may change what another user is told'] };
+    if (!mayChange(actor, user.id))
+      return { problems: [problem('', 'only an admin may change what another user is told')] };
     const before = readTarget(tx, user.id, channel);
-    const kinds = change.kinds === undefined ? (before?.kinds ?? null) : parseKinds(change.kinds);
-    const where =
-      change.address === undefined
-        ? addressesOf(before)
-        : whereTo(tx, { user, channel, actor }, before, change.address);
-    const address = where.pendingAddress ?? where.address;
-    const secret =
-      change.secret === undefined
-        ? (before?.secret ?? null)
-        : encryptToken(change.secret.trim(), targetSecretPlace(user.id, channel), encryptionKey);
+    const parsed = parse(
+      z.object({
+        enabled: z.optional(z.boolean()),
+        kinds: z.optional(kindsFor(user)),
+        address: z.optional(addressOn(channel, actor, before?.address ?? null)),
+        secret: z.optional(secretOn(channel)),
+      }),
+      change,
+    );
     const enabled = change.enabled ?? before?.enabled ?? true;
+    const hasAddress = (change.address ?? before?.address ?? '').trim() !== '';
+    const hasSecret = (change.secret ?? before?.secret ?? null) !== null;
     const problems = [
-      ...kindProblems(kinds, user),
-      ...addressProblems(channel, address === before?.address ? null : address, actor),
-      ...secretProblems(channel, change.secret),
-      ...(enabled ? missing(tx, { channel, address, secret, userId: user.id }) : []),
+      ...('problems' in parsed ? parsed.problems : []),
+      ...(enabled ? missing(tx, { channel, hasAddress, hasSecret, userId: user.id }) : []),
     ];
-    if (problems.length > 0) return { problems };
+    if ('problems' in parsed || problems.length > 0) return { problems };
+    const { kinds, address, secret } = parsed.value;
+    const where =
+      address === undefined ? addressesOf(before) : whereTo(tx, { user, channel, actor }, before, address || null);
     if (before && before.pendingAddress !== where.pendingAddress) forgetConfirmation(tx, user.id);
-    const target = { enabled, kinds: kinds as readonly NotificationKind[] | null, secret, ...where };
+    const target = {
+      enabled,
+      kinds: kinds === undefined ? (before?.kinds ?? null) : kinds,
+      secret:
+        secret === undefined
+          ? (before?.secret ?? null)
+          : encryptToken(secret, targetSecretPlace(user.id, channel), encryptionKey),
+      ...where,
+    };
     tx.insert(notificationTargets)
       .values({ userId: user.id, channel, ...target })
       .onConflictDoUpdate({ target: [notificationTargets.userId, notificationTargets.channel], set: target })
@@ -137,14 +152,13 @@ const addressesOf = (target: Target | undefined): Addresses => ({
   pendingAddress: target?.pendingAddress ?? null,
 });
 
-/** What becomes of an address as typed: a customer's other mail address waits until whoever reads it has agreed. */
+/** What becomes of another address: a customer's other mail address waits until whoever reads it has agreed. */
 function whereTo(
   tx: Transaction,
   { user, channel, actor }: { readonly user: User; readonly channel: ChannelName; readonly actor: Actor },
   before: Target | undefined,
-  typed: string,
+  given: string | null,
 ): Addresses {
-  const given = typed.trim() || null;
   const address = channel === 'email' && given === user.email ? null : given;
   const named = { address, addressNamedBy: journalName(actor), addressConfirmedAt: null, pendingAddress: null };
   if (address === null || actor.role === 'admin') return named;
@@ -155,63 +169,97 @@ function whereTo(
   return channel === 'email' ? { ...addressesOf(before), pendingAddress: address } : named;
 }
 
-const parseKinds = (text: string): readonly string[] | null =>
-  text.trim() === 'all' ? null : text.split(',').map((kind) => kind.trim());
-
-function kindProblems(kinds: readonly string[] | null, user: User): string[] {
-  const allowed: readonly string[] = user.role === 'admin' ? [...ADMIN_KINDS, ...CUSTOMER_KINDS] : CUSTOMER_KINDS;
-  const unknown = (kinds ?? []).filter((kind) => !allowed.includes(kind));
-  return unknown.map(
-    (kind) => `kind is ${JSON.stringify(kind)}; allowed for a user who is ${user.role}: all, or ${allowed.join(', ')}`,
-  );
-}
+const kindsFor = ({ role }: User) => {
+  const allowed: readonly NotificationKind[] = role === 'admin' ? [...ADMIN_KINDS, ...CUSTOMER_KINDS] : CUSTOMER_KINDS;
+  return readBy((text): readonly NotificationKind[] | Refusal | null => {
+    if (text === 'all') return null;
+    const named = text.split(',').map((kind) => kind.trim());
+    const known = named.flatMap((name) => allowed.find((kind) => kind === name) ?? []);
+    if (known.length === named.length) return known;
+    const unknown = named.filter((name) => !known.some((kind) => kind === name)).map((name) => JSON.stringify(name));
+    return new Refusal({
+      reason: `${unknown.length === 1 ? 'kind is' : 'kinds are'} ${unknown.join(', ')}; allowed for a user who is ${role}: all, or ${allowed.join(', ')}`,
+    });
+  }, '');
+};
 
 /** An admin may name any host; a customer must not make this server call its own network. What is there already, stays. */
-function addressProblems(channel: ChannelName, address: string | null, actor: Actor): string[] {
-  if (address === null) return [];
+const addressOn = (channel: ChannelName, actor: Actor, before: string | null) => {
   const { isAddress, addressHint } = CHANNELS[channel];
-  if (!isAddress(address)) return [`address is ${JSON.stringify(address)}; allowed: ${addressHint}`];
-  return channel === 'webhook' && actor.role !== 'admin' && !isPublicWebAddress(address)
-    ? [`address is ${JSON.stringify(address)}; allowed: https and the name of a host on the internet`]
-    : [];
-}
+  return readBy((text) => {
+    if (text === '' || text === before) return text;
+    if (!isAddress(text)) return undefined;
+    return channel === 'webhook' && actor.role !== 'admin' && !isPublicWebAddress(text)
+      ? new Refusal({ allowed: 'https and the name of a host on the internet' })
+      : text;
+  }, addressHint);
+};
 
 const SHORTEST_SECRET = 16;
+const LONGEST_SECRET = 500;
 
-const secretProblems = (channel: ChannelName, secret: string | undefined): string[] => {
-  if (secret === undefined) return [];
-  if (channel !== 'webhook') return [`secret is given for ${channel}; allowed: for webhook only, to sign with`];
-  const { length } = secret.trim();
-  return length >= SHORTEST_SECRET && length <= 500
-    ? []
-    : [`secret has ${length} characters; allowed: ${SHORTEST_SECRET} to 500`];
-};
+const secretOn = (channel: ChannelName) =>
+  readBy(
+    (text) => {
+      if (channel !== 'webhook')
+        return new Refusal({ reason: `secret is given for ${channel}`, allowed: 'for webhook only, to sign with' });
+      const { length } = text;
+      return length >= SHORTEST_SECRET && length <= LONGEST_SECRET
+        ? text
+        : new Refusal({ reason: `secret has ${length} characters` });
+    },
+    { description: `${SHORTEST_SECRET} to ${LONGEST_SECRET} characters`, writeOnly: true },
+  );
 
 function missing(
   tx: Transaction,
   given: {
     readonly channel: ChannelName;
-    readonly address: string | null;
-    readonly secret: string | null;
+    readonly hasAddress: boolean;
+    readonly hasSecret: boolean;
     readonly userId: string;
   },
-): string[] {
+): Problem<'address' | 'secret' | 'token'>[] {
   switch (given.channel) {
     case 'webhook':
       return [
-        ...(given.address === null ? [`webhook has no address; allowed: ${CHANNELS.webhook.addressHint}`] : []),
-        ...(given.secret === null ? ['webhook has no secret to sign with; allowed: one of 16 to 500 characters'] : []),
+        ...(given.hasAddress ? [] : [problem('address', 'webhook has no address', CHANNELS.webhook.addressHint)]),
+        ...(given.hasSecret
+          ? []
+          : [
+              problem(
+                'secret',
+                'webhook has no secret to sign with',
+                `one of ${SHORTEST_SECRET} to ${LONGEST_SECRET} characters`,
+              ),
+            ]),
       ];
     case 'telegram': {
       const bot = tx.select().from(telegramBots).where(eq(telegramBots.userId, given.userId)).get();
       return bot
         ? []
-        : ['telegram has no bot; set one first: wardround notify telegram EMAIL --bot-token-file F --chat-id ID'];
+        : [
+            problem(
+              'token',
+              'telegram has no bot; set one first: wardround notify telegram EMAIL --bot-token-file F --chat-id ID',
+            ),
+          ];
     }
     case 'email':
       return [];
   }
 }
+
+const TelegramBot = z.object({
+  token: readBy((text) => (BOT_TOKEN.test(text) ? text : new Refusal({ reason: 'bot token has another form' })), {
+    description: 'digits, a colon and the secret part',
+    writeOnly: true,
+  }),
+  chatId: readBy((text) => (CHANNELS.telegram.isAddress(text) ? text : undefined), {
+    title: 'chat id',
+    description: CHANNELS.telegram.addressHint,
+  }),
+});
 
 /** Sets the user's bot and chat, and turns the channel on. The token is stored encrypted and told to nobody. */
 export const setTelegramBot = (
@@ -221,13 +269,10 @@ export const setTelegramBot = (
   bot: { readonly token: string; readonly chatId: string },
 ): Promise<Preference | Problems> =>
   write(db, (tx) => {
-    const problems: string[] = [];
-    const { token, chatId } = { token: bot.token.trim(), chatId: bot.chatId.trim() };
-    if (!mayChange(actor, user.id)) problems.push('only an admin may set the bot of another user');
-    if (!BOT_TOKEN.test(token))
-      problems.push('bot token has another form; allowed: digits, a colon and the secret part');
-    problems.push(...addressProblems('telegram', chatId, actor).map((line) => line.replace(/^address/, 'chat id')));
-    if (problems.length > 0) return { problems };
+    if (!mayChange(actor, user.id)) return { problems: [problem('', 'only an admin may set the bot of another user')] };
+    const parsed = parse(TelegramBot, bot);
+    if ('problems' in parsed) return parsed;
+    const { token, chatId } = parsed.value;
     const known = tx.select().from(telegramBots).where(eq(telegramBots.userId, user.id)).get();
     const id = known?.id ?? newId('bot');
     const values = { botToken: encryptToken(token, botTokenPlace(id), encryptionKey), chatId };

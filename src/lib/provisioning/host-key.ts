@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { ServerHostKeyAlgorithm } from 'ssh2';
+import { readBy } from '../parsing/fields.ts';
 
 /** The name of a host key's type is its first field. Source: RFC 4253, 6.6. */
 function typeOf(blob: Buffer): string {
@@ -36,6 +37,12 @@ export function parseHostKey(text: string): string | null {
   const blob = Buffer.from(words[at + 1] ?? '', 'base64');
   return at >= 0 && typeOf(blob) === words[at] ? formatHostKey(blob) : null;
 }
+
+/** The same as a field of a form, or an option. */
+export const hostKeyLine = readBy((text) => parseHostKey(text) ?? undefined, {
+  title: 'host key',
+  description: 'a line such as "ssh-ed25519 AAAA…", as ssh-keyscan prints it',
+});
 
 const typeOfPin = (pinned: string): string => pinned.split(' ')[0] ?? '';
 

@@ -1,7 +1,7 @@
 import { once } from 'node:events';
 import { defaultApp, partOf, type App } from '../app.ts';
 import { offerFirstAdmin } from '../auth/first-admin.ts';
-import { ConfigurationError } from '../config.ts';
+import { ConfigurationError } from '../environment.ts';
 import { DatabaseError } from '../db/trouble.ts';
 import { closeStreams } from '../live/stream.ts';
 import { createLog, messageOf } from '../log.ts';

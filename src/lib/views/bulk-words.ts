@@ -1,3 +1,5 @@
+import { count } from '../facts/time-words.ts';
+
 /** What can be done to many VPSs at once, as on its button. */
 export const BULK_WORDS = {
   check: 'Check now',
@@ -9,8 +11,6 @@ export const BULK_WORDS = {
 } as const;
 export type BulkAction = keyof typeof BULK_WORDS;
 export const BULK_ACTIONS = Object.keys(BULK_WORDS) as BulkAction[];
-
-export const parseBulkAction = (name: string): BulkAction | undefined => BULK_ACTIONS.find((action) => action === name);
 
 export type BulkResult =
   | { readonly kind: 'done'; readonly action: BulkAction; readonly asked: number; readonly done: number }
@@ -33,7 +33,7 @@ const LEFT_OUT: Readonly<Record<BulkAction, string>> = {
   resume: 'not paused, or no longer in the fleet',
 };
 
-const vpss = (count: number): string => (count === 1 ? '1 VPS' : `${count} VPSs`);
+const vpss = (number: number): string => count(number, 'VPS', 'VPSs');
 
 /** How many were done, how many were not, and why. */
 export function bulkInWords(result: BulkResult): string {

@@ -5,7 +5,7 @@ import { LOCAL_OPERATOR } from '../auth/actor.ts';
 import { healthChecks, maintenanceWindows, subscriptions, users } from '../db/schema.ts';
 import { readFleetList, readFleetRows } from './fleet-list.ts';
 import { parseFleetQuery, WINDOW_ROWS } from './fleet-query.ts';
-import { listVps } from './fleet-read.ts';
+import { findVps, listVps } from './fleet-read.ts';
 import { byTrouble, countFilters, FILTERS, isFoundBy } from './fleet-words.ts';
 
 /** A Monday. */
@@ -151,6 +151,15 @@ describe('the list of the fleet', () => {
     expect(list('?q=nord')).toMatchObject({ total: 3, matching: 1, counts: { healthy: 3 } });
     expect(list('?q=nord&status=down')).toMatchObject({ matching: 0, rows: [] });
   });
+
+  it.each(['2001:db8::7', '[2001:db8::7]', '[2001:db8::7]:22'])(
+    'finds an IPv6 address by %s, in the search and on the command line',
+    (wanted) => {
+      add([{ host: '192.0.2.7' }, { host: '2001:db8::7' }]);
+      expect(idsOf(`?q=${encodeURIComponent(wanted)}`)).toEqual(['vps-1']);
+      expect(findVps(scratch.app, LOCAL_OPERATOR, wanted, NOW).map(({ id }) => id)).toEqual(['vps-1']);
+    },
+  );
 
   it('sorts by what is asked, either way, and puts what has no value last', () => {
     const health = (checkedMinutesAgo: number | null, probeMs: number | null, status = 'healthy') =>

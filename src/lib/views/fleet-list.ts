@@ -71,7 +71,9 @@ const conditionIn = (maintained: readonly string[]): SQL => sql`CASE
 
 const matches = (search: string): SQL => {
   if (search === '') return sql`1`;
-  const address = sql`${subscriptions.vpsIpAddress} || ':' || ${subscriptions.sshPort}`;
+  const host = subscriptions.vpsIpAddress;
+  // As `hostAndPort` says it.
+  const address = sql`iif(instr(${host}, ':') > 0, '[' || ${host} || ']', ${host}) || ':' || ${subscriptions.sshPort}`;
   return sql.join(
     [users.name, users.email, address, subscriptions.id].map((text) => contains(text, search)),
     sql` OR `,

@@ -3,6 +3,7 @@ import type { App } from '../app.ts';
 import { type Actor, ownedBy } from '../auth/actor.ts';
 import { healthChecks, maintenanceWindows, restartAttempts, subscriptions, users } from '../db/schema.ts';
 import { isWatched } from '../db/watched.ts';
+import { withoutBrackets } from '../facts/host-words.ts';
 import { getEffectiveCircuitState, type CircuitState } from '../monitoring/circuit-breaker.ts';
 import { maintenanceAt } from '../monitoring/rules/maintenance.ts';
 import { isLoginBackedOff } from '../monitoring/rules/login-backoff.ts';
@@ -135,14 +136,20 @@ const restartFor =
 export const listVps = (app: App, actor: Actor, now: Date): FleetRow[] =>
   readRows(app, ownedBy(actor, subscriptions.userId), now).map(rowFor(actor));
 
-/** The VPSs a person means by `HOST`, `HOST:PORT` or an id; more than one where a host name stands for several. */
+/**
+ * The VPSs a person means by `HOST`, `HOST:PORT` or an id; more than one where a host name stands for several. An IPv6
+ * address may stand in brackets.
+ */
 export function findVps(app: App, actor: Actor, wanted: string, now: Date): FleetRow[] {
-  const [, host = wanted, port] = /^\[?(.*?)\]?:(\d{1,5})$/.exec(wanted) ?? [];
-  const address = and(eq(subscriptions.vpsIpAddress, host), eq(subscriptions.sshPort, Number(port ?? 0)));
+  const [, host = wanted, port] = /^(.*):(\d{1,5})$/.exec(wanted) ?? [];
+  const address = and(
+    eq(subscriptions.vpsIpAddress, withoutBrackets(host)),
+    eq(subscriptions.sshPort, Number(port ?? 0)),
+  );
   const meant = or(
     eq(subscriptions.id, wanted),
     eq(subscriptions.userId, wanted),
-    eq(subscriptions.vpsIpAddress, wanted),
+    eq(subscriptions.vpsIpAddress, withoutBrackets(wanted)),
     address,
   );
   return readRows(app, and(meant, ownedBy(actor, subscriptions.userId)), now).map(rowFor(actor));

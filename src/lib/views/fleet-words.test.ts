@@ -9,7 +9,7 @@ import {
   vpsSentence,
   whatWeSaw,
 } from './fleet-words.ts';
-import { relativeTime, shortDuration } from '../facts/time-words.ts';
+import { count, relativeTime, shortDuration, withCommas } from '../facts/time-words.ts';
 
 const NOW = new Date('2026-06-15T12:00:00Z');
 const inMinutes = (minutes: number): Date => new Date(NOW.getTime() + minutes * 60_000);
@@ -60,6 +60,26 @@ const say = (rows: Partial<FleetRow>[]): string =>
   fleetSentence(countFilters(rows.map((row) => ({ ...ROW, ...row }))))
     .map((phrase) => phrase.text)
     .join('');
+
+describe('counts', () => {
+  it.each([
+    [0, '0'],
+    [999, '999'],
+    [1_000, '1,000'],
+    [1_234_567, '1,234,567'],
+    [-2_000, '-2,000'],
+    [null, 'some'],
+  ])('%s is %s, wherever people read it', (number, text) => {
+    expect(withCommas(number)).toBe(text);
+  });
+
+  it('are so in sentences too', () => {
+    expect(count(12_000, 'check')).toBe('12,000 checks');
+    const counts = { ...countFilters([]), healthy: 1_900, down: 1_100 };
+    const sentence = fleetSentence(counts).map(({ text }) => text);
+    expect(sentence.join('')).toBe('1,900 of 3,000 VPSs are healthy. 1,100 are unreachable.');
+  });
+});
 
 describe('durations', () => {
   it.each([

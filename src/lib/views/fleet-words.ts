@@ -1,6 +1,6 @@
 import { CAUSES, isBeyondRestart, isOurFault, traitsOf, type FirstAction } from '../facts/cause.ts';
 import type { FleetRow } from './fleet-read.ts';
-import { shortDuration } from '../facts/time-words.ts';
+import { shortDuration, withCommas } from '../facts/time-words.ts';
 import type { BreakerSettings } from '../monitoring/circuit-breaker.ts';
 
 /** What a VPS is called on pages and in the terminal: what was seen of it, or why nothing that counts was. */
@@ -106,10 +106,10 @@ export const byTrouble = <Row extends FilterFacts>(rows: readonly Row[]): Row[] 
 export type Phrase = { readonly text: string; readonly mark?: FleetFilter };
 
 const TROUBLE: readonly (readonly [Condition, (count: number) => string])[] = [
-  ['down', (count) => `${count} ${count === 1 ? 'is' : 'are'} unreachable`],
-  ['unhealthy', (count) => `${count} ${count === 1 ? 'is' : 'are'} unhealthy`],
-  ['unchecked', (count) => `${count} ${count === 1 ? 'has' : 'have'} not been checked yet`],
-  ['maintenance', (count) => `${count} ${count === 1 ? 'is' : 'are'} under maintenance`],
+  ['down', (count) => `${withCommas(count)} ${count === 1 ? 'is' : 'are'} unreachable`],
+  ['unhealthy', (count) => `${withCommas(count)} ${count === 1 ? 'is' : 'are'} unhealthy`],
+  ['unchecked', (count) => `${withCommas(count)} ${count === 1 ? 'has' : 'have'} not been checked yet`],
+  ['maintenance', (count) => `${withCommas(count)} ${count === 1 ? 'is' : 'are'} under maintenance`],
 ];
 
 /** In place of `fleetSentence` while the database is not where it was, so that nobody looks at anything. */
@@ -123,17 +123,20 @@ export function fleetSentence(counts: Counts): Phrase[] {
   );
   if (watched === 0) return [{ text: 'No VPS is watched yet.' }];
   if (counts.healthy === watched)
-    return [{ text: watched === 1 ? 'The one VPS is healthy.' : `All ${watched} VPSs are healthy.` }];
+    return [{ text: watched === 1 ? 'The one VPS is healthy.' : `All ${withCommas(watched)} VPSs are healthy.` }];
   const phrases = TROUBLE.flatMap(([mark, say]) => (counts[mark] > 0 ? [{ text: say(counts[mark]), mark }] : []));
   const open = counts.circuit_open;
   return [
-    { text: `${counts.healthy} of ${watched} VPSs ${watched === 1 ? 'is' : 'are'} healthy. ` },
+    { text: `${withCommas(counts.healthy)} of ${withCommas(watched)} VPSs ${watched === 1 ? 'is' : 'are'} healthy. ` },
     ...phrases.flatMap((phrase, index) => (index === 0 ? [phrase] : [{ text: ', ' }, phrase])),
     ...(open === 0
       ? []
       : [
           { text: '; ' },
-          { text: open === 1 ? '1 circuit is open' : `${open} circuits are open`, mark: 'circuit_open' as const },
+          {
+            text: open === 1 ? '1 circuit is open' : `${withCommas(open)} circuits are open`,
+            mark: 'circuit_open' as const,
+          },
         ]),
     { text: '.' },
   ];

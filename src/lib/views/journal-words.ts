@@ -1,5 +1,5 @@
 import type { JournalDetail, JournalKind } from '../facts/journal.ts';
-import { shortDuration } from '../facts/time-words.ts';
+import { shortDuration, withCommas } from '../facts/time-words.ts';
 
 const ACTIONS: Readonly<Record<string, string>> = {
   vps_added: 'VPS added',
@@ -49,7 +49,7 @@ export function describeEvent(kind: JournalKind, detail: JournalDetail): string 
     case 'circuit_opened':
       return detail.reason === 'crash_loop'
         ? 'circuit opened: the service keeps dying after restarts'
-        : `circuit opened after ${detail.failures} failed checks`;
+        : `circuit opened after ${figure(detail.failures)} failed checks`;
     case 'trial_began':
       return 'trial restart of the half-open circuit sent';
     case 'trial_failed':
@@ -83,11 +83,14 @@ export function describeEvent(kind: JournalKind, detail: JournalDetail): string 
 
 function faultInWords(detail: JournalDetail): string {
   if (detail.fault === 'healing_paused')
-    return `healing pauses: ${detail.stopped} of ${detail.fleet} services stopped at once`;
+    return `healing pauses: ${figure(detail.stopped)} of ${figure(detail.fleet)} services stopped at once`;
   if (detail.fault === 'delivery')
     return `${wayInWords(detail)} ${detail.switchedOff === true ? 'is switched off, as it refuses what is sent' : 'takes nothing'}: ${detail.reason}`;
-  return `sweeps are inconclusive: ${detail.unreachable} of ${detail.reachableBefore} VPSs became unreachable at once`;
+  return `sweeps are inconclusive: ${figure(detail.unreachable)} of ${figure(detail.reachableBefore)} VPSs became unreachable at once`;
 }
+
+const figure = (detail: JournalDetail[string] | undefined): string =>
+  withCommas(typeof detail === 'number' ? detail : null);
 
 /** `email`, or `webhook of root@example.com`. */
 const wayInWords = ({ channel, target }: JournalDetail): string =>

@@ -1,5 +1,5 @@
 import type { MonitorState } from '../db/schema.ts';
-import { shortDuration } from '../facts/time-words.ts';
+import { shortDuration, withCommas } from '../facts/time-words.ts';
 
 /** Something about the monitor itself that an admin has to know: what is so, and what to do. */
 export type MonitorNotice = {
@@ -26,7 +26,7 @@ export function monitorNotices(state: MonitorState, fault: string | null, now: D
   if (isOutage)
     notices.push({
       kind: 'problem',
-      title: `${outageUnreachable} of ${outageReachableBefore} VPSs became unreachable at once.`,
+      title: `${withCommas(outageUnreachable)} of ${withCommas(outageReachableBefore)} VPSs became unreachable at once.`,
       text:
         `That is more likely our own network than the fleet: sweeps have said nothing about them${since(outageSince, now)}, ` +
         'no failure is counted and no customer is told. Look at the network of this machine first. ' +
@@ -42,7 +42,7 @@ export function monitorNotices(state: MonitorState, fault: string | null, now: D
   if (state.healing === 'paused')
     notices.push({
       kind: 'problem',
-      title: `Healing pauses: ${state.pauseStopped} of ${state.pauseFleet} services stopped at once.`,
+      title: `Healing pauses: ${withCommas(state.pauseStopped)} of ${withCommas(state.pauseFleet)} services stopped at once.`,
       text:
         `Nothing has been restarted${since(state.healingSince, now)}. Find out what these services share, most often a new release. ` +
         'Then switch healing on again: under Settings, or with “wardround healing on”.',

@@ -1,3 +1,5 @@
+import { withCommas } from '../facts/time-words.ts';
+
 /** Durations in milliseconds; p50 and p95 are off by 5 % at most. */
 export type ProbeStep = {
   readonly startsAt: Date;
@@ -134,5 +136,5 @@ function summarize(points: readonly Point[], window: ProbeWindow, slow: string):
   const usual = points.map(({ usualMs }) => usualMs).toSorted((a, b) => a - b)[Math.floor(points.length / 2)];
   if (usual === undefined) return `No response was measured in ${WINDOW_WORDS[window]}.`;
   const slowest = Math.max(...points.map(({ slowMs }) => slowMs));
-  return `In ${WINDOW_WORDS[window]} an answer usually took ${Math.round(usual)} ms; ${slow} ${Math.round(slowest)} ms.`;
+  return `In ${WINDOW_WORDS[window]} an answer usually took ${withCommas(Math.round(usual))} ms; ${slow} ${withCommas(Math.round(slowest))} ms.`;
 }

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { DEFAULTS, parseSettings } from '../config.ts';
+import { parseSettings } from '../config.ts';
+import { DEFAULTS } from '../variables.ts';
 import { thresholdsOf } from './threshold-words.ts';
 import { exactDuration } from '../facts/time-words.ts';
 

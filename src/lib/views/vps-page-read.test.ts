@@ -11,6 +11,7 @@ import {
   subscriptions,
 } from '../db/schema.ts';
 import { customerSentence } from './customer-sentence.ts';
+import { readVps } from './fleet-read.ts';
 import { readIncidentPage } from './incident-page-read.ts';
 import { readVpsPage } from './vps-page-read.ts';
 
@@ -31,6 +32,7 @@ let app: App;
 let owner: Actor;
 let other: Actor;
 let vpsId: string;
+let bertsId: string;
 
 beforeAll(async () => {
   history = await openHistoryApp();
@@ -38,7 +40,9 @@ beforeAll(async () => {
   const vps = addWatched(app, 'anna');
   ({ vpsId } = vps);
   owner = { role: 'customer', userId: vps.userId };
-  other = { role: 'customer', userId: addWatched(app, 'bert').userId };
+  const berts = addWatched(app, 'bert');
+  bertsId = berts.vpsId;
+  other = { role: 'customer', userId: berts.userId };
   app.db.update(subscriptions).set({ sshHostKey: HOST_KEY }).run();
   await record(app, everyMinute(vps.userId, ago(60), ['healthy', 'unhealthy']));
   const state = { status: 'unhealthy', lastErrorCode: 'service_not_active', consecutiveFailures: 2 } as const;
@@ -100,6 +104,9 @@ describe('the page of a VPS', () => {
     if (view?.kind !== 'admin') throw new Error('an admin gets the view of an admin');
     expect(view.vps.hostKeyFingerprint).toMatch(/^SHA256:/);
     expect(view.evidence[0]?.restarts[0]).toMatchObject({ journal: RAW });
+    expect(view.sameMachines).toMatchObject([
+      { host: readVps(app, other, bertsId, NOW)?.host, customer: 'bert@example.test' },
+    ]);
     expect(view.journal.map(({ words }) => words)).toEqual([`restart did not help: ${RAW}`, `check failed: ${RAW}`]);
   });
 

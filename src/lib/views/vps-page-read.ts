@@ -12,6 +12,7 @@ import { listRestartLedger, readVps, type FleetRow, type RestartRow } from './fl
 import { listIncidents, readIncident, type IncidentDetail, type IncidentRow } from './incident-read.ts';
 import { plainIncident, plainTimeline } from './incident-words.ts';
 import { readVpsJournal, type JournalLine } from './journal-read.ts';
+import { readSameMachinesOf, type SameMachine } from './same-machine-read.ts';
 
 const CUSTOMER_INCIDENTS = 5;
 const ADMIN_INCIDENTS = 5;
@@ -58,6 +59,7 @@ export type AdminView = {
   readonly evidence: readonly IncidentDetail[];
   readonly restarts: readonly RestartRow[];
   readonly journal: readonly JournalLine[];
+  readonly sameMachines: readonly SameMachine[];
   readonly history: VpsHistory;
 };
 
@@ -86,6 +88,7 @@ export function readVpsPage(
       .flatMap((incident) => readIncident(app, actor, incident.id) ?? []),
     restarts: listRestartLedger(app, actor, id, LEDGER_ROWS),
     journal: readVpsJournal(app, actor, vps, JOURNAL_ROWS),
+    sameMachines: readSameMachinesOf(app, actor, id),
     history,
   };
 }

@@ -1,4 +1,5 @@
 import { fail, redirect } from '@sveltejs/kit';
+import * as z from 'zod/mini';
 import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
 import { RefusedError } from '$lib/fleet-admin/the-vps';
@@ -7,8 +8,11 @@ import { acknowledgeIncident } from '$lib/fleet-admin/incident-admin';
 import { filterOf, PAGE_ROWS, parseIncidentQuery, searchOf } from '$lib/views/incident-query';
 import { listCauses, listIncidents, sumIncidents } from '$lib/views/incident-read';
 import { madeUpUntil } from '$lib/views/made-up';
-import { fieldsOf } from '../form-fields';
+import { anyText } from '$lib/parsing/fields';
+import { posted } from '../form-fields';
 import type { Actions, PageServerLoad } from './$types';
+
+const AcknowledgeForm = z.object({ id: z.string(), then: anyText });
 
 export const load: PageServerLoad = async ({ locals, url, depends }) => {
   depends('wardround:incidents');
@@ -34,8 +38,7 @@ export const load: PageServerLoad = async ({ locals, url, depends }) => {
 
 export const actions: Actions = {
   acknowledge: async (event) => {
-    const { id, then } = fieldsOf(event, 'id', 'then');
-    if (id === '') return fail(400, { problem: 'Say which incident: none was given.' });
+    const { id, then } = posted(event, AcknowledgeForm);
     try {
       await acknowledgeIncident(await defaultApp(), guarded(event.locals.actor), id, new Date());
     } catch (error) {

@@ -1,4 +1,5 @@
 import { error, fail, redirect } from '@sveltejs/kit';
+import * as z from 'zod/mini';
 import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
 import { readSettings } from '$lib/views/settings-read';
@@ -6,9 +7,11 @@ import { thresholdsOf } from '$lib/views/threshold-words';
 import { acceptOutage, setHealing } from '$lib/monitoring/monitor-state';
 import { CHANNEL_NAMES } from '$lib/facts/message';
 import { retryFailed } from '$lib/notifications/outbox-upkeep';
-import { isPlainText } from '$lib/facts/plain-text';
 import { startTest } from '$lib/notifications/test-runs';
-import { doneIn, fieldsOf } from '../form-fields';
+import { called, oneOf, orNull, plainText } from '$lib/parsing/fields';
+import { parseForm } from '$lib/parsing/form';
+import { inForm } from '$lib/parsing/problems';
+import { doneIn, formOf, posted } from '../form-fields';
 import type { Actions, PageServerLoad } from './$types';
 
 const DONE: Record<string, string> = {
@@ -17,7 +20,10 @@ const DONE: Record<string, string> = {
   outage: 'Accepted: the next sweep counts.',
   retry: 'What had failed waits to be sent again.',
 };
-const LONGEST_REASON = 200;
+const TestForm = z.object({ channel: oneOf(CHANNEL_NAMES) });
+const PauseForm = z.object({
+  reason: orNull(called(plainText(200), { description: 'a reason of up to 200 printable characters', ask: 'Give' })),
+});
 
 export const load: PageServerLoad = async ({ locals, url, depends }) => {
   depends('wardround:settings');
@@ -35,9 +41,7 @@ export const load: PageServerLoad = async ({ locals, url, depends }) => {
 
 export const actions: Actions = {
   test: async (event) => {
-    const { channel: wanted } = fieldsOf(event, 'channel');
-    const channel = CHANNEL_NAMES.find((name) => name === wanted);
-    if (!channel) return fail(400, { refused: 'Choose a channel.' });
+    const { channel } = posted(event, TestForm);
     const { actor, user } = guarded(event.locals.signedIn);
     startTest(await defaultApp(), actor, channel, user.email, new Date());
     redirect(303, '/settings#channels');
@@ -47,11 +51,9 @@ export const actions: Actions = {
     redirect(303, '/settings?done=healingOn');
   },
   healingOff: async (event) => {
-    const { reason } = fieldsOf(event, 'reason');
-    const why = reason.trim() || null;
-    if (why !== null && (why.length > LONGEST_REASON || !isPlainText(why)))
-      return fail(400, { refused: `Give a reason of up to ${LONGEST_REASON} printable characters.` });
-    await setHealing((await defaultApp()).db, guarded(event.locals.actor), 'off', { reason: why });
+    const parsed = parseForm(PauseForm, formOf(event));
+    if ('problems' in parsed) return fail(400, { refused: inForm(parsed.problems).reason });
+    await setHealing((await defaultApp()).db, guarded(event.locals.actor), 'off', parsed.value);
     redirect(303, '/settings?done=healingOff');
   },
   outage: async ({ locals }) => {

@@ -1,8 +1,8 @@
 import { fail, redirect } from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
 import { becomeFirstAdmin, isFirstAdminLink } from '$lib/auth/first-admin';
-import type { NewAdmin } from '$lib/auth/accounts';
-import type { Problems } from '$lib/auth/account-form';
+import type { NewAdmin } from '$lib/auth/account-form';
+import { inForm, type Problem } from '$lib/parsing/problems';
 import { signIn } from '$lib/auth/sign-in';
 import { passOn } from '../browser-cookies';
 import { fieldsOf, later } from '../form-fields';
@@ -19,8 +19,10 @@ export const actions: Actions = {
     const now = new Date();
     const given = fieldsOf(event, 'email', 'name', 'password');
     const typed = { email: given.email, name: given.name };
-    const refuse = (status: number, problem: string | null, { email, name, password }: Problems<keyof NewAdmin> = {}) =>
-      fail(status, { ...typed, problem, emailProblem: email, nameProblem: name, passwordProblem: password });
+    const refuse = (status: number, problem: string | null, problems: readonly Problem<keyof NewAdmin>[] = []) => {
+      const { email, name, password } = inForm(problems);
+      return fail(status, { ...typed, problem, emailProblem: email, nameProblem: name, passwordProblem: password });
+    };
     const result = await becomeFirstAdmin(app, locals.asking, url.searchParams.get('token') ?? '', given, now);
     switch (result.kind) {
       case 'limited':

@@ -1,8 +1,9 @@
 import type { Letter } from './letter.ts';
 import { parseCause, traitsOf, type Cause, type CauseTraits, type FirstAction } from '../../facts/cause.ts';
 import type { ADMIN_KINDS, DigestItem, MessageFacts, MonitorFault } from '../../facts/message.ts';
+import { shortAddress } from '../../facts/host-words.ts';
 import { CHANNEL_WORDS, TARGET_WORDS } from './kind-words.ts';
-import { durationInWords, spanInWords, timeInWords, count } from '../../facts/time-words.ts';
+import { durationInWords, spanInWords, timeInWords, count, withCommas } from '../../facts/time-words.ts';
 
 type VpsMessage = Extract<MessageFacts, { about: 'vps' }>;
 type FleetMessage = Extract<MessageFacts, { about: 'fleet' }>;
@@ -10,7 +11,7 @@ type Words = Pick<Letter, 'subject' | 'lead' | 'seen' | 'next' | 'command'>;
 type AdminKind = (typeof ADMIN_KINDS)[number];
 export type FleetKind = Extract<AdminKind, `monitor_fault_${string}`>;
 
-export const hostOf = ({ host, port }: VpsMessage['vps']): string => (port === 22 ? host : `${host}:${port}`);
+export const hostOf = ({ host, port }: VpsMessage['vps']): string => shortAddress(host, port);
 
 const CHECKS_GO_ON = 'Checks go on meanwhile; the first healthy one closes the circuit.';
 const NOT_SENT_THEN = 'The message of its beginning could not be sent then, so this one tells both.';
@@ -217,15 +218,15 @@ function deliveryFailed(fault: Extract<MonitorFault, { kind: 'delivery' }>, at: 
 }
 
 const outage = ({ unreachable, reachableBefore }: Extract<MonitorFault, { kind: 'outage' }>): string =>
-  `${unreachable} of ${count(reachableBefore, 'VPS', 'VPSs')} that had been reachable were unreachable at once`;
+  `${withCommas(unreachable)} of ${count(reachableBefore, 'VPS', 'VPSs')} that had been reachable were unreachable at once`;
 const stopped = (fault: Extract<MonitorFault, { kind: 'healing_paused' }>): string =>
-  `${fault.stopped} of ${count(fault.fleet, 'service')} had stopped at once`;
+  `${withCommas(fault.stopped)} of ${count(fault.fleet, 'service')} had stopped at once`;
 
 function faultBegan(fault: MonitorFault, at: string): Words {
   switch (fault.kind) {
     case 'outage':
       return {
-        subject: `Fleet: ${fault.unreachable} of ${fault.reachableBefore} VPSs unreachable at once, sweeps do not count`,
+        subject: `Fleet: ${withCommas(fault.unreachable)} of ${withCommas(fault.reachableBefore)} VPSs unreachable at once, sweeps do not count`,
         lead: `Since ${at}, ${outage(fault)}: that looks like our own network, so sweeps do not count.`,
         seen: ['Checks go on. No state moves, nothing is restarted and no customer is told until it is over.'],
         next: ['If it is the fleet and not us, say so, and sweeps count again:'],
@@ -233,7 +234,7 @@ function faultBegan(fault: MonitorFault, at: string): Words {
       };
     case 'healing_paused':
       return {
-        subject: `Fleet: ${fault.stopped} of ${fault.fleet} services stopped at once, healing is paused`,
+        subject: `Fleet: ${withCommas(fault.stopped)} of ${withCommas(fault.fleet)} services stopped at once, healing is paused`,
         lead: `At ${at}, ${stopped(fault)}: that looks like a bad release, so healing is paused.`,
         seen: ['Checks go on and customers are told as usual, but nothing is restarted.'],
         next: ['When restarts are the right answer, let them go on:'],

@@ -3,7 +3,7 @@ import type { Rendered } from '../channel.ts';
 import { customerWords } from './customer-words.ts';
 import { layOut, type Letter } from './letter.ts';
 import type { DigestItem, MessageFacts, NotificationKind } from '../../facts/message.ts';
-import { timeInWords } from '../../facts/time-words.ts';
+import { timeInWords, withCommas } from '../../facts/time-words.ts';
 
 export type Message = {
   readonly kind: NotificationKind | 'digest';
@@ -88,19 +88,21 @@ function digestWords(items: readonly DigestItem[]): Omit<Letter, 'link' | 'writt
     const lines = items.filter((item) => item.kind === kind).map(digestLine);
     const shown = lines.slice(0, room);
     room -= shown.length;
-    return lines.length === 0 ? [] : [{ title: `${TITLES[kind]}: ${lines.length}`, lines: shown }];
+    return lines.length === 0 ? [] : [{ title: `${TITLES[kind]}: ${withCommas(lines.length)}`, lines: shown }];
   });
   const counts = groups.map(({ title }) => title.toLowerCase()).join(', ');
   const times = items.map(({ facts }) => facts.atMs).toSorted((a, b) => a - b);
   const [first = 0, last = 0] = [times.at(0), times.at(-1)];
   const hidden = items.length - (LONGEST_DIGEST - room);
   return {
-    subject: `Fleet: ${items.length} messages in one (${counts})`,
-    lead: `${items.length} things happened between ${timeInWords(first, last)} and ${timeInWords(last, last)}.`,
+    subject: `Fleet: ${withCommas(items.length)} messages in one (${counts})`,
+    lead: `${withCommas(items.length)} things happened between ${timeInWords(first, last)} and ${timeInWords(last, last)}.`,
     seen: [],
     groups,
     next: [
-      hidden > 0 ? `and ${hidden} more. All of them stand on the fleet page.` : 'All of them stand on the fleet page.',
+      hidden > 0
+        ? `and ${withCommas(hidden)} more. All of them stand on the fleet page.`
+        : 'All of them stand on the fleet page.',
     ],
   };
 }

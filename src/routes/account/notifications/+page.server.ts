@@ -3,9 +3,10 @@ import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
 import { CHANNEL_WORDS } from '$lib/notifications/wording/kind-words';
 import type { ChannelName } from '$lib/facts/message';
-import { readChannelForm, readChoices, saveChannel } from '$lib/notifications/preferences-form';
+import { ChannelForm, readChoices, saveChannel } from '$lib/notifications/preferences-form';
 import { findUser } from '$lib/notifications/preferences';
-import { formOf } from '../../form-fields';
+import { inForm } from '$lib/parsing/problems';
+import { posted } from '../../form-fields';
 import type { Actions, PageServerLoad } from './$types';
 
 export const load: PageServerLoad = async ({ locals, url }) => {
@@ -25,11 +26,12 @@ export const load: PageServerLoad = async ({ locals, url }) => {
 async function save(event: RequestEvent, channel: ChannelName) {
   const app = await defaultApp();
   const { actor, user } = guarded(event.locals.signedIn);
-  const form = readChannelForm(formOf(event));
+  const form = posted(event, ChannelForm);
   const owner = guarded(findUser(app, actor, user.email));
   const problems = await saveChannel(app, actor, { user: owner, channel, now: new Date() }, form);
-  const { enabled, kinds, address } = form;
-  if (problems.length > 0) return fail(400, { channel, problems, typed: { enabled, kinds, address } });
+  const { enabled, kind, address } = form;
+  if (problems.length > 0)
+    return fail(400, { channel, problems: inForm(problems), typed: { enabled, kinds: kind, address } });
   redirect(303, `/account/notifications?done=${channel}`);
 }
 

@@ -1,10 +1,13 @@
 import { fail, redirect, type RequestEvent } from '@sveltejs/kit';
+import * as z from 'zod/mini';
 import { defaultApp, type App } from '$lib/app';
 import { changeRole } from '$lib/auth/accounts';
 import { guarded, type Actor } from '$lib/auth/actor';
 import { inviteUser } from '$lib/auth/password';
 import { addUser, endAllSessions, listUsers, removeUser, setDisabled, type UserChange } from '$lib/auth/users';
-import { doneIn, fieldsOf } from '../../form-fields';
+import { anyText, oneOf } from '$lib/parsing/fields';
+import { inForm } from '$lib/parsing/problems';
+import { doneIn, fieldsOf, posted } from '../../form-fields';
 import type { Actions, PageServerLoad } from './$types';
 
 const DONE: Record<string, string> = {
@@ -32,6 +35,11 @@ export const load: PageServerLoad = async ({ locals, url }) => {
   };
 };
 
+const role = oneOf(['customer', 'admin']);
+/** What is typed is judged by `addUser`, and shown again when it is wrong. */
+const InviteForm = z.object({ email: anyText, name: anyText, role });
+const RoleForm = z.object({ user: anyText, role });
+
 type Change = (app: App, actor: Actor, id: string) => Promise<UserChange>;
 
 async function change(event: RequestEvent, done: string, work: Change) {
@@ -53,12 +61,11 @@ async function invite(app: App, actor: Actor, email: string) {
 
 export const actions: Actions = {
   invite: async (event) => {
-    const { email, name, role: wanted } = fieldsOf(event, 'email', 'name', 'role');
+    const { email, name, role } = posted(event, InviteForm);
     const app = await defaultApp();
     const actor = guarded(event.locals.actor);
-    const role = wanted === 'admin' ? 'admin' : 'customer';
     const added = await addUser(app, actor, { email, name, role });
-    if (added.kind === 'refused') return fail(400, { typed: { email, name, role }, problems: added.problems });
+    if (added.kind === 'refused') return fail(400, { typed: { email, name, role }, problems: inForm(added.problems) });
     return invite(app, actor, added.email);
   },
   link: async (event) => {
@@ -66,9 +73,8 @@ export const actions: Actions = {
     return invite(await defaultApp(), guarded(event.locals.actor), email);
   },
   role: async (event) => {
-    const { user, role } = fieldsOf(event, 'user', 'role');
+    const { user, role } = posted(event, RoleForm);
     const actor = guarded(event.locals.actor);
-    if (role !== 'admin' && role !== 'customer') return fail(400, { refused: 'Choose a role.' });
     if (user === actor.userId) return fail(409, { refused: REFUSED.yourself });
     const { kind } = await changeRole(await defaultApp(), actor, user, role);
     if (kind !== 'changed') return fail(409, { refused: REFUSED[kind] });

@@ -5,6 +5,7 @@ import { addVps } from '$lib/fleet-admin/fleet-admin';
 import { RefusedError } from '$lib/fleet-admin/the-vps';
 import { parseVps } from '$lib/fleet-admin/new-vps';
 import { checkNow } from '$lib/fleet-admin/vps-actions';
+import { inForm } from '$lib/parsing/problems';
 import { vpsFieldsOf } from '../../form-fields';
 import type { Actions, PageServerLoad } from './$types';
 
@@ -14,7 +15,7 @@ export const actions: Actions = {
   default: async (event) => {
     const { described, typed } = vpsFieldsOf(event);
     const parsed = parseVps(described);
-    if ('problems' in parsed) return fail(400, { typed, problems: parsed.fields, refused: null });
+    if ('problems' in parsed) return fail(400, { typed, problems: inForm(parsed.problems), refused: null });
     const app = await defaultApp();
     const actor = guarded(event.locals.actor);
     let id: string;

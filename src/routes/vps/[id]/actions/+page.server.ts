@@ -1,4 +1,5 @@
 import { error, fail, redirect, type RequestEvent } from '@sveltejs/kit';
+import * as z from 'zod/mini';
 import { defaultApp, type App } from '$lib/app';
 import { guarded, type Actor } from '$lib/auth/actor';
 import { confirmedOf } from '$lib/views/action-words';
@@ -15,7 +16,9 @@ import {
   setVpsHealing,
 } from '$lib/fleet-admin/vps-actions';
 import { onDemandOf } from '$lib/monitoring/on-demand';
-import { fieldsOf } from '../../../form-fields';
+import { anyText, oneOf } from '$lib/parsing/fields';
+import { inForm } from '$lib/parsing/problems';
+import { fieldsOf, posted } from '../../../form-fields';
 import type { Actions, PageServerLoad } from './$types';
 
 export const load: PageServerLoad = async ({ locals, params, url }) => {
@@ -47,23 +50,36 @@ async function carryOut({ locals, params }: RequestEvent, done: string, work: Wo
   redirect(303, done === 'remove' ? '/?done=removed' : `/vps/${vps.id}?done=${done}`);
 }
 
-const LENGTHS: Readonly<Record<string, { for?: string; untilHealthy?: boolean }>> = {
+const LENGTHS = {
   '1h': { for: '1h' },
   '4h': { for: '4h' },
   '1d': { for: '1d' },
   healthy: { untilHealthy: true },
   open: {},
-};
+} as const;
+const MaintenanceForm = z.object({
+  length: oneOf(['1h', '4h', '1d', 'healthy', 'open', 'until']),
+  until: anyText,
+  reason: anyText,
+});
 
 export const actions: Actions = {
   check: (event) => carryOut(event, 'check', (app, actor, { id }) => checkNow(app, actor, [id])),
   restart: (event) => carryOut(event, 'restart', (app, actor, { id }, now) => restartNow(app, actor, id, { now })),
   reset: (event) => carryOut(event, 'reset', (app, actor, { id }, now) => resetCircuit(app, actor, [id], now)),
   maintenance: async (event) => {
-    const { length, until, reason } = fieldsOf(event, 'length', 'until', 'reason');
-    const chosen = Object.hasOwn(LENGTHS, length) ? LENGTHS[length] : { until, timeZone: 'UTC' };
+    const { length, until, reason } = posted(event, MaintenanceForm);
+    const chosen = length === 'until' ? { until, timeZone: 'UTC' } : LENGTHS[length];
     const parsed = parseMaintenance({ ...chosen, ...(reason && { reason }) }, new Date());
-    if ('problems' in parsed) return fail(400, { problem: 'Enter a time in the future, in UTC.' });
+    if ('problems' in parsed) {
+      const { until: ofUntil, reason: ofReason } = inForm(parsed.problems);
+      // The time comes from a field that knows the form of one.
+      const problems = {
+        ...(ofUntil && { until: 'Enter a time in the future, in UTC.' }),
+        ...(ofReason && { reason: ofReason }),
+      };
+      return fail(400, { problems });
+    }
     const { window } = parsed;
     return carryOut(event, 'maintenance', (app, actor, { id }) => planMaintenance(app, actor, [id], window));
   },

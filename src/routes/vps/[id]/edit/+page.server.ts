@@ -7,6 +7,7 @@ import { RefusedError } from '$lib/fleet-admin/the-vps';
 import { readVps } from '$lib/views/fleet-read';
 import { parseVpsEdit } from '$lib/fleet-admin/new-vps';
 import { checkNow } from '$lib/fleet-admin/vps-actions';
+import { inForm } from '$lib/parsing/problems';
 import { vpsFieldsOf } from '../../../form-fields';
 import type { Actions, PageServerLoad } from './$types';
 
@@ -39,7 +40,7 @@ export const actions: Actions = {
     if (!vps) error(404, 'There is no such VPS');
     const { described, typed, was } = vpsFieldsOf(event);
     const parsed = parseVpsEdit({ ...mergeEdit(valuesOf(vps), was, described), customer: vps.email });
-    if ('problems' in parsed) return fail(400, { typed, was, problems: parsed.fields, refused: null });
+    if ('problems' in parsed) return fail(400, { typed, was, problems: inForm(parsed.problems), refused: null });
     let changed: string[];
     try {
       changed = await editVps(app, actor, id, parsed.edit);
