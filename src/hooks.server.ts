@@ -11,6 +11,7 @@ import { defaultApp } from '$lib/app';
 import type { Asking } from '$lib/auth/asking';
 import { judgeAccess } from '$lib/auth/routes';
 import { readSession } from '$lib/auth/session';
+import { noticeProxy } from '$lib/auth/unnamed-proxy';
 import { parseTheme, THEME_COOKIE } from '$lib/components/theme';
 import { startHistoryRetention } from '$lib/history/retention';
 import { startGracePeriodEnforcer } from '$lib/jobs/grace-period-enforcer';
@@ -44,6 +45,7 @@ export const handle: Handle = async ({ event, resolve }) => {
   refuseForeignOrigin(event);
   const asking = askingOf(event);
   const app = await defaultApp();
+  noticeProxy(app, event.request.headers, asking.address, log);
   const { signedIn, setCookies } = await readSession(app, asking);
   passOn(event.cookies, setCookies);
   event.locals.asking = asking;

@@ -33,6 +33,8 @@ export type Settings = {
   readonly maxRestartsPerSweep: number | null;
   /** What stands in the browser's address bar, such as `https://wardround.example`: links in mails start with it. */
   readonly origin: string;
+  /** The header in which a trusted proxy says who asks; null: whoever connects is who asks. */
+  readonly addressHeader: string | null;
 };
 
 /** How long what was seen is kept; see `history/retention.ts`. */
@@ -258,6 +260,7 @@ export function parseSettings(environment: Environment): Settings {
     },
     notifications: notifications(),
     origin,
+    addressHeader: given('ADDRESS_HEADER') || null,
   };
   integer('PORT', 0, 65_535);
   integer('XFF_DEPTH', 1, 100, 'proxies');
