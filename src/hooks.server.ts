@@ -1,25 +1,30 @@
 import { building, dev } from '$app/environment';
 import {
   error,
+  isHttpError,
+  isRedirect,
   redirect,
   type Handle,
   type HandleServerError,
   type RequestEvent,
   type ServerInit,
 } from '@sveltejs/kit';
-import { defaultApp } from '$lib/app';
+import { defaultApp, type App } from '$lib/app';
 import type { Asking } from '$lib/auth/asking';
 import { judgeAccess } from '$lib/auth/routes';
-import { readSession } from '$lib/auth/session';
+import { hasSessionCookie, readSession } from '$lib/auth/session';
 import { noticeProxy } from '$lib/auth/unnamed-proxy';
-import { parseTheme, THEME_COOKIE } from '$lib/components/theme';
+import { parseTheme, THEME_COOKIE, type Theme } from '$lib/components/theme';
 import { startHistoryRetention } from '$lib/history/retention';
 import { startGracePeriodEnforcer } from '$lib/jobs/grace-period-enforcer';
 import { createLog } from '$lib/log';
 import { startHealthMonitor } from '$lib/monitoring/health-checker';
 import { startDispatcher } from '$lib/notifications/dispatcher';
 import { startServer } from '$lib/runtime/server';
+import { errorInWords } from '$lib/views/error-words';
 import { passOn } from './routes/browser-cookies';
+import { errorPage, finishErrorPage } from './routes/error-page';
+import { forgetKept, keepForm, keptFor } from './routes/kept-form';
 import { readPostedForm } from './routes/posted-form';
 import { sharedAnswer } from './routes/shared-answers';
 
@@ -40,8 +45,24 @@ export const init: ServerInit = async () => {
   );
 };
 
-export const handle: Handle = async ({ event, resolve }) => {
+export const handle: Handle = async (given) => {
+  const { event, resolve } = given;
   if (building) return resolve(event);
+  const theme = parseTheme(event.cookies.get(THEME_COOKIE)) ?? 'system';
+  try {
+    return await answer(given, theme);
+  } catch (thrown) {
+    if (isRedirect(thrown) || !wantsPage(event)) throw thrown;
+    // Whoever is refused before a page is chosen gets one all the same.
+    const isOurs = !isHttpError(thrown);
+    if (isOurs) reportFault(thrown, event, 500);
+    const page = isOurs ? errorPage(500, undefined, theme) : errorPage(thrown.status, thrown.body.message, theme);
+    setHeaders(event, page);
+    return page;
+  }
+};
+
+async function answer({ event, resolve }: Parameters<Handle>[0], theme: Theme): Promise<Response> {
   refuseForeignOrigin(event);
   const asking = askingOf(event);
   const app = await defaultApp();
@@ -51,19 +72,31 @@ export const handle: Handle = async ({ event, resolve }) => {
   event.locals.asking = asking;
   event.locals.signedIn = signedIn;
   event.locals.actor = signedIn?.actor ?? null;
-  guard(event);
+  await guard(app, event);
   event.locals.form = await readPostedForm(event);
+  if (event.locals.form !== null && keptFor(app, event.cookies, event.url)) forgetKept(event.cookies);
 
-  const theme = parseTheme(event.cookies.get(THEME_COOKIE)) ?? 'system';
   const render = async (): Promise<Response> => {
     const response = await resolve(event, {
       transformPageChunk: ({ html }) => html.replace('%wardround.theme%', theme),
     });
     setHeaders(event, response);
-    return response;
+    return response.status < 400 || !wantsPage(event) ? response : finished(response, theme);
   };
   return (await sharedAnswer(app, event, theme, render)) ?? render();
-};
+}
+
+/** SvelteKit falls back on `error.html` where the frame of all pages cannot be made. */
+async function finished(response: Response, theme: Theme): Promise<Response> {
+  const html = finishErrorPage(await response.text(), response.status, theme);
+  response.headers.delete('content-length');
+  return new Response(html, { status: response.status, headers: response.headers });
+}
+
+const wantsPage = ({ request, isDataRequest }: RequestEvent): boolean =>
+  !isDataRequest &&
+  !request.headers.has('x-sveltekit-action') &&
+  (request.headers.get('accept') ?? '').includes('text/html');
 
 function setHeaders({ url, route }: RequestEvent, { headers, ok }: Response): void {
   headers.set('x-content-type-options', 'nosniff');
@@ -86,12 +119,19 @@ const web = createLog('web');
 
 /** Only what is our fault is worth a line: strangers may ask for anything, as often as they like. */
 export const handleError: HandleServerError = ({ error: problem, event, status, message }) => {
-  if (status >= 500) {
-    const stack = problem instanceof Error ? (problem.stack ?? problem.message) : String(problem);
-    web.error(`${status} for ${event.request.method} ${event.route.id ?? 'an unknown address'}: ${stack}`);
-  }
-  return { message };
+  if (status >= 500) reportFault(problem, event, status);
+  return { message: errorInWords(status, message).title };
 };
+
+const rootOf = (problem: unknown): unknown =>
+  problem instanceof Error && problem.cause instanceof Error ? rootOf(problem.cause) : problem;
+
+function reportFault(problem: unknown, { request, route }: RequestEvent, status: number): void {
+  // At its root: around it stands the query, with values that are nobody's business.
+  const root = rootOf(problem);
+  const stack = root instanceof Error ? (root.stack ?? root.message) : String(root);
+  web.error(`${status} for ${request.method} ${route.id ?? 'an unknown address'}: ${stack}`);
+}
 
 const log = createLog('wardround');
 
@@ -106,7 +146,8 @@ function refuseForeignOrigin({ request, url }: RequestEvent): void {
 }
 
 /** Everybody needs an account, unless `ROUTE_ACCESS` says otherwise. */
-function guard({ route, locals, url, request, isDataRequest }: RequestEvent): void {
+async function guard(app: App, event: RequestEvent): Promise<void> {
+  const { route, locals, url, request, isDataRequest } = event;
   // No such page: whoever asks is told so.
   if (route.id === null) return;
   const verdict = judgeAccess(route.id, locals.actor);
@@ -121,7 +162,11 @@ function guard({ route, locals, url, request, isDataRequest }: RequestEvent): vo
       const isPage = isDataRequest || /text\/html|\*\/\*/.test(request.headers.get('accept') ?? '*/*');
       if (!isPage) error(401, 'Sign in first');
       const from = url.pathname + url.search;
-      return redirect(303, from === '/' ? '/sign-in' : `/sign-in?next=${encodeURIComponent(from)}`);
+      const next = from === '/' ? '' : `next=${encodeURIComponent(from)}`;
+      const form = hasSessionCookie(locals.asking) ? await readPostedForm(event) : null;
+      const done = form === null ? '' : `done=${keepForm(app, event, form) ? 'ended-kept' : 'ended'}`;
+      const search = [next, done].filter((part) => part !== '').join('&');
+      return redirect(303, search === '' ? '/sign-in' : `/sign-in?${search}`);
     }
   }
 }

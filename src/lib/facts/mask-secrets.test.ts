@@ -120,7 +120,7 @@ describe('a secret in the log of a service', () => {
 
   it('leaves no word of what it masks', () => {
     const name = fc.constantFrom('PASSWORD', 'db_passwd', 'apiKey', 'x-api-key', 'clientSecret', 'refresh_token');
-    const secret = fc.string({ unit: fc.constantFrom(...'abcXYZ019+/.-_$%!'), minLength: 6, maxLength: 40 });
+    const secret = fc.string({ unit: fc.constantFrom(...'abcXYZ019+/.-_$%!'.split('')), minLength: 6, maxLength: 40 });
     fc.assert(
       fc.property(name, fc.constantFrom('=', ': ', '": "'), secret, (word, sign, value) => {
         expect(maskSecretsIn(`at ${word}${sign}${value}`)).not.toContain(value);
