@@ -7,6 +7,8 @@ export default {
   compilerOptions: { runes: true },
   kit: {
     adapter: adapter(),
+    // routes/answer.ts asks where every request that changes something comes from, whatever it calls its content.
+    csrf: { trustedOrigins: ['*'] },
     // Not the project folder: a build has no business with `.env`, and nothing asks SvelteKit for what is in it.
     env: { dir: 'static' },
     csp: {

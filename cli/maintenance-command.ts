@@ -67,7 +67,7 @@ export function addMaintenanceCommand(vps: Command): void {
         if (options.json) printJson({ ...after, windows });
         else if (ended === false) print(renderWindows(row.host, windows, now));
         else {
-          print(describeEnd(after, { cancelled: cancel ?? null, ended: ended.vpsIds.length > 0 }, LOCAL_ZONE));
+          print(describeEnd(after, { cancelled: cancel ?? null, ended: ended.vpsIds.length > 0 }, localZone()));
           const weekly = windows.filter(({ kind }) => kind === 'weekly');
           if (weekly.length > 0) print(renderWindows(row.host, weekly, now));
         }

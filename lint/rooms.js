@@ -41,4 +41,4 @@ export const PURE_SUFFIXES = ['words', 'query', 'sentence', 'csv', 'chart', 'dra
 /** and what is pure as a whole. The circuit breaker lies where the contract wants it. */
 export const PURE_PLACES = ['src/lib/facts/', 'src/lib/monitoring/circuit-breaker.ts'];
 /** Packages that work on their arguments alone. */
-export const PURE_PACKAGES = ['cron-parser'];
+export const PURE_PACKAGES = ['cron-parser', 'ipaddr.js'];

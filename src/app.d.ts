@@ -1,12 +1,13 @@
 import type { Actor } from './lib/auth/actor.ts';
 import type { Asking } from './lib/auth/asking.ts';
 import type { SignedIn } from './lib/auth/session.ts';
-import type { DatabaseTrouble } from './lib/db/trouble.ts';
 
 declare global {
   namespace App {
     interface Error {
       message: string;
+      /** What to do, where it is more than the status tells. */
+      text?: string;
       /** Where it is another one than SvelteKit would give. */
       status?: number;
     }
@@ -16,7 +17,7 @@ declare global {
       signedIn: SignedIn | null;
       actor: Actor | null;
       /** Set when the database could not serve this request. */
-      trouble?: DatabaseTrouble;
+      trouble?: Error;
       /** What was posted; null for a request that posts nothing. */
       form: FormData | null;
     }

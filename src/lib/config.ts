@@ -34,6 +34,8 @@ export type Settings = {
   readonly origin: string;
   /** Where the server listens. */
   readonly listen: { readonly host: string; readonly port: number };
+  /** The header in which a trusted proxy says who asks; null: whoever connects is who asks. */
+  readonly addressHeader: string | null;
 };
 
 /** How long what was seen is kept; see `history/retention.ts`. */
@@ -122,6 +124,7 @@ export function parseSettings(environment: Environment): Settings {
     },
     listen: { host: given.HOST, port: given.PORT },
     origin,
+    addressHeader: given.ADDRESS_HEADER,
   };
 }
 

@@ -58,6 +58,12 @@ const nothingUnderWay = (page: Page) =>
     await expect(page.getByText('under way')).toHaveCount(0, { timeout: 500 });
   }).toPass();
 const button = (page: Page, name: string) => page.getByRole('button', { name, exact: true });
+/** Until its result is there: what is asked for while a check is under way is that check. */
+async function checkNow(page: Page): Promise<void> {
+  await button(page, 'Check now').click();
+  await done(page, 'Check asked for.');
+  await nothingUnderWay(page);
+}
 
 for (const javaScriptEnabled of [true, false])
   test.describe(javaScriptEnabled ? 'with JavaScript' : 'without JavaScript', () => {
@@ -77,8 +83,7 @@ for (const javaScriptEnabled of [true, false])
     test('a VPS is checked, restarted, reset, paused and maintained', async ({ page }) => {
       const before = restarts(0);
       await page.goto(`${server.url}/vps/${ids[0]}`);
-      await button(page, 'Check now').click();
-      await done(page, 'Check asked for.');
+      await checkNow(page);
       await shows(page, 'rachel8 is running.');
 
       await answer(page, 'Restart now…', /^Restart rachel8 on 127\.0\.0\.1\?$/, 'Restart now');
@@ -95,7 +100,7 @@ for (const javaScriptEnabled of [true, false])
       await answer(page, 'Pause healing…', /^Pause healing of/, 'Pause healing');
       await done(page, 'Healing of this VPS is paused.');
       machine(0).machine.unit = 'failed';
-      await button(page, 'Check now').click();
+      await checkNow(page);
       await shows(page, /automatic restarts of this VPS are switched off/);
       expect(restarts(0)).toBe(before + 1);
       await button(page, 'Resume healing').click();
@@ -134,13 +139,13 @@ for (const javaScriptEnabled of [true, false])
       const actions = page.getByRole('region', { name: 'Actions' });
       const first = actions.locator('.button').first();
       await page.goto(`${server.url}/vps/${ids[1]}`);
-      await button(page, 'Check now').click();
+      await checkNow(page);
       await shows(page, 'rachel8 is running.');
       await expect(first).toHaveText('Check now');
       const pinned = (await page.getByText(/^SHA256:/).textContent()) ?? '';
 
       machine(1).host.changeHostKey();
-      await button(page, 'Check now').click();
+      await checkNow(page);
       await shows(page, /Host key changed\. No check was possible over SSH/);
       await expect(page.getByText(/What to do: Compare the new fingerprint/)).toBeVisible();
       await expect(first).toHaveText('Re-pin host key…');
@@ -341,7 +346,7 @@ test('the pages are accessible and fit, in both themes, on phone and desktop', a
 
   machine(0).host.changeHostKey();
   await page.goto(`${server.url}/vps/${ids[0]}`);
-  await button(page, 'Check now').click();
+  await checkNow(page);
   await shows(page, 'Host key changed');
   await look('host-key-changed');
   await page.goto(`${server.url}/vps/${ids[0]}/actions?confirm=repin`);

@@ -22,12 +22,15 @@ export type SignedIn = {
 
 const SESSION_COOKIE = 'wardround.session_token=';
 
+/** Whether there is, or was, a session in this browser. */
+export const hasSessionCookie = ({ cookie }: Asking): boolean => cookie.includes(SESSION_COOKIE);
+
 /** Reads the session of a request. `setCookies` are `Set-Cookie` headers to pass on: sessions in use live longer. */
 export async function readSession(
   app: App,
   asking: Asking,
 ): Promise<{ readonly signedIn: SignedIn | null; readonly setCookies: readonly string[] }> {
-  if (!asking.cookie.includes(SESSION_COOKIE)) return { signedIn: null, setCookies: [] };
+  if (!hasSessionCookie(asking)) return { signedIn: null, setCookies: [] };
   const { headers, response } = await (
     await authOf(app)
   ).api.getSession({ headers: headersOf(asking), returnHeaders: true });

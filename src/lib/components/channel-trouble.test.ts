@@ -35,7 +35,7 @@ describe('the trouble with a way to send', () => {
   });
 
   it('stands on the settings page, of a channel and of each target', () => {
-    const channel = { name: 'email', lacks: null, waiting: 3, failed: 0, test: null } as const;
+    const channel = { name: 'email', lacks: null, users: null, waiting: 3, failed: 0, test: null } as const;
     const targets = [{ ...OFF, email: 'ada@customer.example' }];
     const html = render(ChannelTests, {
       props: {

@@ -1,3 +1,4 @@
+import { maskSecrets } from './mask-secrets.ts';
 import { beginningOf, shorten } from './shorten.ts';
 
 const LONGEST = 200;
@@ -27,7 +28,10 @@ export function cleanRemoteText(text: string, longest = LONGEST): string {
 
 const LONGEST_REMOTE_LINE = 1_000;
 
-/** Several lines of a remote host, each clean by itself. Of more than `longestBytes` the last whole lines are kept. */
+/**
+ * Several lines of a remote host, each clean by itself and with obvious secrets masked. Of more than `longestBytes` the
+ * last whole lines are kept.
+ */
 export function cleanRemoteLines(text: string, longestBytes: number): string {
   const bytes = Buffer.from(text);
   const lines = bytes
@@ -37,5 +41,5 @@ export function cleanRemoteLines(text: string, longestBytes: number): string {
     .map((line) => cleanRemoteText(line, LONGEST_REMOTE_LINE));
   // Cut in the middle of a line: half of it would say something else.
   if (bytes.length > longestBytes) lines.shift();
-  return lines.filter(Boolean).join('\n');
+  return maskSecrets(lines.filter(Boolean)).join('\n');
 }

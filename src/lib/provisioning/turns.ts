@@ -20,14 +20,18 @@ export function takeTurn(work: () => void): void {
 
 function workOff(): void {
   isWorking = true;
-  while (usedMs < TURN_MS) {
-    const work = waiting.shift();
-    if (work === undefined) break;
-    const startedAt = performance.now();
-    work();
-    usedMs += performance.now() - startedAt;
+  try {
+    while (usedMs < TURN_MS) {
+      const work = waiting.shift();
+      if (work === undefined) break;
+      const startedAt = performance.now();
+      work();
+      usedMs += performance.now() - startedAt;
+    }
+  } finally {
+    // Even if one has thrown, which it must not: else no peer would ever be heard again.
+    isWorking = false;
   }
-  isWorking = false;
   endOfTurn ??= setImmediate(beginNextTurn);
   // Nobody waits for it unless there is work left: a process may end without it.
   if (waiting.length > 0) endOfTurn.ref();

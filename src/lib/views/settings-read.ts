@@ -1,7 +1,9 @@
-import { and, count, eq, inArray } from 'drizzle-orm';
+import { and, count, eq, inArray, isNotNull } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import type { Actor } from '../auth/actor.ts';
-import { notifications, users, type MonitorState } from '../db/schema.ts';
+import { unnamedProxy } from '../auth/unnamed-proxy.ts';
+import type { Database } from '../db/client.ts';
+import { notifications, notificationTargets, telegramBots, users, type MonitorState } from '../db/schema.ts';
 import { readMonitorState } from '../monitoring/monitor-state.ts';
 import { CHANNELS } from '../notifications/channels/registry.ts';
 import { type ChannelName, CHANNEL_NAMES } from '../facts/message.ts';
@@ -14,6 +16,8 @@ export type ChannelState = {
   readonly name: ChannelName;
   /** The setting without which it sends nothing; null when it is in force. */
   readonly lacks: string | null;
+  /** For how many users it has somewhere to send to; null: for everybody. */
+  readonly users: number | null;
   readonly waiting: number;
   readonly failed: number;
   readonly test: TestRun | null;
@@ -28,6 +32,8 @@ export type SettingsView = {
   /** Who switched healing last, by address. */
   readonly healingBy: string | null;
   readonly channels: readonly ChannelState[];
+  /** The header of a proxy that `ADDRESS_HEADER` should name; null: none was noticed. */
+  readonly unnamedProxy: string | null;
   /** The latest messages that were given up. */
   readonly failed: readonly OutboxLine[];
 };
@@ -61,12 +67,31 @@ export function readSettings(app: App, actor: Actor): SettingsView | undefined {
     channels: CHANNEL_NAMES.map((name) => ({
       name,
       lacks: CHANNELS[name].lacks(settings),
+      users: usersOf(db, name),
       waiting: countOf(name, false),
       failed: countOf(name, true),
       test: lastTest(app, name),
       trouble: readTrouble(db, { channel: name, userId: null }),
       targets: listTargetTroubles(db, name),
     })),
+    unnamedProxy: unnamedProxy(app),
     failed: listMessages(db, { status: 'failed', limit: FAILED_SHOWN }),
   };
+}
+
+/** Everybody has a mail address; a bot or a webhook is a user's own to set up. */
+function usersOf(db: Database, channel: ChannelName): number | null {
+  const wanted = and(eq(notificationTargets.channel, channel), eq(notificationTargets.enabled, true));
+  const targets = db.select({ users: count() }).from(notificationTargets);
+  switch (channel) {
+    case 'email':
+      return null;
+    case 'telegram':
+      return (
+        targets.innerJoin(telegramBots, eq(telegramBots.userId, notificationTargets.userId)).where(wanted).get()
+          ?.users ?? 0
+      );
+    case 'webhook':
+      return targets.where(and(wanted, isNotNull(notificationTargets.address))).get()?.users ?? 0;
+  }
 }

@@ -1,4 +1,5 @@
 import type { CauseWith } from '../../facts/cause.ts';
+import { maskSecretsIn } from '../../facts/mask-secrets.ts';
 import { cleanRemoteText } from '../../facts/remote-text.ts';
 import { isKnownState } from '../../facts/unit-state.ts';
 
@@ -8,6 +9,9 @@ export type Said = { readonly exitCode: number; readonly stdout: string; readonl
 // No pattern here may backtrack over what a host says, and none sees more of it than this; see patterns.test.ts.
 const LONGEST_READ = 4_096;
 const linesOf = (text: string): string[] => text.slice(0, LONGEST_READ).split('\n');
+
+/** As it may be stored and shown. */
+const clean = (text: string, longest?: number): string => maskSecretsIn(cleanRemoteText(text, longest));
 
 const OF_SYSTEMCTL = ['Failed to ', 'Job for ', 'A dependency job for ', 'System has not been booted '];
 const speaksSystemctl = (text: string): boolean =>
@@ -37,12 +41,12 @@ export type StateRead =
 export function readState({ exitCode, stdout, stderr }: Said): StateRead {
   const activeState = stdout.trim();
   if (isKnownState(activeState)) return { kind: 'state', activeState };
-  const said = cleanRemoteText(stderr || stdout) || 'nothing';
+  const said = clean(stderr || stdout) || 'nothing';
   if (speaksSudo(stderr)) return { kind: 'sudo_refused', message: `sudo refused: ${said}` };
   if (speaksSystemctl(stderr)) return { kind: 'odd_answer', message: `systemd could not be asked: ${said}` };
   const last = stdout.slice(-LONGEST_READ).trimEnd().split('\n').at(-1)?.trim() ?? '';
   if (isKnownState(last)) {
-    const before = cleanRemoteText(stdout, 60);
+    const before = clean(stdout, 60);
     const message = `the login prints text before every answer (${before}): let its start files print for terminals only`;
     return { kind: 'odd_answer', message };
   }
@@ -59,14 +63,14 @@ export function readFailedRestart(
   { service, neverStarted }: { readonly service: string; readonly neverStarted: boolean },
 ): RestartFailure {
   const text = said.stderr || said.stdout;
-  const clean = cleanRemoteText(text);
-  if (speaksSudo(text)) return { code: 'restart_refused', message: `restart not permitted: ${clean}` };
+  const cleaned = clean(text);
+  if (speaksSudo(text)) return { code: 'restart_refused', message: `restart not permitted: ${cleaned}` };
   // Where the account may not read what the unit is, the refusal tells.
   const refusal = linesOf(text).find((line) => line.startsWith('Failed to restart ')) ?? '';
   if (/ not found\.?$/.test(refusal))
-    return { code: 'unit_missing', message: `the service is not installed on the VPS: ${clean}` };
+    return { code: 'unit_missing', message: `the service is not installed on the VPS: ${cleaned}` };
   if (/ is masked\.?$/.test(refusal))
-    return { code: 'unit_masked', message: `the service is masked on the VPS: ${clean}` };
+    return { code: 'unit_masked', message: `the service is masked on the VPS: ${cleaned}` };
   if ((neverStarted && isFailedJob(said)) || LIMIT_SPEAKS.test(text.slice(0, LONGEST_READ)))
     return {
       code: 'start_limit',
@@ -74,7 +78,7 @@ export function readFailedRestart(
     };
   return {
     code: 'restart_failed',
-    message: `restart failed with exit code ${said.exitCode}${clean && `: ${clean}`}`,
+    message: `restart failed with exit code ${said.exitCode}${cleaned && `: ${cleaned}`}`,
   };
 }
 
