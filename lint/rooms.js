@@ -27,7 +27,7 @@ export const ROOMS = [
   'src/lib/jobs/',
   'src/lib/runtime/',
   'src/lib/components/',
-  ['src/routes/', 'src/hooks.server.ts', 'src/app.d.ts', 'src/app.css'],
+  ['src/routes/', 'src/hooks.server.ts', 'src/app.d.ts', 'src/app.css', 'src/error.html'],
   'scripts/',
   'cli/',
   // What nobody runs in earnest; tests beside their code belong here, too.

@@ -9,6 +9,12 @@ async function load(): Promise<ReadonlySet<string>> {
   return new Set(dictionary['passwords-common']);
 }
 
+function fromFirstToLastLetter(text: string): string {
+  const characters = [...text];
+  const isLetter = (character: string): boolean => /\p{L}/u.test(character);
+  return characters.slice(characters.findIndex(isLetter), characters.findLastIndex(isLetter) + 1).join('');
+}
+
 /**
  * Whether this is one of the passwords that are tried first (NIST SP 800-63B-4, section 3.1.1.2), however it is
  * capitalized, or such a one, or one of `ownWords`, with digits and signs around it. `ownWords`: what stands for the
@@ -17,7 +23,7 @@ async function load(): Promise<ReadonlySet<string>> {
 export async function isCommonPassword(password: string, ownWords: readonly string[]): Promise<boolean> {
   const common = await (list ??= load());
   const whole = password.toLowerCase();
-  const core = whole.replace(/^[^\p{L}]+/u, '').replace(/[^\p{L}]+$/u, '');
+  const core = fromFirstToLastLetter(whole);
   if (common.has(whole)) return true;
   return isMostOf(core, whole) && (common.has(core) || ownWords.some((word) => word.toLowerCase() === core));
 }

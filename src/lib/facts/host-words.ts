@@ -5,4 +5,8 @@ export const hostAndPort = (host: string, port: number): string => `${host.inclu
 export const shortAddress = (host: string, port: number): string => (port === 22 ? host : hostAndPort(host, port));
 
 /** An IPv6 address as it stands in an address bar, as one without its brackets; anything else as it is. */
-export const withoutBrackets = (text: string): string => text.replace(/^\[([\da-f:.]*:[\da-f:.]*(?:%\w+)?)\]$/i, '$1');
+export function withoutBrackets(text: string): string {
+  if (!text.startsWith('[') || !text.endsWith(']')) return text;
+  const inside = text.slice(1, -1);
+  return inside.includes(':') && /^[\da-f:.]+(?:%\w+)?$/i.test(inside) ? inside : text;
+}

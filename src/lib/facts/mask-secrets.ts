@@ -6,29 +6,50 @@
 
 export const MASK = '[masked]';
 
-/** A name that says that a secret follows, with whatever else belongs to the name. */
-const NAME = '(?:password|passwd|passphrase|secret|token|credential|api[_-]?key|access[_-]?key|signature)[\\w.-]{0,40}';
-/** In quotes, or up to the next thing: a closing quote that was cut off changes nothing. */
-const VALUE = `(?:"[^"]*"?|'[^']*'?|[^\\s"'&,;)}\\]]+)`;
-
 const PATTERNS: readonly (readonly [RegExp, string])[] = [
   // Authorization: Bearer …; Cookie: …
   [/((?:authorization|cookie)["']?\s{0,3}[=:])\s{0,3}\S.*/gi, `$1 ${MASK}`],
   [/\b(bearer|basic)\s{1,3}[\w.~+/=-]{12,}/gi, `$1 ${MASK}`],
-  // PASSWORD=…, "apiKey": "…", ?access_token=…
-  [new RegExp(`(${NAME}["']?\\s{0,3}[=:]\\s{0,3})${VALUE}`, 'gi'), `$1${MASK}`],
-  // --password …
-  [new RegExp(`(--[\\w-]{0,40}${NAME}\\s{1,3})[^\\s-]\\S*`, 'gi'), `$1${MASK}`],
   // postgres://user:…@host
   [/(:\/\/[^\s/:@]{0,100}:)[^\s/@]{1,200}@/g, `$1${MASK}@`],
   // What some services' tokens begin with, JSON Web Tokens, and the tokens of Telegram's bots.
   [/\b(?:gh[opsur]_|github_pat_|glpat-|xox[abeprs]-|[sr]k_live_|AKIA|AIza)[\w-]{12,}/g, MASK],
-  [/\beyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*/g, MASK],
+  [/(?<![\w-])eyJ[\w-]{8,}\.[\w-]{8,}\.[\w-]*/g, MASK],
   [/\b\d{8,10}:[\w-]{35}\b/g, MASK],
 ];
 
+/** What says that a secret follows; */
+const NAME = /password|passwd|passphrase|secret|token|credential|api[_-]?key|access[_-]?key|signature/gi;
+/** the rest of the name, and the sign after it, if there is one; */
+const REST = /[\w.-]*["']?\s*([=:]\s*)?/y;
+/** and the secret: in quotes (a closing one that was cut off changes nothing), or up to the next thing. */
+const VALUE = /"[^"]*"?|'[^']*'?|[^\s"'&,;)}\]]+/y;
+const OPTION_VALUE = /[^\s-]\S*/y;
+
+/** PASSWORD=…, "apiKey": "…", ?access_token=…, --password … */
+function maskNamed(line: string): string {
+  let masked = '';
+  let copied = 0;
+  NAME.lastIndex = 0;
+  for (let name = NAME.exec(line); name !== null; name = NAME.exec(line)) {
+    REST.lastIndex = NAME.lastIndex;
+    const hasSign = REST.exec(line)?.[1] !== undefined;
+    const value = hasSign ? VALUE : OPTION_VALUE;
+    value.lastIndex = REST.lastIndex;
+    // Whatever name comes within this word has the same end.
+    NAME.lastIndex = REST.lastIndex;
+    const isOption = (): boolean => line.startsWith('--', line.lastIndexOf(' ', name.index) + 1);
+    // Asked at the end of a word only, so that no part of the line is searched twice.
+    const isMeant = hasSign || (line[REST.lastIndex - 1] === ' ' && isOption());
+    if (!isMeant || value.exec(line) === null) continue;
+    masked += line.slice(copied, REST.lastIndex) + MASK;
+    copied = NAME.lastIndex = value.lastIndex;
+  }
+  return masked + line.slice(copied);
+}
+
 const maskInLine = (line: string): string =>
-  PATTERNS.reduce((masked, [pattern, instead]) => masked.replaceAll(pattern, instead), line);
+  maskNamed(PATTERNS.reduce((masked, [pattern, instead]) => masked.replaceAll(pattern, instead), line));
 
 const KEY = '[private key, masked]';
 const BEGIN = /-----BEGIN [A-Z0-9 ]{0,40}PRIVATE KEY-----/;

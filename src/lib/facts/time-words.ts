@@ -59,7 +59,7 @@ export function shortDuration(durationMs: number): string {
 
 /** `2,000`: every count that people read, on a page, in a mail and in a terminal. Null, where it is not known: `some`. */
 export const withCommas = (number: number | null): string =>
-  number === null ? 'some' : String(number).replace(/\B(?=(\d{3})+$)/g, ',');
+  number === null ? 'some' : number.toLocaleString('en-US');
 
 export const count = (number: number, one: string, many = `${one}s`): string =>
   `${withCommas(number)} ${number === 1 ? one : many}`;

@@ -23,13 +23,15 @@ const OUR_FAULT: ErrorWords = {
 };
 
 /** What the framework says of itself, where we have said nothing. */
-const NOT_OURS =
-  /^(?:Not Found|Internal Error|Unsupported Media Type|Error: \d+|.* method not allowed.*|No action .*)$/i;
+const isOfTheFramework = (message: string): boolean =>
+  /^(?:Not Found|Internal Error|Unsupported Media Type|Error: \d+)$/i.test(message) ||
+  message.includes(' method not allowed') ||
+  message.startsWith('No action ');
 
 /** What an error page says. `said`: what was thrown with the status; of a fault of ours it is never shown. */
 export function errorInWords(status: number, said: { readonly message?: string; readonly text?: string }): ErrorWords {
   const { message = '', text } = said;
   const words = OF_STATUS[status] ?? (status >= 500 ? OUR_FAULT : { ...OUR_FAULT, title: NOT_FOUND });
-  const isOurs = message !== '' && !NOT_OURS.test(message) && (status < 500 || status === 503);
+  const isOurs = message !== '' && !isOfTheFramework(message) && (status < 500 || status === 503);
   return isOurs ? { title: message, text: text ?? words.text } : words;
 }
