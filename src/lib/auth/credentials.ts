@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { and, eq, ne } from 'drizzle-orm';
 import type { App } from '../app.ts';
-import type { Transaction } from '../db/client.ts';
+import type { Database, Transaction } from '../db/client.ts';
 import { accounts, oneTimeLinks, sessions, users, verifications } from '../db/schema.ts';
 import { authOf } from './auth.ts';
 import { forgetAttempts } from './rate-limit.ts';
@@ -16,15 +16,21 @@ const PASSWORD = 'credential';
 export const hashPassword = async (app: App, password: string): Promise<string> =>
   (await (await authOf(app)).$context).password.hash(password);
 
-/** Whether this is the user's password; takes as long when the user has none. Rejects as `hashPassword` does. */
-export async function isPassword(app: App, userId: string, password: string): Promise<boolean> {
-  const context = await (await authOf(app)).$context;
-  const hash = app.db
+const hashOf = (db: Database, userId: string): string | null =>
+  db
     .select({ hash: accounts.password })
     .from(accounts)
     .where(and(eq(accounts.userId, userId), eq(accounts.providerId, PASSWORD)))
-    .get()?.hash;
-  if (hash) return context.password.verify({ hash, password });
+    .get()?.hash ?? null;
+
+/** Without one nobody has signed in to the account yet. */
+export const hasPassword = (db: Database, userId: string): boolean => hashOf(db, userId) !== null;
+
+/** Whether this is the user's password; takes as long when the user has none. Rejects as `hashPassword` does. */
+export async function isPassword(app: App, userId: string, password: string): Promise<boolean> {
+  const context = await (await authOf(app)).$context;
+  const hash = hashOf(app.db, userId);
+  if (hash !== null) return context.password.verify({ hash, password });
   await context.password.hash(password);
   return false;
 }

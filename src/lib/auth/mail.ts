@@ -3,22 +3,27 @@ import type { Mail } from '../mail/smtp.ts';
 const escapeHtml = (text: string): string =>
   text.replaceAll(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 
-/** The mail around a link for setting a password: asked for by the user, or an invitation to the first one. */
-export function passwordMail(kind: 'reset' | 'invitation', to: string, link: string, validFor: string): Mail {
-  const [subject, opening, closing] =
-    kind === 'reset'
-      ? [
-          'Set a new password',
-          'Someone, hopefully you, asked for a new password for your Wardround account.',
-          'If that was not you, ignore this mail: nothing changes.',
-        ]
-      : [
-          'Your Wardround account',
-          'You have an account on Wardround, which watches over your VPS. Set a password to see how it is.',
-          'If you expected nothing of that kind, ignore this mail.',
-        ];
-  return linkMail(to, { subject, opening, closing }, link, validFor);
-}
+const PASSWORD_MAILS = {
+  reset: {
+    subject: 'Set a new password',
+    opening: 'Someone, hopefully you, asked for a new password for your Wardround account.',
+    closing: 'If that was not you, ignore this mail: nothing changes.',
+  },
+  link: {
+    subject: 'Set a new password',
+    opening: 'An administrator sends you a link with which you can set a new password for your Wardround account.',
+    closing: 'As long as you do not follow it, nothing changes.',
+  },
+  invitation: {
+    subject: 'Your Wardround account',
+    opening: 'You have an account on Wardround, which watches over your VPS. Set a password to see how it is.',
+    closing: 'If you expected nothing of that kind, ignore this mail.',
+  },
+};
+
+/** The mail around a link for setting a password: asked for by the user, sent by an admin, or for the first one. */
+export const passwordMail = (kind: keyof typeof PASSWORD_MAILS, to: string, link: string, validFor: string): Mail =>
+  linkMail(to, PASSWORD_MAILS[kind], link, validFor);
 
 /** The question to a mail address that somebody wants messages to go to. It says nothing that this somebody could choose. */
 export const addressMail = (to: string, link: string): Mail =>

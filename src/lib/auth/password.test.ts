@@ -118,7 +118,7 @@ describe('a forgotten password', () => {
     expect(mails[0]).toMatchObject({ to: ANNA, subject: 'Set a new password' });
     expect(mails[0]?.text).toContain('https://wardround.example/reset-password?token=');
     const given = { token: tokenIn(mails[0]?.text ?? ''), password: NEW };
-    expect(whoseLink(app, given.token, new Date())).toEqual({ email: ANNA });
+    expect(whoseLink(app, given.token, new Date())).toEqual({ email: ANNA, isNew: false });
     const heard = listen(app);
     const results = await Promise.all([1, 2, 3].map(() => resetPassword(app, askFrom(null), given, new Date())));
     expect(results.map(({ kind }) => kind).toSorted()).toEqual(['done', 'invalid_link', 'invalid_link']);
@@ -185,7 +185,7 @@ describe('a forgotten password', () => {
     const given = { token: tokenIn(mails[0]?.text ?? ''), password: NEW };
     expect(given.token).toHaveLength(43);
     expect(JSON.stringify(app.db.select().from(oneTimeLinks).all())).not.toContain(given.token);
-    expect(whoseLink(app, given.token, hence(59))).toEqual({ email: ANNA });
+    expect(whoseLink(app, given.token, hence(59))).toEqual({ email: ANNA, isNew: false });
     expect(whoseLink(app, given.token, hence(61))).toBeUndefined();
     expect((await resetPassword(app, askFrom(null), given, hence(61))).kind).toBe('invalid_link');
     // A refused password leaves the link as it is.

@@ -8,7 +8,7 @@ import { normalizeEmail, parseEmail, passwordProblem } from './account-form.ts';
 import { adminName, type Actor } from './actor.ts';
 import type { Asking } from './asking.ts';
 import { networkOf } from './network-of.ts';
-import { endSessions, hashPassword, isPassword, storePassword } from './credentials.ts';
+import { endSessions, hashPassword, hasPassword, isPassword, storePassword } from './credentials.ts';
 import { passwordMail } from './mail.ts';
 import { knownDevice } from './device.ts';
 import { unlessBusy } from './hash-gate.ts';
@@ -92,17 +92,26 @@ export async function inviteUser(app: App, actor: Actor, typed: string, now: Dat
     return makeLink(tx, app, { purpose: 'password', userId: user.id, expiresAt }, now);
   });
   if (app.sendMail === null) return { kind: 'invited', link, expiresAt, mail: 'off' };
-  const mail = await app.sendMail(passwordMail('invitation', email, link, '7 days')).then(
+  const kind = hasPassword(app.db, user.id) ? 'link' : 'invitation';
+  const mail = await app.sendMail(passwordMail(kind, email, link, '7 days')).then(
     () => 'sent' as const,
     (error: unknown) => (error instanceof Error ? error : new Error(String(error))),
   );
   return { kind: 'invited', link, expiresAt, mail };
 }
 
+export type LinkOwner = {
+  readonly email: string;
+  /** There is no password yet. */
+  readonly isNew: boolean;
+};
+
 /** Whose password a link is for, to be shown above the form; undefined when the link does not work (any more). */
-export function whoseLink({ db }: App, token: string, now: Date): { readonly email: string } | undefined {
+export function whoseLink({ db }: App, token: string, now: Date): LinkOwner | undefined {
   const userId = peekLink(db, 'password', token, now)?.userId ?? null;
-  return userId === null ? undefined : db.select({ email: users.email }).from(users).where(eq(users.id, userId)).get();
+  if (userId === null) return undefined;
+  const user = db.select({ email: users.email }).from(users).where(eq(users.id, userId)).get();
+  return user && { ...user, isNew: !hasPassword(db, userId) };
 }
 
 export type ResetResult = { readonly kind: 'done' } | { readonly kind: 'invalid_link' } | Later | Refused;

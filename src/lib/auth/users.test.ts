@@ -3,6 +3,7 @@ import { addUser as addAccount, openAccountApp, openSession, sessionsOf } from '
 import { healthEvents, subscriptions } from '../db/schema.ts';
 import { LOCAL_OPERATOR, type Actor } from './actor.ts';
 import { onSessionsEnded } from './session-end.ts';
+import { inviteUser, whoseLink } from './password.ts';
 import { readSession } from './session.ts';
 import { addUser, endAllSessions, listUsers, removeUser, setDisabled } from './users.ts';
 
@@ -31,6 +32,15 @@ describe('the accounts', () => {
       { email: BERT, role: 'customer', sessions: 1, disabled: false, vps: { id: 'vps-1', host: '10.0.0.1' } },
       { email: 'carla@example.test', name: 'Carla', sessions: 0, canSignIn: false },
     ]);
+    const ofCarla = () => listUsers(app, admin, 'carla', NOW).users[0]?.linkUntil;
+    expect(ofCarla()).toBeNull();
+    const invitation = await inviteUser(app, admin, 'carla@example.test', NOW);
+    if (invitation.kind !== 'invited') throw new Error(invitation.kind);
+    expect(ofCarla()).toEqual(invitation.expiresAt);
+    expect(whoseLink(app, new URL(invitation.link).searchParams.get('token') ?? '', NOW)).toEqual({
+      email: 'carla@example.test',
+      isNew: true,
+    });
     expect(listUsers(app, { role: 'customer', userId: bert }, '', NOW)).toEqual({ users: [], found: 0 });
   });
 

@@ -1,8 +1,8 @@
-import { and, asc, count, eq, gt, or } from 'drizzle-orm';
+import { and, asc, count, eq, gt, max, or } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import { write, type Transaction } from '../db/client.ts';
 import { contains } from '../db/contains.ts';
-import { accounts, newId, sessions, subscriptions, users } from '../db/schema.ts';
+import { accounts, newId, oneTimeLinks, sessions, subscriptions, users } from '../db/schema.ts';
 import { noteAdminAction } from '../db/journal-store.ts';
 import { problem, type Problem } from '../parsing/problems.ts';
 import { parseUser } from './account-form.ts';
@@ -18,8 +18,10 @@ export type UserRow = {
   readonly role: 'admin' | 'customer';
   readonly secondFactor: boolean;
   readonly disabled: boolean;
-  /** Has a password, so the invitation was accepted. */
+  /** Has a password. */
   readonly canSignIn: boolean;
+  /** Until when a link for setting one can be used; null: there is none, or no more. */
+  readonly linkUntil: Date | null;
   /** How many there are now. */
   readonly sessions: number;
   readonly vps: { readonly id: string; readonly host: string } | null;
@@ -54,6 +56,15 @@ export function listUsers({ db }: App, actor: Actor, search: string, now: Date):
       .all()
       .map((row) => [row.userId, row.open]),
   );
+  const links = new Map(
+    db
+      .select({ userId: oneTimeLinks.userId, until: max(oneTimeLinks.expiresAt) })
+      .from(oneTimeLinks)
+      .where(and(eq(oneTimeLinks.purpose, 'password'), gt(oneTimeLinks.expiresAt, now)))
+      .groupBy(oneTimeLinks.userId)
+      .all()
+      .map((row) => [row.userId, row.until]),
+  );
   const rows = db
     .select({ user: users, vpsId: subscriptions.id, host: subscriptions.vpsIpAddress, password: accounts.password })
     .from(users)
@@ -71,6 +82,7 @@ export function listUsers({ db }: App, actor: Actor, search: string, now: Date):
       secondFactor: user.twoFactorEnabled,
       disabled: user.banned,
       canSignIn: password !== null,
+      linkUntil: links.get(user.id) ?? null,
       sessions: open.get(user.id) ?? 0,
       vps: vpsId === null ? null : { id: vpsId, host: host ?? '' },
     }));

@@ -87,24 +87,30 @@ export function questionOf(action: Confirmed, vps: Machine): Question {
   }
 }
 
-const DONE: Readonly<Record<string, string>> = {
-  check: 'Check asked for. Its result appears here as soon as it is there.',
-  restart: 'Restart asked for. What became of it appears here and in the restart ledger.',
+/** What has been done, and what is still to come as long as something is under way. */
+const DONE: Readonly<Record<string, string | readonly [string, string]>> = {
+  check: ['', 'Check asked for. Its result appears here as soon as it is there.'],
+  restart: [
+    'The restart that was asked for is over. What became of it is in the restart ledger.',
+    'Restart asked for. What became of it appears here and in the restart ledger.',
+  ],
   reset: 'The circuit is closed. The next sweep may restart the service again.',
   maintenance: 'Maintenance has begun.',
   endMaintenance:
     'Maintenance has ended. Failures count again. A weekly window, if there is one, opens again at its next time.',
   pause: 'Healing of this VPS is paused. Checks go on.',
   resume: 'Healing is on again.',
-  repin: 'The old host key is forgotten. The machine is checked now; its result appears here.',
-  edit: 'Saved. The login is tried now; its result appears here.',
+  repin: ['The old host key is forgotten.', 'The old host key is forgotten. The machine is checked now.'],
+  edit: ['Saved.', 'Saved. The login is tried now; its result appears here.'],
   same: 'Nothing was changed.',
-  added: 'Added. The login is tried now; its result appears here.',
+  added: ['Added.', 'Added. The login is tried now; its result appears here.'],
 };
 
-/** What the address of a page says of the action that led to it; null for anything that is none. */
-export const doneInWords = (done: string | null): string | null =>
-  done !== null && Object.hasOwn(DONE, done) ? (DONE[done] ?? null) : null;
+/** What the address of a page says of the action that led to it; empty for anything that is none. */
+export function doneInWords(done: string | null, isUnderWay: boolean): string {
+  const says = done !== null && Object.hasOwn(DONE, done) ? (DONE[done] ?? '') : '';
+  return typeof says === 'string' ? says : says[isUnderWay ? 1 : 0];
+}
 
 /** What an admin has set that keeps this VPS from being healed; empty where nothing does. */
 export const healingInWords = ({ healingPausedSince }: Pick<FleetRow, 'healingPausedSince'>, now: Date): string =>

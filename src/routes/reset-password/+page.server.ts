@@ -5,7 +5,7 @@ import { fieldsOf, later } from '../form-fields';
 import type { Actions, PageServerLoad } from './$types';
 
 export const load: PageServerLoad = async ({ url }) => ({
-  email: whoseLink(await defaultApp(), url.searchParams.get('token') ?? '', new Date())?.email ?? null,
+  owner: whoseLink(await defaultApp(), url.searchParams.get('token') ?? '', new Date()) ?? null,
 });
 
 export const actions: Actions = {
