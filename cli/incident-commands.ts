@@ -36,16 +36,16 @@ export function fillIncidents(incidents: Command): void {
     .option('--vps <host|id>', 'of this VPS only')
     .option('--limit <n>', 'at most so many', DEFAULT_LIMIT)
     .addOption(jsonOption())
-    .action((options: JsonOption & { open?: true; vps?: string; limit: string }) =>
-      withApp((app) => {
-        const { limit } = readOptions(Rows, options);
+    .action((options: JsonOption & { open?: true; vps?: string; limit: string }) => {
+      const { limit } = readOptions(Rows, options);
+      return withApp((app) => {
         const vps = options.vps === undefined ? {} : { vpsId: theVps(app, options.vps).id };
         const filter = { ...vps, open: options.open === true, limit };
         const rows = listIncidents(app, LOCAL_OPERATOR, filter);
         if (options.json) printJson(rows);
         else print(rows.length === 0 ? 'No incident.' : rows.map(renderIncident).join('\n'));
-      }),
-    );
+      });
+    });
 
   incidents
     .command('show')
@@ -93,9 +93,9 @@ export function fillEvents(events: Command): void {
     .option('--follow', 'go on with what happens from now on, until Ctrl-C')
     .option('--limit <n>', 'the latest so many to begin with', DEFAULT_LIMIT)
     .addOption(jsonOption())
-    .action((options: JsonOption & { vps?: string; follow?: true; limit: string }) =>
-      withApp(async (app) => {
-        const { limit } = readOptions(Rows, options);
+    .action((options: JsonOption & { vps?: string; follow?: true; limit: string }) => {
+      const { limit } = readOptions(Rows, options);
+      return withApp(async (app) => {
         const vpsId = options.vps === undefined ? null : theVps(app, options.vps).id;
         const first = readJournal(app.db, { afterId: 0, vpsId, limit, latest: true });
         if (options.json && !options.follow) {
@@ -115,8 +115,8 @@ export function fillEvents(events: Command): void {
           rows.forEach(show);
           lastId = rows.at(-1)?.id ?? lastId;
         }
-      }),
-    );
+      });
+    });
 }
 
 const indent = (text: string): string => text.replaceAll(/^/gm, '    ');
