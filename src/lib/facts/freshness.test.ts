@@ -8,7 +8,14 @@ const HOUR_MS = 3_600_000;
 
 const old = ago(3 * HOUR_MS);
 const active = (since: Date) => ({ kind: 'active', pid: 7, since }) as const;
-const WELL: Watch = { sweptAt: ago(20_000), validMs: VALID_MS, watcher: active(old), trouble: null, gone: null };
+const WELL: Watch = {
+  sweptAt: ago(20_000),
+  validMs: VALID_MS,
+  watcher: active(old),
+  isSweeping: true,
+  trouble: null,
+  gone: null,
+};
 const stale = (why: Extract<Freshness, { kind: 'stale' }>['why'], since: Date | null = old): Freshness => ({
   kind: 'stale',
   since,
@@ -53,7 +60,7 @@ describe('the fleet is', () => {
     [
       'about to be known as a server has just begun',
       { sweptAt: old, watcher: active(ago(VALID_MS)) },
-      { kind: 'starting', lastAt: old },
+      { kind: 'starting', lastAt: old, isSweeping: true },
     ],
     [
       'not about to be any more after as long',
@@ -63,7 +70,7 @@ describe('the fleet is', () => {
     [
       'about to be known for the first time',
       { sweptAt: null, watcher: active(NOW) },
-      { kind: 'starting', lastAt: null },
+      { kind: 'starting', lastAt: null, isSweeping: true },
     ],
     ['not known where it never was', { sweptAt: null, watcher: { kind: 'nobody' } }, stale({ kind: 'nobody' }, null)],
     [

@@ -13,6 +13,8 @@ export type Watch = {
   /** How long a sweep, and a single look, tells how things are. */
   readonly validMs: number;
   readonly watcher: Watcher;
+  /** Whether a sweep goes on, in whichever process. */
+  readonly isSweeping: boolean;
   /** Why the last attempt at a sweep came to nothing; null: it did not, or nobody knows. */
   readonly trouble: string | null;
   /** What is wrong where the database is not the one any more that was opened; null: it is. */
@@ -29,7 +31,7 @@ export type Why =
 export type Freshness =
   | { readonly kind: 'fresh' }
   /** Old, but a server has just begun to sweep. `lastAt` null: there has been no sweep before. */
-  | { readonly kind: 'starting'; readonly lastAt: Date | null }
+  | { readonly kind: 'starting'; readonly lastAt: Date | null; readonly isSweeping: boolean }
   /** `since` null: there has never been a sweep. */
   | { readonly kind: 'stale'; readonly since: Date | null; readonly why: Why };
 
@@ -40,13 +42,13 @@ const holds = (at: Date, validMs: number, now: Date): boolean => Math.abs(now.ge
  * The one rule of how long a fleet counts as known: three intervals from the last sweep that was completed and saved. A
  * server that has just begun to sweep has as long for its first one.
  */
-export function freshnessOf({ sweptAt, validMs, watcher, trouble, gone }: Watch, now: Date): Freshness {
+export function freshnessOf({ sweptAt, validMs, watcher, isSweeping, trouble, gone }: Watch, now: Date): Freshness {
   if (gone !== null) return { kind: 'stale', since: sweptAt, why: { kind: 'gone', text: gone } };
   if (sweptAt !== null && holds(sweptAt, validMs, now)) return { kind: 'fresh' };
   if (trouble !== null) return { kind: 'stale', since: sweptAt, why: { kind: 'trouble', text: trouble } };
   if (watcher.kind !== 'active') return { kind: 'stale', since: sweptAt, why: watcher };
   return holds(watcher.since, validMs, now)
-    ? { kind: 'starting', lastAt: sweptAt }
+    ? { kind: 'starting', lastAt: sweptAt, isSweeping }
     : { kind: 'stale', since: sweptAt, why: { kind: 'slow', pid: watcher.pid } };
 }
 

@@ -21,10 +21,14 @@ const headline = (fresh: Freshness, counts = COUNTS): string =>
 describe('the headline of the fleet', () => {
   it.each<[string, Freshness]>([
     ['All 4 VPSs are healthy.', { kind: 'fresh' }],
-    ['All 4 VPSs are healthy.', { kind: 'starting', lastAt: null }],
+    ['All 4 VPSs are healthy.', { kind: 'starting', lastAt: null, isSweeping: true }],
+    [
+      'Last checked 3 h ago; the first sweep is about to begin. All 4 VPSs are healthy.',
+      { kind: 'starting', lastAt: ago(180), isSweeping: false },
+    ],
     [
       'Last checked 3 h ago; the first sweep is under way. All 4 VPSs are healthy.',
-      { kind: 'starting', lastAt: ago(180) },
+      { kind: 'starting', lastAt: ago(180), isSweeping: true },
     ],
     [
       'No sweep since 19:14 UTC: what you see is 22 min old. The database is locked.',
@@ -73,8 +77,11 @@ describe('below it, and where there is no such headline', () => {
     expect(staleInShort(stale({ kind: 'gone', text: 'x was deleted.' }), NOW)?.text).toBe('x was deleted.');
   });
 
-  it.each<Freshness>([{ kind: 'fresh' }, { kind: 'starting', lastAt: ago(180) }])('nothing is said of %o', (fresh) => {
-    expect(staleNotice(fresh)).toBeNull();
-    expect(staleInShort(fresh, NOW)).toBeNull();
-  });
+  it.each<Freshness>([{ kind: 'fresh' }, { kind: 'starting', lastAt: ago(180), isSweeping: true }])(
+    'nothing is said of %o',
+    (fresh) => {
+      expect(staleNotice(fresh)).toBeNull();
+      expect(staleInShort(fresh, NOW)).toBeNull();
+    },
+  );
 });

@@ -52,7 +52,9 @@ export function fleetHeadline(fresh: Freshness, counts: Counts, now: Date): Phra
       return fresh.lastAt === null
         ? fleetSentence(counts)
         : [
-            { text: `Last checked ${relativeTime(fresh.lastAt, now)}; the first sweep is under way. ` },
+            {
+              text: `Last checked ${relativeTime(fresh.lastAt, now)}; the first sweep ${fresh.isSweeping ? 'is under way' : 'is about to begin'}. `,
+            },
             ...fleetSentence(counts),
           ];
     case 'stale': {

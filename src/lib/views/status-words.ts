@@ -1,4 +1,5 @@
 import { traitsOf } from '../facts/cause.ts';
+import { isKnown } from '../facts/freshness.ts';
 import { charactersOf } from '../facts/shorten.ts';
 import type { FleetRow } from './fleet-read.ts';
 import { conditionOf, type Condition } from './fleet-words.ts';
@@ -28,6 +29,12 @@ export function publicStateOf(
       return 'unknown';
   }
 }
+
+/** The state that was read some time ago, as it is at `now`: without another check it stands for so long only. */
+export const stateAt = (
+  { state, knownUntil }: { readonly state: PublicState; readonly knownUntil: Date | null },
+  now: Date,
+): PublicState => (state === 'maintenance' || isKnown({ knownUntil }, now) ? state : 'unknown');
 
 /** The state as a word, as a sentence after the name of the service, as a mark and as a colour on which white is legible. */
 export const PUBLIC_WORDS: Readonly<

@@ -1,5 +1,5 @@
-import { durationInWords } from '../facts/time-words.ts';
-import type { DailyBar } from './uptime-read.ts';
+import { durationInWords, timeInWords } from '../facts/time-words.ts';
+import type { DailyBar, UptimeWindows } from './uptime-read.ts';
 import type { CheckMark } from './checks-read.ts';
 import type { SampleState } from '../history/rules/spans.ts';
 
@@ -8,6 +8,42 @@ export function percentInWords(uptime: number | null): string {
   if (uptime === null) return 'no data';
   if (uptime === 1) return '100 %';
   return `${(Math.floor(uptime * 10_000) / 100).toFixed(2)} %`;
+}
+
+/** How long something must have been known before a share of it says anything. */
+const TELLING_MS = 60 * 60_000;
+
+/** A window is seen whole when hardly anything of it is missing: what is kept ends with whole hours and days. */
+const WHOLE = 0.98;
+
+/** The windows, from the shortest, and what they are called. */
+export const UPTIME_WINDOWS = [
+  { window: '24h', name: '24 hours', lengthMs: 24 * 3_600_000 },
+  { window: '7d', name: '7 days', lengthMs: 7 * 24 * 3_600_000 },
+  { window: '30d', name: '30 days', lengthMs: 30 * 24 * 3_600_000 },
+  { window: '90d', name: '90 days', lengthMs: 90 * 24 * 3_600_000 },
+] as const;
+
+export type UptimeFigure = { readonly name: string; readonly value: string; readonly note: string | null };
+
+/**
+ * The uptime of each window as it may be said: of a VPS that is watched for a shorter time, the first window that is too
+ * long tells since when, and the longer ones, which would say the same again, say nothing. Nor does a share of less than
+ * an hour.
+ */
+export function uptimeFigures(uptime: UptimeWindows, now: Date): UptimeFigure[] {
+  const { watchedSince } = uptime;
+  const watchedMs = watchedSince === null ? 0 : now.getTime() - watchedSince.getTime();
+  // The last one that is seen whole, and the one after it.
+  const told = UPTIME_WINDOWS.findIndex(({ lengthMs }) => WHOLE * lengthMs > watchedMs);
+  return UPTIME_WINDOWS.map(({ window, name }, index) => {
+    const { upMs, downMs, uptime: share } = uptime[window];
+    const isYoung = watchedSince !== null && index === told;
+    const since = isYoung ? `since ${timeInWords(watchedSince.getTime(), now.getTime())}` : null;
+    if (watchedSince === null || (told !== -1 && index > told)) return { name, value: '–', note: null };
+    if (upMs + downMs < TELLING_MS) return { name, value: since ?? '–', note: null };
+    return { name, value: percentInWords(share), note: since };
+  });
 }
 
 /** How a day is drawn: its shape says the same as its colour. */
@@ -25,8 +61,11 @@ export function gradeOf({ uptime }: Pick<DailyBar, 'uptime'>): DayGrade {
 export const shortDay = (day: string): string =>
   new Date(`${day}T00:00:00Z`).toLocaleDateString('en-GB', { day: 'numeric', month: 'short', timeZone: 'UTC' });
 
-/** `14 Nov: 99.31 %, not running for 10 min`. */
+/** `14 Nov: 99.31 %, not running for 10 min`; no share of a day of which little is known. */
 export const dayInWords = (bar: DailyBar): string => {
+  const knownMs = bar.upMs + bar.downMs;
+  if (knownMs > 0 && knownMs < TELLING_MS)
+    return `${shortDay(bar.day)}: ${bar.downMs === 0 ? 'running' : `not running for ${durationInWords(bar.downMs)}`} in the ${durationInWords(knownMs)} that are known`;
   const what = percentInWords(bar.uptime);
   return `${shortDay(bar.day)}: ${bar.downMs === 0 ? what : `${what}, not running for ${durationInWords(bar.downMs)}`}`;
 };

@@ -16,6 +16,7 @@ export function readWatch({ db, settings }: App, own: OwnMonitor, now: Date): Wa
     sweptAt: state?.sweptAt ?? lastLookAt(db),
     validMs: settings.history.sampleValidMs,
     watcher: watcherOf(lease, own),
+    isSweeping: readLease(db, 'sweep', now)?.isHeld === true,
     // What has kept a server from sweeping that is gone since is no reason any more.
     trouble: own?.trouble ?? (lease?.isHeld && state?.sweepFailedAt ? state.sweepFault : null),
     gone: databaseFault(db),
