@@ -106,6 +106,22 @@ describe('durations', () => {
   });
 });
 
+describe('a VPS whose last look is too long ago', () => {
+  const seen = { ...ROW, ...open, ...OLD, reachable: false, lastError: 'no answer' };
+
+  it('says since when, and how it was then', () => {
+    expect(whatWeSaw(seen, NOW)).toBe('not checked since 11:56 UTC, unreachable then · no answer');
+    expect(vpsSentence(seen, NOW, BREAKER)).toBe('How it is now is not known: the last look is too long ago.');
+  });
+
+  it.each<[string, Partial<FleetRow>]>([
+    ['not watched', { active: false }],
+    ['never checked', { status: null, lastCheckAt: null, knownUntil: null }],
+  ])('says nothing of that where it is %s', (_, row) => {
+    expect(whatWeSaw({ ...ROW, ...OLD, ...row }, NOW)).toBe('');
+  });
+});
+
 describe('the sentence of the fleet', () => {
   it.each<[string, Partial<FleetRow>[]]>([
     ['No VPS is watched yet.', []],

@@ -168,7 +168,7 @@ export function vpsSentence(row: FleetRow, now: Date, breaker: BreakerSettings):
     case 'not_watched':
       return `Not watched: its subscription is ${row.subscriptionStatus.replace('_', ' ')}.`;
     case 'unknown':
-      return `Not checked since ${row.lastCheckAt === null ? 'it was added' : timeInWords(row.lastCheckAt.getTime(), now.getTime())}: how it is now is not known.`;
+      return 'How it is now is not known: the last look is too long ago.';
     case 'maintenance':
       return 'Under maintenance: looked at in every sweep, but neither restarted nor counted.';
     case 'unchecked':

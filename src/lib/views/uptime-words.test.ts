@@ -15,20 +15,20 @@ function figures(watchedMs: number | null, downMs: number, knownMs = Infinity): 
   const windows = { '24h': over(DAY_MS), '7d': over(7 * DAY_MS), '30d': over(30 * DAY_MS), '90d': over(90 * DAY_MS) };
   const watchedSince = watchedMs === null ? null : new Date(NOW.getTime() - watchedMs);
   return uptimeFigures({ ...windows, watchedSince }, NOW).map(({ value, note }) =>
-    note === null ? value : `${value} ${note}`,
+    [value, note].filter((part) => part !== null).join(' '),
   );
 }
 
 describe('the uptime of a VPS that is watched', () => {
   it.each<[string, Parameters<typeof figures>, string[]]>([
-    ['not at all yet', [null, 0], ['–', '–', '–', '–']],
-    ['for six minutes, not running in any of them', [6 * MINUTE_MS, 6 * MINUTE_MS], ['since 19:14 UTC', '–', '–', '–']],
-    ['for a minute less than an hour', [59 * MINUTE_MS, 0], ['since 18:21 UTC', '–', '–', '–']],
-    ['for an hour', [HOUR_MS, 6 * MINUTE_MS], ['90.00 % since 18:20 UTC', '–', '–', '–']],
-    ['for two days', [2 * DAY_MS, HOUR_MS], ['95.83 %', '97.91 % since 19:20 UTC on 23 November', '–', '–']],
+    ['not at all yet', [null, 0], ['', '', '', '']],
+    ['for six minutes, not running in any of them', [6 * MINUTE_MS, 6 * MINUTE_MS], ['since 19:14 UTC', '', '', '']],
+    ['for a minute less than an hour', [59 * MINUTE_MS, 0], ['since 18:21 UTC', '', '', '']],
+    ['for an hour', [HOUR_MS, 6 * MINUTE_MS], ['90.00 % since 18:20 UTC', '', '', '']],
+    ['for two days', [2 * DAY_MS, HOUR_MS], ['95.83 %', '97.91 % since 19:20 UTC on 23 November', '', '']],
     ['for 90 days', [90 * DAY_MS, 0], ['100 %', '100 %', '100 %', '100 %']],
     ['for 90 days but for what is pruned', [89 * DAY_MS, 0], ['100 %', '100 %', '100 %', '100 %']],
-    ['for a year, but hardly ever seen', [365 * DAY_MS, 0, 5 * MINUTE_MS], ['–', '–', '–', '–']],
+    ['for a year, but hardly ever seen', [365 * DAY_MS, 0, 5 * MINUTE_MS], ['', '', '', '']],
   ])('%s', (_, args, expected) => {
     expect(figures(...args)).toEqual(expected);
   });
@@ -44,7 +44,12 @@ describe('uptime in words', () => {
     [null, 'no data', 'unknown'],
   ])('%s is %s and drawn as %s', (uptime, words, grade) => {
     expect(percentInWords(uptime)).toBe(words);
-    expect(gradeOf({ uptime })).toBe(grade);
+    expect(gradeOf({ uptime, upMs: 24 * HOUR_MS, downMs: 0 })).toBe(grade);
+  });
+
+  it('draws no whole day of five minutes that are known', () => {
+    expect(gradeOf({ upMs: 5 * MINUTE_MS, downMs: 0, uptime: 1 })).toBe('unknown');
+    expect(gradeOf({ upMs: 0, downMs: 5 * MINUTE_MS, uptime: 0 })).toBe('broken');
   });
 
   it('says of a day how long it was not running', () => {

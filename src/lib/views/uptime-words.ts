@@ -24,7 +24,8 @@ export const UPTIME_WINDOWS = [
   { window: '90d', name: '90 days', lengthMs: 90 * 24 * 3_600_000 },
 ] as const;
 
-export type UptimeFigure = { readonly name: string; readonly value: string; readonly note: string | null };
+/** `value` null: nothing that says anything. `note`: since when, where that is within the window. */
+export type UptimeFigure = { readonly name: string; readonly value: string | null; readonly note: string | null };
 
 /**
  * The uptime of each window as it may be said: of a VPS that is watched for a shorter time, the first window that is too
@@ -34,26 +35,32 @@ export type UptimeFigure = { readonly name: string; readonly value: string; read
 export function uptimeFigures(uptime: UptimeWindows, now: Date): UptimeFigure[] {
   const { watchedSince } = uptime;
   const watchedMs = watchedSince === null ? 0 : now.getTime() - watchedSince.getTime();
-  // The last one that is seen whole, and the one after it.
-  const told = UPTIME_WINDOWS.findIndex(({ lengthMs }) => WHOLE * lengthMs > watchedMs);
+  const young = UPTIME_WINDOWS.findIndex(({ lengthMs }) => WHOLE * lengthMs > watchedMs);
   return UPTIME_WINDOWS.map(({ window, name }, index) => {
-    const { upMs, downMs, uptime: share } = uptime[window];
-    const isYoung = watchedSince !== null && index === told;
-    const since = isYoung ? `since ${timeInWords(watchedSince.getTime(), now.getTime())}` : null;
-    if (watchedSince === null || (told !== -1 && index > told)) return { name, value: '–', note: null };
-    if (upMs + downMs < TELLING_MS) return { name, value: since ?? '–', note: null };
-    return { name, value: percentInWords(share), note: since };
+    if (watchedSince === null || (young !== -1 && index > young)) return { name, value: null, note: null };
+    return {
+      name,
+      value: isTelling(uptime[window]) ? percentInWords(uptime[window].uptime) : null,
+      note: index === young ? `since ${timeInWords(watchedSince.getTime(), now.getTime())}` : null,
+    };
   });
 }
+
+type Known = { readonly upMs: number; readonly downMs: number };
+
+/** Whether enough is known for a share of it. */
+export const isTelling = ({ upMs, downMs }: Known): boolean => upMs + downMs >= TELLING_MS;
 
 /** How a day is drawn: its shape says the same as its colour. */
 export type DayGrade = 'up' | 'dented' | 'broken' | 'unknown';
 
 const DENT = 0.99;
 
-export function gradeOf({ uptime }: Pick<DailyBar, 'uptime'>): DayGrade {
+/** Of a day that has hardly begun to be watched, only an interruption is worth a mark. */
+export function gradeOf(bar: Known & Pick<DailyBar, 'uptime'>): DayGrade {
+  const { uptime } = bar;
   if (uptime === null) return 'unknown';
-  if (uptime === 1) return 'up';
+  if (uptime === 1) return isTelling(bar) ? 'up' : 'unknown';
   return uptime >= DENT ? 'dented' : 'broken';
 }
 
@@ -64,7 +71,7 @@ export const shortDay = (day: string): string =>
 /** `14 Nov: 99.31 %, not running for 10 min`; no share of a day of which little is known. */
 export const dayInWords = (bar: DailyBar): string => {
   const knownMs = bar.upMs + bar.downMs;
-  if (knownMs > 0 && knownMs < TELLING_MS)
+  if (knownMs > 0 && !isTelling(bar))
     return `${shortDay(bar.day)}: ${bar.downMs === 0 ? 'running' : `not running for ${durationInWords(bar.downMs)}`} in the ${durationInWords(knownMs)} that are known`;
   const what = percentInWords(bar.uptime);
   return `${shortDay(bar.day)}: ${bar.downMs === 0 ? what : `${what}, not running for ${durationInWords(bar.downMs)}`}`;
