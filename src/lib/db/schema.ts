@@ -352,6 +352,12 @@ export const monitorState = sqliteTable('monitor_state', {
   /** When an admin said that it is the fleet, not us: sweeps count again until the outage is over. */
   outageAcceptedAt: time('outage_accepted_at'),
   outageAcceptedBy: text('outage_accepted_by'),
+  /** When the last sweep ended that was completed and whose results are saved. */
+  sweptAt: time('swept_at'),
+  /** What went wrong in the last sweep, for people; null: nothing. */
+  sweepFault: text('sweep_fault'),
+  /** When a sweep came to nothing, with that fault; null as soon as one is completed and saved. */
+  sweepFailedAt: time('sweep_failed_at'),
 });
 
 /** Where a user wants to be told what. Without a row: by e-mail, everything that concerns the user. */
