@@ -164,7 +164,12 @@ export const readVps = (app: App, actor: Actor, id: string, now: Date): FleetRow
 
 /** These VPSs, as far as this actor may see them, oldest first. */
 export const readVpsByIds = (app: App, actor: Actor, ids: readonly string[], now: Date): FleetRow[] =>
-  readRows(app, and(inArray(subscriptions.id, [...ids]), ownedBy(actor, subscriptions.userId)), now).map(rowFor(actor));
+  // SQLite would walk through the whole fleet to find none.
+  ids.length === 0
+    ? []
+    : readRows(app, and(inArray(subscriptions.id, [...ids]), ownedBy(actor, subscriptions.userId)), now).map(
+        rowFor(actor),
+      );
 
 export type RestartRow = Pick<
   typeof restartAttempts.$inferSelect,
