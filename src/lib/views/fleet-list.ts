@@ -30,6 +30,8 @@ export type FleetListRow = Pick<
   | 'lastCheckAt'
   | 'lastError'
   | 'lastErrorCode'
+  | 'startingSince'
+  | 'startingUntil'
   | 'authRetryAt'
   | 'lastProbeMs'
 > & {
@@ -155,6 +157,8 @@ const forList = (row: FleetRow, strip: string): FleetListRow => ({
   lastCheckAt: row.lastCheckAt,
   lastError: row.lastError,
   lastErrorCode: row.lastErrorCode,
+  startingSince: row.startingSince,
+  startingUntil: row.startingUntil,
   authRetryAt: row.authRetryAt,
   lastProbeMs: row.lastProbeMs,
   strip,

@@ -1,6 +1,6 @@
 import { CAUSES, isBeyondRestart, isOurFault, traitsOf, type FirstAction } from '../facts/cause.ts';
 import type { FleetRow } from './fleet-read.ts';
-import { shortDuration, withCommas } from '../facts/time-words.ts';
+import { shortDuration, timeInWords, withCommas } from '../facts/time-words.ts';
 import type { BreakerSettings } from '../monitoring/circuit-breaker.ts';
 
 /** What a VPS is called on pages and in the terminal: what was seen of it, or why nothing that counts was. */
@@ -73,7 +73,16 @@ export function circuitInWords(row: CircuitFacts, now: Date, { maxConsecutiveFai
   }
 }
 
-type SeenFacts = Pick<FleetRow, 'lastError' | 'authRetryAt' | 'maintenanceSince' | 'maintenanceUntil'>;
+type StartFacts = Pick<FleetRow, 'lastErrorCode' | 'startingSince' | 'startingUntil'>;
+
+/** `starting since 40 s, is given until 14:03 UTC`; null while no start is waited for. */
+function startInWords({ lastErrorCode, startingSince, startingUntil }: StartFacts, now: Date): string | null {
+  if (lastErrorCode !== 'service_starting' || startingSince === null || startingUntil === null) return null;
+  const since = shortDuration(now.getTime() - startingSince.getTime());
+  return `starting since ${since}, is given until ${timeInWords(startingUntil.getTime(), now.getTime())}`;
+}
+
+type SeenFacts = StartFacts & Pick<FleetRow, 'lastError' | 'authRetryAt' | 'maintenanceSince' | 'maintenanceUntil'>;
 
 /** The last error with what is done about it, and how long maintenance goes on; empty where all is well. */
 export function whatWeSaw(row: SeenFacts, now: Date): string {
@@ -86,7 +95,7 @@ export function whatWeSaw(row: SeenFacts, now: Date): string {
     row.authRetryAt !== null && row.authRetryAt > now
       ? `next login in ${shortDuration(row.authRetryAt.getTime() - now.getTime())}`
       : '';
-  return [maintained, row.lastError, wait].filter(Boolean).join(' · ');
+  return [maintained, startInWords(row, now) ?? row.lastError, wait].filter(Boolean).join(' · ');
 }
 
 /** How many VPSs each filter finds: one with an open circuit is counted twice, there and by its condition. */
@@ -159,8 +168,11 @@ export function vpsSentence(row: FleetRow, now: Date, breaker: BreakerSettings):
         ? `${row.service} is running.`
         : `${row.service} was running when it was last seen.`;
     case 'unhealthy':
-    case 'down':
+    case 'down': {
+      const start = startInWords(row, now);
+      if (start !== null) return `${row.service} is ${start}: nothing is restarted or counted meanwhile.`;
       return row.circuitState === 'closed' ? inTrouble(row, condition, breaker) : restartsPause(row, now);
+    }
   }
 }
 

@@ -134,6 +134,7 @@ function customerView(
         lastCheckAt: vps.lastCheckAt,
         lastHealthyAt: vps.lastHealthyAt,
         lastErrorCode: vps.lastErrorCode,
+        startingUntil: vps.startingUntil,
         authRetryAt: vps.authRetryAt,
       },
       incident:

@@ -13,6 +13,7 @@ import {
   type Step,
   type SweepRules,
 } from './round.ts';
+import { UNCHECKED } from './transition.ts';
 import type { Verdict } from './verdict.ts';
 
 describe('healing limits', () => {
@@ -52,7 +53,7 @@ const look = (
   name,
   check: { verdict, maintenance: false },
   decision,
-  vps: { state: { reachable: true, status: 'healthy', lastCheckAt: AT } },
+  vps: { state: { ...UNCHECKED, reachable: true, status: 'healthy', lastCheckAt: AT } },
 });
 const many = (count: number, verdict: Verdict): Look[] =>
   Array.from({ length: count }, (_, at) => look(`${at}`, verdict));

@@ -7,7 +7,12 @@ const unit = (loadState: string, subState = 'dead', result = 'success') => ({
   subState,
   result,
   invocationId: '',
+  startTimeoutMs: null,
+  stateAgeMs: null,
+  notInactiveMs: null,
 });
+const NOW = new Date('2026-11-24T12:00:00Z');
+const FRESH = { graceUsed: false, start: null };
 const state = (activeState: string, exitCode: number, facts: ReturnType<typeof unit> | null = null): ProbeResult => ({
   kind: 'state',
   activeState,
@@ -43,15 +48,16 @@ describe('judge', () => {
     ['a host name that does not exist', { kind: 'no_answer', code: 'dns', message: '' }, 'unreachable'],
     ['a monitor that stood still', { kind: 'no_answer', code: 'stalled', message: '' }, 'inconclusive'],
   ])('takes %s for what it is', (_, result, kind) => {
-    expect(judge(result, { graceUsed: false }).kind).toBe(kind);
+    expect(judge(result, FRESH, NOW).kind).toBe(kind);
   });
 
   it.each(['activating', 'deactivating'])('counts %s as not active once its grace is used', (activeState) => {
-    expect(judge(state(activeState, 3, unit('loaded', 'auto-restart')), { graceUsed: true }).kind).toBe('not_active');
+    const { kind } = judge(state(activeState, 3, unit('loaded', 'auto-restart')), { ...FRESH, graceUsed: true }, NOW);
+    expect(kind).toBe('not_active');
   });
 
   it('says in its message what systemd knows', () => {
-    expect(judge(state('failed', 3, unit('loaded', 'failed', 'exit-code')), { graceUsed: false })).toMatchObject({
+    expect(judge(state('failed', 3, unit('loaded', 'failed', 'exit-code')), FRESH, NOW)).toMatchObject({
       message: 'service not active: failed (exit-code)',
     });
   });
