@@ -3,9 +3,11 @@ import { describe, expect, it } from 'vitest';
 import type { Actor } from '../src/lib/auth/actor.ts';
 import { incidents, notifications } from '../src/lib/db/schema.ts';
 import { restartNow } from '../src/lib/fleet-admin/vps-actions.ts';
-import { ledgerOf, letTimePass, openWard, type Ward } from './support/scratch-app.ts';
+import { ledgerOf, letTimePass, openWard, stateOf, type Ward } from './support/scratch-app.ts';
+import { openSimulatedFleet } from './support/simulated-fleet.ts';
 
 const SECOND_MS = 1_000;
+const HOUR_MS = 3_600_000;
 const ADMIN: Actor = { role: 'admin', userId: 'user-admin' };
 
 /** The waiting for a restart is over long before such a service is up. */
@@ -141,6 +143,24 @@ describe('a restart of a service that needs longer to start than we wait', () =>
     expect(ward.state()).toMatchObject({ consecutiveFailures: 1, totalFailures: 2 });
     expect(ward.host.count('restart')).toBe(2);
     ward.host.set({ onRestart: 'works' });
+  });
+
+  it('is waited for by the age that the host tells, whatever our clock does meanwhile', async () => {
+    const fleet = await openSimulatedFleet(1, { RESTART_TIMEOUT_MS: '300' });
+    const state = () => fleet.vpss[0] && stateOf(fleet.app, fleet.vpss[0].userId);
+    fleet.set({ unit: 'failed', restart: { startsInMs: 3_600_000 } }, 0, 1);
+    await fleet.sweep();
+    for (const hours of [1, -2]) {
+      letTimePass(fleet.app, hours * HOUR_MS);
+      await fleet.sweep();
+      expect(state()).toMatchObject({ status: 'unhealthy', lastErrorCode: 'service_starting', totalFailures: 1 });
+      expect(state()?.lastError).toMatch(/^starting since \d{1,2} s$/);
+    }
+    expect(fleet.restarts()).toBe(1);
+    fleet.set({ unit: 'active' }, 0, 1);
+    await fleet.sweep();
+    expect(state()).toMatchObject({ status: 'healthy', totalFailures: 1, totalRecoveries: 1 });
+    expect(fleet.restarts()).toBe(1);
   });
 
   it('leaves the order of an admin open, too', async () => {
