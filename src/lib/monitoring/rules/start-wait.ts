@@ -1,5 +1,5 @@
 import type { HealthCheck } from '../../db/schema.ts';
-import { durationInWords } from '../../facts/time-words.ts';
+import { shortDuration } from '../../facts/time-words.ts';
 import { isBeingStarted, type UnitFacts } from '../../facts/unit-state.ts';
 
 /** A start that is under way, and until when it is waited for. */
@@ -18,12 +18,13 @@ export const LONGEST_START_MS = 10 * 60_000;
  * look has found.
  *
  * Two clocks tell how old it is. The host's counts from boot, so that it cannot be wrong, but knows the start only between
- * two bounds: it is no older than the time since the unit was last `inactive`, which includes the wait before an automatic
- * start, and no younger than its present step. What we have seen ourselves lies between them, unless our own clock
- * was set meanwhile: then the nearer bound counts. Where the host tells nothing, what we have seen is all there is.
+ * two bounds: it is no older than the time since the unit was last `inactive`, which may include a wait before an
+ * automatic start (`RestartMode=direct`), and no younger than its present step. What we have seen ourselves lies between
+ * them, unless our own clock was set meanwhile: then the nearer bound counts. Where the host tells nothing, what we have
+ * seen is all there is.
  *
- * `TimeoutStartSec=` is for each step (`start-pre`, `start`, `start-post`), as systemd itself has it: a start that systemd
- * lets go on is not cut off. The longest time is for all of them.
+ * `TimeoutStartSec=` is for each step (`start-pre`, `start`, `start-post`), as systemd has it: a start of several steps of
+ * 9 s goes on with a timeout of 12 s (seen with 252). The longest time is for all of them.
  */
 export function startUnderWay(activeState: string, unit: UnitFacts, seen: Start | null, now: Date): Start | null {
   const { invocationId, startTimeoutMs, stateAgeMs, notInactiveMs } = unit;
@@ -43,7 +44,7 @@ export const isWaitedFor = ({ until }: Start, now: Date): boolean => now < until
 
 /** `starting since 40 s`. */
 export const startingSince = ({ since }: Pick<Start, 'since'>, now: Date): string =>
-  `starting since ${durationInWords(now.getTime() - since.getTime())}`;
+  `starting since ${shortDuration(now.getTime() - since.getTime())}`;
 
 /** Whether the start that was waited for has failed, since another one is under way. Where there is no name, nobody knows. */
 export const isAnotherStart = (seen: Start | null, { invocationId }: Start): boolean =>

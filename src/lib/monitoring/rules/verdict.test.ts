@@ -56,6 +56,39 @@ describe('judge', () => {
     expect(kind).toBe('not_active');
   });
 
+  const starting = { ...unit('loaded', 'start-pre'), invocationId: 'a', startTimeoutMs: 90_000 };
+  const begun = (secondsAgo: number) => ({
+    invocationId: 'a',
+    since: new Date(NOW.getTime() - secondsAgo * 1_000),
+    until: NOW,
+  });
+
+  it('waits for a start that is under way, whatever grace is used', () => {
+    for (const graceUsed of [false, true])
+      expect(judge(state('activating', 3, starting), { graceUsed, start: begun(40) }, NOW)).toMatchObject({
+        kind: 'starting',
+        message: 'starting since 40 s',
+        start: { until: new Date(NOW.getTime() + 50_000) },
+      });
+  });
+
+  it('waits no longer than that, and then gives no grace', () => {
+    expect(judge(state('activating', 3, starting), { graceUsed: false, start: begun(90) }, NOW)).toMatchObject({
+      kind: 'not_active',
+      message: 'service not active: activating (start-pre), starting since 90 s',
+      overdue: { invocationId: 'a' },
+    });
+  });
+
+  it.each<[string, ProbeResult, Verdict['kind']]>([
+    ['waits to be started again', state('activating', 3, unit('loaded', 'auto-restart')), 'not_active'],
+    ['is stopped', state('deactivating', 3, unit('loaded', 'stop-sigterm')), 'in_transition'],
+    ['has failed', state('failed', 3, unit('loaded', 'failed')), 'not_active'],
+    ['is up', state('active', 0), 'healthy'],
+  ])('judges a unit by what it is now where the start that was waited for %s', (_, result, kind) => {
+    expect(judge(result, { graceUsed: false, start: begun(40) }, NOW).kind).toBe(kind);
+  });
+
   it('says in its message what systemd knows', () => {
     expect(judge(state('failed', 3, unit('loaded', 'failed', 'exit-code')), FRESH, NOW)).toMatchObject({
       message: 'service not active: failed (exit-code)',
