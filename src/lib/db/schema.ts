@@ -146,8 +146,12 @@ export const healthChecks = sqliteTable('health_checks', {
   lastErrorCode: causeColumn('last_error_code'),
   /** Why the circuit opened; null while it is closed. */
   circuitReason: text('circuit_reason', { enum: ['failures', 'crash_loop'] }),
-  /** Set while the unit is between two states and enjoys its one sweep of grace. */
+  /** Set while the unit is between two states and has its one sweep of grace. */
   transitionalSince: time('transitional_since'),
+  /** The start that is waited for: its InvocationID, when it began, and until when it is given. Null: none. */
+  startingInvocation: text('starting_invocation'),
+  startingSince: time('starting_since'),
+  startingUntil: time('starting_until'),
   /** Refused logins in a row, and when the next one may be tried. */
   authFailures: integer('auth_failures').notNull().default(0),
   authRetryAt: time('auth_retry_at'),

@@ -55,6 +55,8 @@ export type FleetRow = {
   | 'lastRestartAttemptAt'
   | 'lastError'
   | 'lastErrorCode'
+  | 'startingSince'
+  | 'startingUntil'
   | 'lastProbeMs'
   | 'authRetryAt'
   | 'totalChecks'
@@ -113,6 +115,8 @@ function readRows({ db, settings }: App, where: SQL | undefined, now: Date): Fle
         lastRestartAttemptAt: state.lastRestartAttemptAt,
         lastError: state.lastError,
         lastErrorCode: state.lastErrorCode,
+        startingSince: state.startingSince,
+        startingUntil: state.startingUntil,
         lastProbeMs: state.lastProbeMs,
         authRetryAt: isLoginBackedOff(state, now) ? state.authRetryAt : null,
         totalChecks: state.totalChecks,

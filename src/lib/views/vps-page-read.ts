@@ -136,6 +136,7 @@ function customerView(
         lastCheckAt: vps.lastCheckAt,
         lastHealthyAt: vps.lastHealthyAt,
         lastErrorCode: vps.lastErrorCode,
+        startingUntil: vps.startingUntil,
         authRetryAt: vps.authRetryAt,
       },
       incident:
