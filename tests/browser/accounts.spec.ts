@@ -134,10 +134,10 @@ test.describe('without JavaScript', () => {
     const { link } = JSON.parse(stdout) as { link: string };
     const { pathname, search } = new URL(link);
     await page.goto(server.url + pathname + search);
-    await fillIn(page, { 'New password': 'short' }, 'Set the password');
+    await fillIn(page, { Password: 'short' }, 'Set the password');
     await expect(page.getByText('at least 12 characters;').first()).toBeVisible();
-    await fillIn(page, { 'New password': PASSWORD }, 'Set the password');
-    await expect(page.getByText('Your new password is set.')).toBeVisible();
+    await fillIn(page, { Password: PASSWORD }, 'Set the password');
+    await expect(page.getByText('Your password is set.')).toBeVisible();
     await page.goto(server.url + pathname + search);
     await expect(page.getByRole('heading', { level: 1 })).toHaveText('This link does not work');
   });

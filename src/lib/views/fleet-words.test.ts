@@ -28,6 +28,7 @@ const ROW: FleetRow = {
   maintenanceSince: null,
   healingPausedSince: null,
   maintenanceUntil: null,
+  knownUntil: inMinutes(3),
   hostKeyFingerprint: null,
   offeredHostKeyFingerprint: null,
   status: 'healthy',
@@ -63,8 +64,14 @@ const STARTING: Partial<FleetRow> = {
   startingSince: inMinutes(-40 / 60),
   startingUntil: inMinutes(1),
 };
+const OLD: Partial<FleetRow> = { knownUntil: inMinutes(-1), lastCheckAt: inMinutes(-4) };
 const say = (rows: Partial<FleetRow>[]): string =>
-  fleetSentence(countFilters(rows.map((row) => ({ ...ROW, ...row }))))
+  fleetSentence(
+    countFilters(
+      rows.map((row) => ({ ...ROW, ...row })),
+      NOW,
+    ),
+  )
     .map((phrase) => phrase.text)
     .join('');
 
@@ -82,7 +89,7 @@ describe('counts', () => {
 
   it('are so in sentences too', () => {
     expect(count(12_000, 'check')).toBe('12,000 checks');
-    const counts = { ...countFilters([]), healthy: 1_900, down: 1_100 };
+    const counts = { ...countFilters([], NOW), healthy: 1_900, down: 1_100 };
     const sentence = fleetSentence(counts).map(({ text }) => text);
     expect(sentence.join('')).toBe('1,900 of 3,000 VPSs are healthy. 1,100 are unreachable.');
   });
@@ -106,6 +113,22 @@ describe('durations', () => {
   });
 });
 
+describe('a VPS whose last look is too long ago', () => {
+  const seen = { ...ROW, ...open, ...OLD, reachable: false, lastError: 'no answer' };
+
+  it('says since when, and how it was then', () => {
+    expect(whatWeSaw(seen, NOW)).toBe('not checked since 11:56 UTC, unreachable then · no answer');
+    expect(vpsSentence(seen, NOW, BREAKER)).toBe('How it is now is not known: the last look is too long ago.');
+  });
+
+  it.each<[string, Partial<FleetRow>]>([
+    ['not watched', { active: false }],
+    ['never checked', { status: null, lastCheckAt: null, knownUntil: null }],
+  ])('says nothing of that where it is %s', (_, row) => {
+    expect(whatWeSaw({ ...ROW, ...OLD, ...row }, NOW)).toBe('');
+  });
+});
+
 describe('the sentence of the fleet', () => {
   it.each<[string, Partial<FleetRow>[]]>([
     ['No VPS is watched yet.', []],
@@ -122,6 +145,12 @@ describe('the sentence of the fleet', () => {
       [{ ...open, reachable: false }, { ...open, reachable: false }, { ...open, reachable: false }, open],
     ],
     ['1 of 2 VPSs are healthy. 1 is under maintenance.', [{}, { ...open, maintenanceSince: NOW }]],
+    // Whatever was seen of it: it is too old.
+    ['1 of 2 VPSs are healthy. 1 has not been checked lately.', [{}, OLD]],
+    [
+      '0 of 3 VPSs are healthy. 1 is unreachable, 2 have not been checked lately.',
+      [{ status: 'down' }, { ...open, ...OLD }, { ...OLD, status: 'down' }],
+    ],
   ])('%s', (sentence, rows) => {
     expect(say(rows)).toBe(sentence);
   });
@@ -129,7 +158,7 @@ describe('the sentence of the fleet', () => {
   it('lists trouble first', () => {
     const rows = [{}, { maintenanceSince: NOW }, { status: 'down' as const }, open, { ...open, reachable: false }];
     const named = rows.map((row, index) => ({ ...ROW, ...row, id: String(index) }));
-    expect(byTrouble(named).map((row) => row.id)).toEqual(['4', '3', '2', '1', '0']);
+    expect(byTrouble(named, NOW).map((row) => row.id)).toEqual(['4', '3', '2', '1', '0']);
   });
 });
 

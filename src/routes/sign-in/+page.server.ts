@@ -9,7 +9,7 @@ import type { Actions, PageServerLoad } from './$types';
 
 const DONE: Record<string, string> = {
   'signed-out': 'You are signed out.',
-  password: 'Your new password is set. Sign in with it.',
+  password: 'Your password is set. Sign in with it.',
   expired: 'That took too long, or there were too many wrong codes. Sign in again.',
   ended: 'Your session had ended, and nothing was done. Sign in again.',
   'ended-kept': 'Your session had ended, and nothing was done. Sign in again: what you typed is kept for 15 minutes.',

@@ -2,7 +2,7 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { UnitFacts } from '../../facts/unit-state.ts';
 import type { RestartOutcome } from '../../provisioning/vps-status.ts';
-import { decideHealing, type HealingDecision } from './healing.ts';
+import { decideHealing, type HealingDecision, type Withheld } from './healing.ts';
 import { authRetryAt, isLoginBackedOff } from './login-backoff.ts';
 import {
   advance,
@@ -195,6 +195,36 @@ describe('advance', () => {
       lastErrorCode: 'crash_loop',
     });
     expect(events).toEqual(['check_failed', 'circuit_opened']);
+  });
+
+  it.each<Withheld>(['healing_off', 'vps_paused', 'healing_paused', 'restart_cap', 'fleet_unseen'])(
+    'takes a restart that was withheld (%s) for no failure of the VPS: its circuit stays closed, however long',
+    (reason) => {
+      const { state, events } = run([0, 1, 2, 3, 4].map((minute) => check(minute, NOT_ACTIVE, none(reason))));
+      expect(state).toMatchObject({
+        status: 'unhealthy',
+        circuitState: 'closed',
+        circuitOpenedAt: null,
+        consecutiveFailures: 0,
+        totalFailures: 5,
+        lastFailureAt: at(4),
+        lastErrorCode: 'service_not_active',
+        lastError: expect.stringMatching(/^service not active: failed; \S/),
+      });
+      expect(new Set(events)).toEqual(new Set(['check_failed', 'restart_withheld']));
+    },
+  );
+
+  it('takes one that was withheld from a half-open circuit for no trial', () => {
+    const open = failedThreeTimes();
+    const { state, events } = run([check(33, NOT_ACTIVE, none('restart_cap'))], open);
+    expect(state).toMatchObject({
+      status: 'circuit_open',
+      circuitState: 'open',
+      circuitOpenedAt: open.circuitOpenedAt,
+      consecutiveFailures: open.consecutiveFailures,
+    });
+    expect(events).toEqual(['check_failed', 'restart_withheld']);
   });
 
   it('gives one sweep of grace without counting anything against the VPS', () => {

@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
+import type { UnitFacts } from '../../facts/unit-state.ts';
 import type { ProbeResult } from '../../provisioning/vps-status.ts';
 import { judge, type Verdict } from './verdict.ts';
 
-const unit = (loadState: string, subState = 'dead', result = 'success') => ({
+const unit = (loadState: string, subState = 'dead', result = 'success'): UnitFacts => ({
   loadState,
   subState,
   result,
@@ -13,7 +14,7 @@ const unit = (loadState: string, subState = 'dead', result = 'success') => ({
 });
 const NOW = new Date('2026-11-24T12:00:00Z');
 const FRESH = { graceUsed: false, start: null };
-const state = (activeState: string, exitCode: number, facts: ReturnType<typeof unit> | null = null): ProbeResult => ({
+const state = (activeState: string, exitCode: number, facts: UnitFacts | null = null): ProbeResult => ({
   kind: 'state',
   activeState,
   exitCode,
