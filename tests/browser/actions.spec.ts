@@ -18,7 +18,12 @@ test.beforeAll(async () => {
   test.setTimeout(180_000);
   mail = await startMailServer();
   // The monitor is off: what is seen here comes of the actions alone.
-  scratch = scratchEnvironment({ ENABLE_HEALTH_MONITOR: 'false', RESTART_SETTLE_MS: '50', SMTP_URL: mail.url });
+  scratch = scratchEnvironment({
+    ENABLE_HEALTH_MONITOR: 'false',
+    HEALTH_CHECK_CRON: '0 0 * * *',
+    RESTART_SETTLE_MS: '50',
+    SMTP_URL: mail.url,
+  });
   login = makeLogin(scratch.folder);
   for (const behaviour of [{}, {}]) fleet.push(await startVps(login.publicKey, behaviour));
   ids = await addAll(scratch.environment, login.keyFile, fleet);
