@@ -20,6 +20,7 @@ const HEALTHY: CustomerFacts['vps'] = {
   lastCheckAt: ago(12),
   lastHealthyAt: ago(12),
   lastErrorCode: null,
+  startingUntil: null,
   authRetryAt: null,
 };
 const MONITOR: CustomerFacts['monitor'] = { role: 'sweeping', nextSweepAt: ahead(34), healing: 'on', outage: false };
@@ -80,6 +81,18 @@ describe('the sentence for a customer says how things are and what happens next'
       unhealthy,
       { monitor: { ...MONITOR, healing: 'paused' } },
       'unhealthy/Not running: The service on your server is not running. Restarts wait for our team, which knows.',
+    ],
+    [
+      'starting',
+      { ...unhealthy, lastErrorCode: 'service_starting', startingUntil: ahead(50) },
+      {},
+      'unhealthy/Not running: The service on your server is not running yet: it is starting. We give it until 14:20 UTC.',
+    ],
+    [
+      'starting, and given up before',
+      { ...open, lastErrorCode: 'service_starting', startingUntil: ahead(540) },
+      {},
+      'unhealthy/Not running: The service on your server is not running yet: it is starting. We give it until 14:29 UTC.',
     ],
     [
       'misconfigured',

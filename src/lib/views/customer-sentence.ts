@@ -24,6 +24,7 @@ export type CustomerFacts = {
     | 'lastCheckAt'
     | 'lastHealthyAt'
     | 'lastErrorCode'
+    | 'startingUntil'
     | 'authRetryAt'
   >;
   /** The one that is open. */
@@ -165,9 +166,11 @@ function inTrouble(facts: CustomerFacts, cause: Cause, now: Date): CustomerSente
   const { label } = TROUBLE_WORDS[trouble];
   const said = isBeyondRestart(cause)
     ? beyondRestart(facts, cause, now)
-    : facts.vps.status === 'circuit_open'
-      ? givenUp(facts, now)
-      : stopped(facts, now);
+    : cause === 'service_starting'
+      ? starting(facts, now)
+      : facts.vps.status === 'circuit_open'
+        ? givenUp(facts, now)
+        : stopped(facts, now);
   return { mark: MARKS[trouble], label, ...said, trouble: true };
 }
 
@@ -192,6 +195,11 @@ function beyondRestart(facts: CustomerFacts, cause: Cause, now: Date): Said {
 }
 
 const NOT_RUNNING = TROUBLE_WORDS.not_running.now(YOURS);
+
+function starting({ vps: { startingUntil: until } }: CustomerFacts, now: Date): Said {
+  const given = until === null ? 'a while' : `until ${timeInWords(until.getTime(), now.getTime())}`;
+  return { now: `${NOT_RUNNING} yet: it is starting.`, next: `We give it ${given}.` };
+}
 
 function stopped(facts: CustomerFacts, now: Date): Said {
   const { incident, monitor } = facts;

@@ -31,6 +31,8 @@ export type FleetListRow = Pick<
   | 'lastCheckAt'
   | 'lastError'
   | 'lastErrorCode'
+  | 'startingSince'
+  | 'startingUntil'
   | 'authRetryAt'
   | 'lastProbeMs'
 > & {
@@ -167,6 +169,8 @@ const forList = (row: FleetRow, strip: string): FleetListRow => ({
   lastCheckAt: row.lastCheckAt,
   lastError: row.lastError,
   lastErrorCode: row.lastErrorCode,
+  startingSince: row.startingSince,
+  startingUntil: row.startingUntil,
   authRetryAt: row.authRetryAt,
   lastProbeMs: row.lastProbeMs,
   strip,

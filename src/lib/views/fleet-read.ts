@@ -55,6 +55,8 @@ export type FleetRow = {
   | 'lastRestartAttemptAt'
   | 'lastError'
   | 'lastErrorCode'
+  | 'startingSince'
+  | 'startingUntil'
   | 'lastProbeMs'
   | 'authRetryAt'
   | 'totalChecks'
@@ -113,6 +115,8 @@ function readRows({ db, settings }: App, where: SQL | undefined, now: Date): Fle
         lastRestartAttemptAt: state.lastRestartAttemptAt,
         lastError: state.lastError,
         lastErrorCode: state.lastErrorCode,
+        startingSince: state.startingSince,
+        startingUntil: state.startingUntil,
         lastProbeMs: state.lastProbeMs,
         authRetryAt: isLoginBackedOff(state, now) ? state.authRetryAt : null,
         totalChecks: state.totalChecks,
@@ -164,7 +168,12 @@ export const readVps = (app: App, actor: Actor, id: string, now: Date): FleetRow
 
 /** These VPSs, as far as this actor may see them, oldest first. */
 export const readVpsByIds = (app: App, actor: Actor, ids: readonly string[], now: Date): FleetRow[] =>
-  readRows(app, and(inArray(subscriptions.id, [...ids]), ownedBy(actor, subscriptions.userId)), now).map(rowFor(actor));
+  // SQLite would walk through the whole fleet to find none.
+  ids.length === 0
+    ? []
+    : readRows(app, and(inArray(subscriptions.id, [...ids]), ownedBy(actor, subscriptions.userId)), now).map(
+        rowFor(actor),
+      );
 
 export type RestartRow = Pick<
   typeof restartAttempts.$inferSelect,

@@ -44,6 +44,8 @@ const ROW: FleetRow = {
   lastRestartAttemptAt: null,
   lastError: null,
   lastErrorCode: null,
+  startingSince: null,
+  startingUntil: null,
   lastProbeMs: 40,
   authRetryAt: null,
   totalChecks: 1,
@@ -58,6 +60,11 @@ const open: Partial<FleetRow> = {
   halfOpenAt: inMinutes(12),
 };
 const OLD: Partial<FleetRow> = { knownUntil: inMinutes(-1), lastCheckAt: inMinutes(-4) };
+const STARTING: Partial<FleetRow> = {
+  lastErrorCode: 'service_starting',
+  startingSince: inMinutes(-40 / 60),
+  startingUntil: inMinutes(1),
+};
 const say = (rows: Partial<FleetRow>[]): string =>
   fleetSentence(
     countFilters(
@@ -209,6 +216,16 @@ describe('one VPS in words', () => {
       'Login refused. No check was possible over SSH, so no restart is tried. 2 more failures open the circuit.',
     ],
     [
+      { status: 'unhealthy', consecutiveFailures: 1, ...STARTING },
+      'Closed · 1 of 3 failures',
+      'rachel8 is starting since 40 s, is given until 12:01 UTC: nothing is restarted or counted meanwhile.',
+    ],
+    [
+      { ...open, ...STARTING },
+      'Open · trial in 12 min',
+      'rachel8 is starting since 40 s, is given until 12:01 UTC: nothing is restarted or counted meanwhile.',
+    ],
+    [
       { maintenanceSince: NOW },
       'Closed',
       'Under maintenance: looked at in every sweep, but neither restarted nor counted.',
@@ -228,6 +245,12 @@ describe('one VPS in words', () => {
       todo: expect.stringContaining('Compare the new fingerprint'),
     });
     expect(adviceFor({ lastErrorCode: 'key_unreadable' })?.first).toBe('edit');
+  });
+
+  it('says for how long a start has gone on by now, and how long it may', () => {
+    const row = { ...ROW, ...STARTING, lastError: 'starting since 10 s' };
+    expect(whatWeSaw(row, NOW)).toBe('starting since 40 s, is given until 12:01 UTC');
+    expect(whatWeSaw({ ...row, startingSince: null }, NOW)).toBe('starting since 10 s');
   });
 
   it('says when a refused login is tried again', () => {

@@ -82,7 +82,18 @@ export function circuitInWords(row: CircuitFacts, now: Date, { maxConsecutiveFai
   }
 }
 
-type RowFacts = ConditionFacts & Pick<FleetRow, 'lastCheckAt' | 'lastError' | 'authRetryAt' | 'maintenanceUntil'>;
+type StartFacts = Pick<FleetRow, 'lastErrorCode' | 'startingSince' | 'startingUntil'>;
+
+/** `starting since 40 s, is given until 14:03 UTC`; null while no start is waited for. */
+function startInWords({ lastErrorCode, startingSince, startingUntil }: StartFacts, now: Date): string | null {
+  if (lastErrorCode !== 'service_starting' || startingSince === null || startingUntil === null) return null;
+  const since = shortDuration(now.getTime() - startingSince.getTime());
+  return `starting since ${since}, is given until ${timeInWords(startingUntil.getTime(), now.getTime())}`;
+}
+
+type RowFacts = StartFacts &
+  ConditionFacts &
+  Pick<FleetRow, 'lastCheckAt' | 'lastError' | 'authRetryAt' | 'maintenanceUntil'>;
 
 /**
  * The last error with what is done about it, since when nobody has looked, and how long maintenance goes on; empty where
@@ -98,7 +109,9 @@ export function whatWeSaw(row: RowFacts, now: Date): string {
     row.authRetryAt !== null && row.authRetryAt > now
       ? `next login in ${shortDuration(row.authRetryAt.getTime() - now.getTime())}`
       : '';
-  return [maintained, notCheckedSince(row, now), row.lastError, wait].filter(Boolean).join(' · ');
+  return [maintained, notCheckedSince(row, now), startInWords(row, now) ?? row.lastError, wait]
+    .filter(Boolean)
+    .join(' · ');
 }
 
 function notCheckedSince(row: RowFacts, now: Date): string {
@@ -180,8 +193,11 @@ export function vpsSentence(row: FleetRow, now: Date, breaker: BreakerSettings):
         ? `${row.service} is running.`
         : `${row.service} was running when it was last seen.`;
     case 'unhealthy':
-    case 'down':
+    case 'down': {
+      const start = startInWords(row, now);
+      if (start !== null) return `${row.service} is ${start}: nothing is restarted or counted meanwhile.`;
       return row.circuitState === 'closed' ? inTrouble(row, condition, breaker) : restartsPause(row, now);
+    }
   }
 }
 

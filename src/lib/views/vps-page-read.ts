@@ -77,7 +77,7 @@ export function readVpsPage(
   const history = readHistory(app, actor, { id, window }, now);
   if (!vps || !history) return undefined;
   if (actor.role === 'customer') return customerView(app, actor, vps, { history, monitor, now });
-  const incidents = listIncidents(app, actor, { userId: vps.userId, vpsId: id, limit: ADMIN_INCIDENTS });
+  const incidents = listIncidents(app, actor, { vpsId: id, limit: ADMIN_INCIDENTS });
   return {
     kind: 'admin',
     vps,
@@ -136,6 +136,7 @@ function customerView(
         lastCheckAt: vps.lastCheckAt,
         lastHealthyAt: vps.lastHealthyAt,
         lastErrorCode: vps.lastErrorCode,
+        startingUntil: vps.startingUntil,
         authRetryAt: vps.authRetryAt,
       },
       incident:
