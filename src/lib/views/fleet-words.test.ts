@@ -59,12 +59,12 @@ const open: Partial<FleetRow> = {
   consecutiveFailures: 4,
   halfOpenAt: inMinutes(12),
 };
+const OLD: Partial<FleetRow> = { knownUntil: inMinutes(-1), lastCheckAt: inMinutes(-4) };
 const STARTING: Partial<FleetRow> = {
   lastErrorCode: 'service_starting',
   startingSince: inMinutes(-40 / 60),
   startingUntil: inMinutes(1),
 };
-const OLD: Partial<FleetRow> = { knownUntil: inMinutes(-1), lastCheckAt: inMinutes(-4) };
 const say = (rows: Partial<FleetRow>[]): string =>
   fleetSentence(
     countFilters(
@@ -251,6 +251,7 @@ describe('one VPS in words', () => {
     const row = { ...ROW, ...STARTING, lastError: 'starting since 10 s' };
     expect(whatWeSaw(row, NOW)).toBe('starting since 40 s, is given until 12:01 UTC');
     expect(whatWeSaw({ ...row, startingSince: null }, NOW)).toBe('starting since 10 s');
+    expect(whatWeSaw({ ...row, status: 'unhealthy', ...OLD }, NOW)).toMatch(/unhealthy then · starting since 10 s$/);
   });
 
   it('says when a refused login is tried again', () => {

@@ -93,8 +93,8 @@ function startInWords(row: StartFacts & ConditionFacts, now: Date): string | nul
   return `starting since ${since}, is given until ${timeInWords(startingUntil.getTime(), now.getTime())}`;
 }
 
-type RowFacts = ConditionFacts &
-  StartFacts &
+type RowFacts = StartFacts &
+  ConditionFacts &
   Pick<FleetRow, 'lastCheckAt' | 'lastError' | 'authRetryAt' | 'maintenanceUntil'>;
 
 /**
