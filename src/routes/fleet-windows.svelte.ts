@@ -12,6 +12,8 @@ type TimeName = { [Name in keyof FleetListRow]: Date extends FleetListRow[Name] 
 /** All of them, or it does not compile: JSON has no times. */
 const TIME_NAMES: Readonly<Record<TimeName, true>> = {
   maintenanceSince: true,
+  startingSince: true,
+  startingUntil: true,
   maintenanceUntil: true,
   healingPausedSince: true,
   halfOpenAt: true,
