@@ -12,14 +12,14 @@ type TimeName = { [Name in keyof FleetListRow]: Date extends FleetListRow[Name] 
 /** All of them, or it does not compile: JSON has no times. */
 const TIME_NAMES: Readonly<Record<TimeName, true>> = {
   maintenanceSince: true,
-  startingSince: true,
-  startingUntil: true,
   maintenanceUntil: true,
   healingPausedSince: true,
   halfOpenAt: true,
   knownUntil: true,
   lastCheckAt: true,
   authRetryAt: true,
+  startingSince: true,
+  startingUntil: true,
 };
 const TIMES = new Set(Object.keys(TIME_NAMES));
 const revive = (text: string): readonly FleetListRow[] =>

@@ -59,12 +59,12 @@ const open: Partial<FleetRow> = {
   consecutiveFailures: 4,
   halfOpenAt: inMinutes(12),
 };
-const OLD: Partial<FleetRow> = { knownUntil: inMinutes(-1), lastCheckAt: inMinutes(-4) };
 const STARTING: Partial<FleetRow> = {
   lastErrorCode: 'service_starting',
   startingSince: inMinutes(-40 / 60),
   startingUntil: inMinutes(1),
 };
+const OLD: Partial<FleetRow> = { knownUntil: inMinutes(-1), lastCheckAt: inMinutes(-4) };
 const say = (rows: Partial<FleetRow>[]): string =>
   fleetSentence(
     countFilters(
