@@ -12,6 +12,7 @@ import {
   PREFERRED_ALGORITHMS,
 } from './host-key.ts';
 import { dial } from './dial.ts';
+import { KeptCommand, type KeptChannel, type KeptListener } from './kept-command.ts';
 import { PacedSocket } from './paced-socket.ts';
 import { PeerLimits } from './peer-limits.ts';
 import { parsePrivateKey } from './private-key.ts';
@@ -53,20 +54,6 @@ const LOGIN_ENDED_REASONS = [2, 14];
 
 const GIVEN_UP = 'the check was given up because the monitor is stopping';
 
-/** The input of a command that is kept running. */
-export type KeptChannel = {
-  readonly write: (bytes: Buffer | string) => void;
-  /** Ends the connection, and with it the command, for what has come over the channel or has failed to come. */
-  readonly fail: (code: SSHFailureCode, message: string) => void;
-};
-
-/** Who listens to a command that is kept running. */
-export type KeptListener = {
-  readonly onOutput: (chunk: Buffer) => void;
-  /** The last word, once: the command has ended, or the connection has closed. */
-  readonly onEnd: (why: SSHCommandError) => void;
-};
-
 /** How long a kept connection may be silent before the system asks whether the host is still there. */
 const KEEP_ALIVE_AFTER_MS = 20_000;
 
@@ -106,7 +93,7 @@ export class SSHSession {
   /** Set once the host has taken the key: what it has said since, of the account for one. */
   #remark: string | null = null;
   #record = new CommandRecord();
-  #kept: KeptListener | null = null;
+  #kept: KeptCommand | null = null;
   #isSent = false;
   #hasEnded = false;
 
@@ -161,14 +148,19 @@ export class SSHSession {
    * but counted (`PeerLimits`).
    */
   async keep(command: string, begin: (channel: KeptChannel) => KeptListener, patience: Patience): Promise<void> {
-    if (this.#kept !== null) throw new Error('a command is kept on this connection already');
+    if (this.#kept?.hasEnded === false) throw new Error('a command is kept on this connection already');
     this.#beginCommand();
     this.#beginKeptPeriod();
     this.#stream?.keepAlive(KEEP_ALIVE_AFTER_MS);
     await this.#wait(patience, () =>
       this.#openChannel(command, (channel) => {
         if (this.#failure !== null) return;
-        this.#listenToKept(channel, begin);
+        const connection = {
+          isOpen: () => this.#failure === null && !this.#hasEnded,
+          onWrite: () => this.#beginKeptPeriod(),
+          fail: (code: SSHFailureCode, message: string) => this.#fail(code, message),
+        };
+        this.#kept = new KeptCommand(channel, connection, begin);
         this.#isSent = false;
         this.#release()?.resolve(null);
       }),
@@ -234,7 +226,7 @@ export class SSHSession {
       this.#failure ??= new SSHCommandError('reset', this.#phase, 'the connection was closed', { sent: this.#isSent });
       if (this.#result !== null) waiter?.resolve(this.#result);
       else waiter?.reject(this.#failure);
-      this.#endKept(this.#failure);
+      this.#kept?.end(this.#failure);
       this.#closed.resolve(undefined);
     });
   };
@@ -436,42 +428,6 @@ export class SSHSession {
       this.#isSent = false;
       this.#release()?.resolve(result);
     });
-  }
-
-  #listenToKept(channel: ClientChannel, begin: (channel: KeptChannel) => KeptListener): void {
-    const record = new CommandRecord();
-    const listener = begin({
-      write: (bytes) => {
-        if (this.#failure !== null) return;
-        this.#beginKeptPeriod();
-        this.#guarded(() => channel.write(bytes));
-      },
-      fail: (code, message) => this.#fail(code, message),
-    });
-    this.#kept = listener;
-    channel.on('data', (chunk: Buffer) => {
-      if (this.#failure === null) listener.onOutput(chunk);
-    });
-    channel.stderr.on('data', (chunk: Buffer) => {
-      const why = record.add('stderr', chunk);
-      if (why !== null) this.#fail('output_limit', why);
-    });
-    channel.on('exit', (code: number | null) => {
-      record.exitCode = code;
-    });
-    channel.on('error', (error: Error) => this.#fail('protocol', cleanRemoteText(error.message)));
-    channel.on('close', () => {
-      if (this.#hasEnded || this.#failure !== null) return;
-      const said = cleanRemoteText(record.output().stderr, LONGEST_REMARK);
-      const why = `the command that was kept has ended (exit code ${record.exitCode ?? 'unknown'})${said && `: ${said}`}`;
-      this.#endKept(new SSHCommandError('reset', 'channel', why, { sent: true }));
-    });
-  }
-
-  #endKept(why: SSHCommandError): void {
-    const kept = this.#kept;
-    this.#kept = null;
-    kept?.onEnd(why);
   }
 
   #readResult(): SSHCommandResult | null {

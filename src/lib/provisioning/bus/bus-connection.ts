@@ -1,6 +1,7 @@
 import { cleanRemoteText } from '../../facts/remote-text.ts';
 import { describeSilence, type SSHCommandError, type SSHFailureCode } from '../ssh-failure.ts';
-import type { KeptChannel, SSHSession } from '../ssh-session.ts';
+import type { KeptChannel } from '../kept-command.ts';
+import type { SSHSession } from '../ssh-session.ts';
 import type { BusMessage, OutgoingMessage } from './rules/message.ts';
 import { writeMessage } from './rules/message.ts';
 import { BusWire } from './rules/wire.ts';

@@ -2,8 +2,11 @@ import { isObjectPath, type BusValue } from './bus-value.ts';
 import { layoutOf, viewOf } from './numbers.ts';
 import { alignmentOf, DEEPEST, LONGEST_SIGNATURE, parseSignature, type BusType } from './signature.ts';
 
-/** In one message, counted with all inside others: systemd tells all about a service in some two thousand. */
-const MOST_VALUES = 8_192;
+/**
+ * In one message, counted with all inside others and, as each has to be parsed, the characters of their signatures. News of
+ * a unit has some five hundred.
+ */
+const MOST_VALUES = 2_048;
 
 /** What is wrong with what the other side sends. Never leaves this room: whoever reads turns it into a value. */
 export class Malformed extends Error {}
@@ -41,8 +44,7 @@ export class ValueReader {
   }
 
   read(type: BusType, depth: number): BusValue {
-    this.#values += 1;
-    if (this.#values > MOST_VALUES) throw new Malformed(`more than ${MOST_VALUES} values in a message`);
+    this.#count(1);
     if (depth > DEEPEST) throw new Malformed('values nested too deeply');
     this.align(alignmentOf(type.code));
     if ('of' in type) return this.#readArray(type.of, depth + 1);
@@ -53,6 +55,11 @@ export class ValueReader {
 
   align(to: number): void {
     while (this.#at % to !== 0) if (this.#bytes[this.#take(1)] !== 0) throw new Malformed('padding that is not empty');
+  }
+
+  #count(values: number): void {
+    this.#values += values;
+    if (this.#values > MOST_VALUES) throw new Malformed(`more than ${MOST_VALUES} values in a message`);
   }
 
   #take(length: number): number {
@@ -108,6 +115,7 @@ export class ValueReader {
 
   #readSignature(): string {
     const signature = this.#readText(this.#view.getUint8(this.#take(1)));
+    this.#count(signature.length);
     typesOf(signature);
     return signature;
   }
