@@ -2,14 +2,16 @@ import { cleanRemoteText } from '../../facts/remote-text.ts';
 import { describeSilence, type SSHCommandError, type SSHFailureCode } from '../ssh-failure.ts';
 import type { KeptChannel } from '../kept-command.ts';
 import type { SSHSession } from '../ssh-session.ts';
-import type { BusMessage, OutgoingMessage } from './rules/message.ts';
-import { writeMessage } from './rules/message.ts';
+import { takeTurn } from '../turns.ts';
+import { type BusMessage, type OutgoingMessage, writeMessage } from './rules/message.ts';
 import { BusWire } from './rules/wire.ts';
 
 /** Part of systemd's own package; joins its standard streams to the system bus. Source: systemd-stdio-bridge(1). */
 const BRIDGE = 'systemd-stdio-bridge';
 /** Calls without an answer; a look at a unit that is not active makes six at once. */
 const MOST_CALLS = 16;
+/** So much is heard in one turn, or one message if that is longer. */
+const SLICE_BYTES = 4 * 1024;
 /** The key of the login among the calls, whose serial numbers begin with 1. */
 const LOGIN = 0;
 
@@ -48,6 +50,7 @@ export class BusConnection {
   readonly #listener: BusListener;
   #channel: KeptChannel | null = null;
   #failure: SSHCommandError | null = null;
+  #isGivenUp = false;
   #serial = 0;
 
   private constructor(listener: BusListener) {
@@ -88,6 +91,7 @@ export class BusConnection {
 
   /** Ends the connection: something that came over it, or did not come, says that it is of no more use. */
   fail(code: SSHFailureCode, message: string): void {
+    this.#isGivenUp = true;
     this.#channel?.fail(code, message);
   }
 
@@ -120,7 +124,15 @@ export class BusConnection {
     });
   }
 
+  /** An SSH packet is handed over as a whole: what is in it is worked off like what comes from the network. */
   #hear(chunk: Buffer): void {
+    for (let at = 0; at < chunk.length; at += SLICE_BYTES)
+      takeTurn(() => {
+        if (this.#failure === null && !this.#isGivenUp) this.#hearSlice(chunk.subarray(at, at + SLICE_BYTES));
+      });
+  }
+
+  #hearSlice(chunk: Buffer): void {
     const { send, messages, fault } = this.#wire.receive(chunk);
     if (send !== '') this.#channel?.write(send);
     if (this.#wire.isLoggedIn && this.#calls.has(LOGIN)) this.#settle(LOGIN)?.resolve(NOTHING);

@@ -4,9 +4,9 @@ import { alignmentOf, DEEPEST, LONGEST_SIGNATURE, parseSignature, type BusType }
 
 /**
  * In one message, counted with all inside others and, as each has to be parsed, the characters of their signatures. News of
- * a unit has some five hundred.
+ * a unit has some two hundred.
  */
-const MOST_VALUES = 2_048;
+const MOST_VALUES = 1_024;
 
 /** What is wrong with what the other side sends. Never leaves this room: whoever reads turns it into a value. */
 export class Malformed extends Error {}
