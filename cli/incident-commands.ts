@@ -9,6 +9,7 @@ import { readJournal, type JournalRow } from '../src/lib/db/journal-store.ts';
 import { FailedError, jsonOption, theVps, withApp, type JsonOption } from './context.ts';
 import { readOptions, rowLimit } from './options.ts';
 import { print, printJson } from './output.ts';
+import { warnIfStale } from './watch.ts';
 
 const FOLLOW_MS = 1_000;
 const DEFAULT_LIMIT = '50';
@@ -42,6 +43,7 @@ export function fillIncidents(incidents: Command): void {
         const vps = options.vps === undefined ? {} : { vpsId: theVps(app, options.vps).id };
         const filter = { ...vps, open: options.open === true, limit };
         const rows = listIncidents(app, LOCAL_OPERATOR, filter);
+        warnIfStale(app, new Date());
         if (options.json) printJson(rows);
         else print(rows.length === 0 ? 'No incident.' : rows.map(renderIncident).join('\n'));
       });

@@ -9,6 +9,10 @@ type Group = { readonly about: string; readonly load: () => Promise<(command: Co
  * what another one needs.
  */
 const GROUPS: Readonly<Record<string, Group>> = {
+  status: {
+    about: 'how the fleet is, and how old what is known of it is',
+    load: async () => (await import('./watch.ts')).fillStatus,
+  },
   vps: {
     about: 'the VPSs of the fleet',
     load: async () => (await import('./vps-commands.ts')).fillVps,

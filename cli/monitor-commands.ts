@@ -4,6 +4,7 @@ import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { acceptOutage, readMonitorState, setHealing } from '../src/lib/monitoring/monitor-state.ts';
 import { FailedError, jsonOption, withApp, type JsonOption } from './context.ts';
 import { print, printJson } from './output.ts';
+import { warnIfStale } from './watch.ts';
 
 const HEALING_WORDS = {
   on: 'Healing is on: stopped services are restarted.',
@@ -20,6 +21,7 @@ export function fillHealing(healing: Command): void {
     .addOption(jsonOption())
     .action((state: 'on' | 'off' | 'status', { json }: JsonOption) =>
       withApp(async (app) => {
+        warnIfStale(app, new Date());
         const now = state === 'status' ? readMonitorState(app.db) : await setHealing(app.db, LOCAL_OPERATOR, state);
         if (json) printJson(now);
         else print(HEALING_WORDS[now.healing]);
@@ -40,6 +42,7 @@ export function fillOutage(outage: Command): void {
       withApp(async (app) => {
         if (action === 'accept' && !(await acceptOutage(app.db, LOCAL_OPERATOR)))
           throw new FailedError('there is no outage of the monitor; nothing was changed');
+        warnIfStale(app, new Date());
         const { outageSince, outageUnreachable, outageReachableBefore, outageAcceptedAt } = readMonitorState(app.db);
         if (json) printJson({ outageSince, outageUnreachable, outageReachableBefore, outageAcceptedAt });
         else if (outageSince === null) print('No outage: sweeps count.');

@@ -23,6 +23,7 @@ const STYLE: Record<Condition, { readonly sign: string; readonly colour: Paramet
   unhealthy: { sign: '▲', colour: 'yellow' },
   down: { sign: '■', colour: 'red' },
   maintenance: { sign: '◐', colour: 'gray' },
+  unknown: { sign: '?', colour: 'gray' },
   unchecked: { sign: '○', colour: 'gray' },
   not_watched: { sign: '–', colour: 'gray' },
 };
@@ -36,7 +37,7 @@ const renderCondition = (condition: Condition): string => {
 /** A table for people: columns as wide as their widest cell. */
 export function renderTable(rows: readonly FleetRow[], now: Date, breaker: BreakerSettings): string {
   const cells = rows.map((row) => [
-    renderCondition(conditionOf(row)),
+    renderCondition(conditionOf(row, now)),
     shortAddress(row.host, row.port),
     row.email,
     circuitInWords(row, now, breaker),
@@ -59,7 +60,7 @@ export function renderTable(rows: readonly FleetRow[], now: Date, breaker: Break
 export function renderVps(row: FleetRow, now: Date, breaker: BreakerSettings): string {
   const time = (at: Date | null): string => (at === null ? 'never' : `${at.toISOString()} (${relativeTime(at, now)})`);
   const facts: [string, string][] = [
-    ['status', renderCondition(conditionOf(row))],
+    ['status', renderCondition(conditionOf(row, now))],
     ['what we saw', whatWeSaw(row, now) || '–'],
     ['what to do', adviceFor(row)?.todo ?? '–'],
     ['circuit', circuitInWords(row, now, breaker)],

@@ -15,6 +15,7 @@ import { confirmUnless, jsonOption, readKeyFile, theVps, withApp, type JsonOptio
 import { addMaintenanceCommand } from './maintenance-command.ts';
 import { accepted, readOptions } from './options.ts';
 import { print, printJson, renderTable, renderVps } from './output.ts';
+import { forJson, warnIfStale } from './watch.ts';
 
 type AddOptions = {
   customer: string;
@@ -72,13 +73,15 @@ export function fillVps(vps: Command): void {
     .addOption(jsonOption())
     .action(({ json }: JsonOption) =>
       withApp((app) => {
-        const rows = listVps(app, LOCAL_OPERATOR, new Date());
-        if (json) printJson(rows);
+        const now = new Date();
+        const rows = listVps(app, LOCAL_OPERATOR, now);
+        warnIfStale(app, now);
+        if (json) printJson(rows.map((row) => forJson(row, now)));
         else if (rows.length === 0)
           print(
             'The fleet is empty. Add the first VPS: wardround vps add --customer EMAIL --host HOST --key-file FILE',
           );
-        else print(renderTable(rows, new Date(), app.settings.breaker));
+        else print(renderTable(rows, now, app.settings.breaker));
       }),
     );
 
@@ -89,9 +92,11 @@ export function fillVps(vps: Command): void {
     .addOption(jsonOption())
     .action((wanted: string, { json }: JsonOption) =>
       withApp((app) => {
+        const now = new Date();
         const row = theVps(app, wanted);
-        if (json) printJson(row);
-        else print(renderVps(row, new Date(), app.settings.breaker));
+        warnIfStale(app, now);
+        if (json) printJson(forJson(row, now));
+        else print(renderVps(row, now, app.settings.breaker));
       }),
     );
 

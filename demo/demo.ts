@@ -94,8 +94,8 @@ function announce(): void {
 
   Within three minutes: a restart that works (Kestrel Foods), a service that never comes back (Nordlys AS: circuit
   opens, trial, opens again), a crash loop (Casa Verde), a host that refuses (Atelier Mirel), one that hangs
-  (Fjord Coffee), a changed host key (Hafen Logistik). Lines with » are what is done to the fleet, the others what
-  Wardround does. Ctrl-C ends it all; the next demo starts afresh.
+  (Fjord Coffee), a changed host key (Hafen Logistik), a service that needs 45 s to start
+  (Eikon Studio). Lines with » are what is done to the fleet, the others what Wardround does. Ctrl-C ends it all; the next demo starts afresh.
 `);
 }
 

@@ -12,6 +12,8 @@ export const DEMO_SETTINGS = {
   HEALTH_CHECK_CRON: '*/10 * * * * *',
   SSH_CONNECT_TIMEOUT_MS: '2000',
   SSH_COMMAND_TIMEOUT_MS: '2000',
+  // A restart that takes longer does not hold up the next sweeps.
+  RESTART_TIMEOUT_MS: '4000',
   RESTART_SETTLE_MS: '2000',
   CIRCUIT_COOLDOWN_MS: '120000',
 };

@@ -42,14 +42,18 @@ export async function startSshHost(
         accept().on('exec', (acceptExec, _reject, { command }) => {
           onCommand?.(command);
           const channel = acceptExec();
-          const { exitCode, stdout, stderr, diesAfterMs } = runCommand(machine, command);
-          if (diesAfterMs !== undefined) setTimeout(() => (machine.unit = 'failed'), diesAfterMs).unref();
+          const { exitCode, stdout, stderr, later, takesMs = 0 } = runCommand(machine, command, performance.now());
+          const { starts } = machine;
+          if (later !== undefined)
+            setTimeout(() => {
+              if (machine.starts === starts) machine.unit = later.unit;
+            }, later.inMs).unref();
           setTimeout(() => {
             channel.write(stdout);
             channel.stderr.write(stderr);
             channel.exit(exitCode);
             channel.end();
-          }, latencyMs());
+          }, latencyMs() + takesMs);
         }),
       );
     });

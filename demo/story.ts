@@ -60,6 +60,12 @@ export const STORY: readonly Scene[] = [
   { afterS: 22, customer: 'Atelier Mirel', what: 'the host refuses connections', change: { network: 'refuses' } },
   { afterS: 22, customer: 'Fjord Coffee', what: 'the host takes connections and hangs', change: { network: 'hangs' } },
   { afterS: 32, customer: 'Hafen Logistik', what: 'the host shows another host key', change: 'new host key' },
+  {
+    afterS: 42,
+    customer: 'Eikon Studio',
+    what: 'the service stops, and needs 45 s to start',
+    change: { unit: 'inactive', restart: { startsInMs: 45_000 } },
+  },
   { afterS: 75, customer: 'Kestrel Foods', what: 'the service stops once more', change: { unit: 'inactive' } },
   { afterS: 120, customer: 'Atelier Mirel', what: 'the host answers again', change: { network: 'up' } },
   { afterS: 140, customer: 'Fjord Coffee', what: 'the host answers again', change: { network: 'up' } },

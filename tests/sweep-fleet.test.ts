@@ -156,6 +156,30 @@ describe('a sweep whose lease another process has taken meanwhile', () => {
     expect(state()).toBeUndefined();
     expect(ledgerOf(app, userId)).toEqual([]);
   });
+
+  it('writes nothing of looks that lead to no restart, and leaves what is known of a restart to the next one', async () => {
+    const ward = await openWard();
+    const { app, host, log, state, userId } = ward;
+    const takeOver = () => takeLease(app.db, 'sweep', 'other', new Date(Date.now() + 2 * LEASE_MS));
+    const interruptedWhile = async (verb: 'is-active' | 'restart'): Promise<void> => {
+      const sweeping = runHealthSweep(app, { log });
+      await whileHeld(host, verb, async () => {
+        const other = await takeOver();
+        if ('takenBy' in other) throw new Error('the lease has not run out');
+        await releaseLease(app.db, other);
+      });
+      expect((await sweeping).kind).toBe('interrupted');
+    };
+    await interruptedWhile('is-active');
+    expect(state()).toBeUndefined();
+    host.set({ state: 'inactive' });
+    await interruptedWhile('restart');
+    expect(state()).toMatchObject({ status: 'unhealthy', totalRecoveries: 0 });
+    expect(ledgerOf(app, userId)).toMatchObject([{ outcome: null }]);
+    await ward.sweep();
+    expect(state()).toMatchObject({ status: 'healthy', totalRecoveries: 1 });
+    expect(ledgerOf(app, userId)).toMatchObject([{ outcome: 'succeeded' }]);
+  });
 });
 
 describe('a fleet', () => {
@@ -298,6 +322,21 @@ describe('a sweep that is stopped', () => {
     });
     expect(state()).toBeUndefined();
     expect(app.db.select().from(leases).get()).toMatchObject({ holder: '' });
+  });
+
+  it('begins no restart after its look', async () => {
+    const { app, userId, host, log, state } = await openWard();
+    host.set({ state: 'inactive' });
+    const [probes, restarts] = [new AbortController(), new AbortController()];
+    const release = host.hold('journal');
+    const sweeping = runHealthSweep(app, { log, stop: { probes: probes.signal, restarts: restarts.signal } });
+    await untilReadsJournal(host);
+    probes.abort();
+    release();
+    expect((await sweeping).kind).toBe('interrupted');
+    expect(host.count('restart')).toBe(0);
+    expect(state()).toBeUndefined();
+    expect(ledgerOf(app, userId)).toEqual([]);
   });
 
   it('lets a restart under way end, and records it', async () => {

@@ -2,7 +2,7 @@ import { asc } from 'drizzle-orm';
 import { describe, expect, it } from 'vitest';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { healthEvents, healthSamples, incidents, notifications } from '../src/lib/db/schema.ts';
-import { acceptOutage, readMonitorState, setHealing } from '../src/lib/monitoring/monitor-state.ts';
+import { acceptOutage, CALM, readMonitorState, setHealing } from '../src/lib/monitoring/monitor-state.ts';
 import { claimsOf } from '../src/lib/monitoring/vps-claims.ts';
 import { stateOf } from './support/scratch-app.ts';
 import { openSimulatedFleet, type SimulatedFleet } from './support/simulated-fleet.ts';
@@ -183,7 +183,49 @@ describe('an outage of our own', () => {
   });
 });
 
+describe('a sweep that is interrupted', () => {
+  it('judges no outage by the part that it has seen, and neither begins nor ends one', async () => {
+    const fleet = await openSimulatedFleet(10);
+    await fleet.sweep();
+    const before = fleet.vpss.map(({ userId }) => stateOf(fleet.app, userId));
+    await fleet.refuse(0, 10);
+    await fleet.sweepUntil(5);
+    expect(readMonitorState(fleet.app.db)).toEqual(CALM);
+    expect(fleet.vpss.map(({ userId }) => stateOf(fleet.app, userId))).toEqual(before);
+    expect(messages(fleet)).toEqual([]);
+
+    await fleet.sweep();
+    const outage = readMonitorState(fleet.app.db);
+    expect(outage).toMatchObject({ outageUnreachable: 10 });
+    await fleet.accept(0, 10);
+    await fleet.sweepUntil(5);
+    expect(readMonitorState(fleet.app.db)).toEqual(outage);
+    expect(messages(fleet)).toEqual(['admin: monitor_fault_began']);
+  });
+
+  it('neither pauses healing nor restarts what looks like a mass stop so far', async () => {
+    const fleet = await openSimulatedFleet(10);
+    await fleet.sweep();
+    const before = fleet.vpss.map(({ userId }) => stateOf(fleet.app, userId));
+    fleet.set({ unit: 'failed' }, 0, 10);
+    await fleet.sweepUntil(5);
+    expect(readMonitorState(fleet.app.db)).toEqual(CALM);
+    expect(fleet.restarts()).toBe(0);
+    expect(fleet.vpss.map(({ userId }) => stateOf(fleet.app, userId))).toEqual(before);
+    expect(messages(fleet)).toEqual([]);
+    await fleet.sweep();
+    expect(readMonitorState(fleet.app.db)).toMatchObject({ healing: 'paused', pauseStopped: 10, pauseFleet: 10 });
+  });
+});
+
 describe('healing', () => {
+  it('sends a tenth of a large fleet its restarts in one sweep', async () => {
+    const fleet = await openSimulatedFleet(60);
+    fleet.set({ unit: 'failed' }, 0, 8);
+    expect(await fleet.sweep()).toMatchObject({ restarted: 6, unhealthy: 2, healthy: 58 });
+    expect(fleet.restarts()).toBe(6);
+  });
+
   it('sends at most so many restarts a sweep, and the rest is healed in the next ones without opening a circuit', async () => {
     const fleet = await openSimulatedFleet(15);
     await fleet.sweep();

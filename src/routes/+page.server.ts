@@ -2,13 +2,11 @@ import { error, fail, redirect } from '@sveltejs/kit';
 import * as z from 'zod/mini';
 import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
-import { databaseFault } from '$lib/db/files';
 import { actOnMany } from '$lib/fleet-admin/vps-actions';
 import { BULK_ACTIONS, bulkInWords } from '$lib/views/bulk-words';
 import { readFleetList } from '$lib/views/fleet-list';
 import { parseFleetQuery } from '$lib/views/fleet-query';
 import { listVps } from '$lib/views/fleet-read';
-import { databaseNotice, monitorNotices } from '$lib/views/monitor-words';
 import { monitorStatus } from '$lib/monitoring/health-checker';
 import { readMonitorState } from '$lib/monitoring/monitor-state';
 import { oneOf } from '$lib/parsing/fields';
@@ -33,17 +31,15 @@ export const load: PageServerLoad = async ({ locals, url, depends }) => {
   }
   const query = parseFleetQuery(url.searchParams);
   const monitor = monitorStatus(app);
-  const gone = databaseFault(app.db);
+  const state = readMonitorState(app.db);
   return {
     query,
     fleet: readFleetList(app, actor, query, now),
     now,
     monitor,
-    isWatched: gone === null,
-    notices: [
-      ...(gone === null ? [] : [databaseNotice(gone)]),
-      ...monitorNotices(readMonitorState(app.db), monitor.lastSweep?.fault ?? null, now),
-    ],
+    // Of this process, and of the last sweep, whichever process it was that swept.
+    fault: monitor.trouble ?? state.sweepFault,
+    state,
     breaker: app.settings.breaker,
     done: doneIn(url, DONE),
   };

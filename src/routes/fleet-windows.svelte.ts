@@ -8,14 +8,22 @@ const SETTLE_MS = 60;
 /** Rows beyond what is seen, so that they are there when they come into view. */
 const AHEAD_ROWS = 60;
 
-const TIMES = new Set([
-  'maintenanceSince',
-  'maintenanceUntil',
-  'healingPausedSince',
-  'halfOpenAt',
-  'lastCheckAt',
-  'authRetryAt',
-]);
+type TimeName = { [Name in keyof FleetListRow]: Date extends FleetListRow[Name] ? Name : never }[keyof FleetListRow];
+/** All of them, or it does not compile: JSON has no times. */
+const TIME_NAMES: Readonly<Record<TimeName, true>> = {
+  maintenanceSince: true,
+  startingSince: true,
+  startingUntil: true,
+  maintenanceUntil: true,
+  healingPausedSince: true,
+  halfOpenAt: true,
+  knownUntil: true,
+  lastCheckAt: true,
+  authRetryAt: true,
+  startingSince: true,
+  startingUntil: true,
+};
+const TIMES = new Set(Object.keys(TIME_NAMES));
 const revive = (text: string): readonly FleetListRow[] =>
   JSON.parse(text, (key, value: unknown) =>
     typeof value === 'string' && TIMES.has(key) ? new Date(value) : value,

@@ -17,6 +17,8 @@ const SILENCE_MS = 40_000;
 const HIDDEN_MS = 30_000;
 
 type Key = `wardround:${string}`;
+/** What the frame of every page depends on. */
+const WATCH: Key = 'wardround:watch';
 
 /** The one stream of this page, and the data that it keeps fresh. Only in a browser. */
 class LiveConnection {
@@ -140,7 +142,7 @@ class LiveConnection {
     if (navigating.to === null) {
       this.#isStale = false;
       this.#isReading = true;
-      const keys = [...this.#keys.keys()];
+      const keys: Key[] = [...this.#keys.keys(), WATCH];
       const isServerThere = await readAgain(() => Promise.all(keys.map((key) => invalidate(key))));
       this.#isReading = false;
       if (!isServerThere && this.state === 'live') this.#fail();
@@ -152,6 +154,27 @@ class LiveConnection {
 type Timer = ReturnType<typeof setTimeout> | undefined;
 
 export const live = new LiveConnection();
+
+/**
+ * The clock of the frame around all pages, ticking while `isWatching`, and what that knows of the sweeps read again each
+ * minute also where no page hears of changes.
+ */
+export function keepWatching(serverNow: () => Date, isWatching: () => boolean): ServerClock {
+  const clock = new ServerClock(serverNow());
+  $effect(() => clock.sync(serverNow()));
+  $effect(() => {
+    if (!isWatching()) return;
+    const tick = setInterval(() => clock.tick(), TICK_MS);
+    const reading = setInterval(() => {
+      if (document.visibilityState === 'visible' && navigating.to === null) void readAgain(() => invalidate(WATCH));
+    }, READ_ANYWAY_MS);
+    return () => {
+      clearInterval(tick);
+      clearInterval(reading);
+    };
+  });
+  return clock;
+}
 
 /**
  * A page's clock, ticking, and its data read again when the server says that something has changed. Call it while a

@@ -45,7 +45,8 @@ test.beforeAll(async () => {
   await runCli(scratch.environment, 'vps', 'maintenance', ids[3] ?? '', 'on');
   site = await openSite(scratch, /TRIPPED/);
 
-  const many = scratchEnvironment({ ENABLE_HEALTH_MONITOR: 'false' });
+  // What was seen of them counts for days.
+  const many = scratchEnvironment({ ENABLE_HEALTH_MONITOR: 'false', HEALTH_CHECK_CRON: '0 0 * * *' });
   const app = await openApp(many.environment, 'server');
   await addLargeFleet(app, LARGE, new Date());
   app.close();

@@ -100,6 +100,8 @@ const TIMES = {
     'last_notified_down_at',
     'last_notified_up_at',
     'transitional_since',
+    'starting_since',
+    'starting_until',
     'auth_retry_at',
   ],
   restart_attempts: ['intended_at', 'finished_at'],

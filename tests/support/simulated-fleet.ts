@@ -8,13 +8,15 @@ import type { App } from '../../src/lib/app.ts';
 import type { Environment } from '../../src/lib/environment.ts';
 import { startVps, type SimulatedVps } from './fleet.ts';
 import { addTestVps, createSilentLog, openScratchApp, sweepOnce } from './scratch-app.ts';
-import type { SweepSummary } from '../../src/lib/monitoring/sweep.ts';
+import { runHealthSweep, type SweepProgress, type SweepSummary } from '../../src/lib/monitoring/sweep.ts';
 
 export type SimulatedFleet = {
   readonly app: App;
   readonly vpss: readonly (SimulatedVps & { readonly id: string; readonly userId: string })[];
   readonly lines: string[];
   sweep(): Promise<SweepSummary>;
+  /** One sweep that is stopped after so many looks. */
+  sweepUntil(looked: number): Promise<SweepSummary>;
   /** Restarts sent to the whole fleet so far. */
   restarts(): number;
   set(change: Partial<Machine>, from: number, to: number): void;
@@ -44,6 +46,16 @@ export async function openSimulatedFleet(size: number, environment: Environment 
     vpss,
     lines: log.lines,
     sweep: () => sweepOnce(app, log),
+    sweepUntil: async (looked) => {
+      const [probes, restarts] = [new AbortController(), new AbortController()];
+      const onProgress = ({ done }: SweepProgress): void => {
+        if (done >= looked) probes.abort();
+      };
+      const stop = { probes: probes.signal, restarts: restarts.signal };
+      const result = await runHealthSweep(app, { log, stop, onProgress });
+      if (result.kind !== 'interrupted') throw new Error(`the sweep was not interrupted but ${result.kind}`);
+      return result.summary;
+    },
     restarts: () =>
       vpss.flatMap(({ commands }) => commands).filter((command) => command === 'sudo systemctl restart rachel8').length,
     set: (change, from, to) => {

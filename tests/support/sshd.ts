@@ -33,6 +33,8 @@ export type Unit = {
   readonly journal?: string;
   /** `InvocationID`: each restart that starts something appends a `+`. */
   readonly invocation?: string;
+  /** `TimeoutStartUSec`; without it, nobody knows. */
+  readonly timeout?: string;
   readonly onRestart?:
     | 'works'
     | 'fails'
@@ -138,7 +140,8 @@ case $verb in
     echo "Result=$(fact result success)"
     echo "ExecMainStatus=1"
     echo "NRestarts=0"
-    echo "InvocationID=$(fact invocation 0123456789abcdef)" ;;
+    echo "InvocationID=$(fact invocation 0123456789abcdef)"
+    echo "TimeoutStartUSec=$(fact timeout '')" ;;
   reset-failed)
     case $(fact onRestart works) in start-limit*) echo works >"$unit/onRestart" ;; esac ;;
   restart)
@@ -149,6 +152,7 @@ case $verb in
       idles) ;;
       starts-slowly)
         become activating
+        echo start >"$unit/sub"
         while [ "$(fact onRestart gone)" = starts-slowly ]; do sleep 0.02; done ;;
       fails)
         become failed

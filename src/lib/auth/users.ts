@@ -1,4 +1,4 @@
-import { and, asc, count, eq, gt, max, or } from 'drizzle-orm';
+import { and, asc, count, eq, gt, inArray, max, or } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import { write, type Transaction } from '../db/client.ts';
 import { contains } from '../db/contains.ts';
@@ -47,24 +47,6 @@ export function listUsers({ db }: App, actor: Actor, search: string, now: Date):
     .leftJoin(subscriptions, eq(subscriptions.userId, users.id))
     .where(isMeant)
     .get();
-  const open = new Map(
-    db
-      .select({ userId: sessions.userId, open: count() })
-      .from(sessions)
-      .where(gt(sessions.expiresAt, now))
-      .groupBy(sessions.userId)
-      .all()
-      .map((row) => [row.userId, row.open]),
-  );
-  const links = new Map(
-    db
-      .select({ userId: oneTimeLinks.userId, until: max(oneTimeLinks.expiresAt) })
-      .from(oneTimeLinks)
-      .where(and(eq(oneTimeLinks.purpose, 'password'), gt(oneTimeLinks.expiresAt, now)))
-      .groupBy(oneTimeLinks.userId)
-      .all()
-      .map((row) => [row.userId, row.until]),
-  );
   const rows = db
     .select({ user: users, vpsId: subscriptions.id, host: subscriptions.vpsIpAddress, password: accounts.password })
     .from(users)
@@ -73,8 +55,31 @@ export function listUsers({ db }: App, actor: Actor, search: string, now: Date):
     .where(isMeant)
     .orderBy(asc(users.role), asc(users.email))
     .limit(LIST_ROWS)
-    .all()
-    .map(({ user, vpsId, host, password }) => ({
+    .all();
+  const ids = rows.map(({ user }) => user.id);
+  const open = new Map(
+    db
+      .select({ userId: sessions.userId, open: count() })
+      .from(sessions)
+      .where(and(inArray(sessions.userId, ids), gt(sessions.expiresAt, now)))
+      .groupBy(sessions.userId)
+      .all()
+      .map((row) => [row.userId, row.open]),
+  );
+  const links = new Map(
+    db
+      .select({ userId: oneTimeLinks.userId, until: max(oneTimeLinks.expiresAt) })
+      .from(oneTimeLinks)
+      .where(
+        and(inArray(oneTimeLinks.userId, ids), eq(oneTimeLinks.purpose, 'password'), gt(oneTimeLinks.expiresAt, now)),
+      )
+      .groupBy(oneTimeLinks.userId)
+      .all()
+      .map((row) => [row.userId, row.until]),
+  );
+  return {
+    found: sums?.found ?? 0,
+    users: rows.map(({ user, vpsId, host, password }) => ({
       id: user.id,
       email: user.email,
       name: user.name,
@@ -85,8 +90,8 @@ export function listUsers({ db }: App, actor: Actor, search: string, now: Date):
       linkUntil: links.get(user.id) ?? null,
       sessions: open.get(user.id) ?? 0,
       vps: vpsId === null ? null : { id: vpsId, host: host ?? '' },
-    }));
-  return { users: rows, found: sums?.found ?? 0 };
+    })),
+  };
 }
 
 export type NewUser = { readonly email: string; readonly name: string; readonly role: 'admin' | 'customer' };

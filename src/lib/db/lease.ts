@@ -24,6 +24,17 @@ function isFree(lease: Lease, now: Date): boolean {
   return lease.machine !== '' && lease.machine === MACHINE && !isAlive(lease.pid);
 }
 
+/** Who has the lease, and whether that still counts; null: nobody, or whoever had it has given it back. */
+export function readLease(
+  db: Database,
+  name: LeaseName,
+  now: Date,
+): (Pick<Lease, 'pid' | 'acquiredAt'> & { readonly isHeld: boolean }) | null {
+  const lease = db.select().from(leases).where(eq(leases.name, name)).get();
+  if (!lease || lease.holder === NOBODY) return null;
+  return { pid: lease.pid, acquiredAt: lease.acquiredAt, isHeld: !isFree(lease, now) };
+}
+
 /** Takes the lease, under a term of its own; otherwise says who has it. What `holder` has already is not taken twice. */
 export const takeLease = (
   db: Database,

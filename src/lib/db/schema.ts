@@ -3,7 +3,16 @@ import { sql } from 'drizzle-orm';
 import { parseCause, type Cause } from '../facts/cause.ts';
 import type { JournalDetail, JournalKind } from '../facts/journal.ts';
 import type { ChannelName, MessageFacts, NotificationKind } from '../facts/message.ts';
-import { customType, index, integer, primaryKey, sqliteTable, text, uniqueIndex } from 'drizzle-orm/sqlite-core';
+import {
+  customType,
+  index,
+  integer,
+  primaryKey,
+  sqliteTable,
+  text,
+  uniqueIndex,
+  type SQLiteColumn,
+} from 'drizzle-orm/sqlite-core';
 
 /** A readable, unguessable primary key such as `user-9f1c6a02b7d4e8c1`. */
 export const newId = (
@@ -24,24 +33,28 @@ const NOW_MS = sql`(CAST(unixepoch('subsec') * 1000 AS INTEGER))`;
 const createdAt = () => time('created_at').notNull().default(NOW_MS).$defaultFn(now);
 const updatedAt = () => time('updated_at').notNull().default(NOW_MS).$defaultFn(now).$onUpdateFn(now);
 
-export const users = sqliteTable('users', {
-  id: text('id')
-    .primaryKey()
-    .$defaultFn(() => newId('user')),
-  email: text('email').notNull().unique(),
-  name: text('name'),
-  role: text('role', { enum: ['customer', 'admin'] })
-    .notNull()
-    .default('customer'),
-  emailVerified: integer('email_verified', { mode: 'boolean' }).notNull().default(false),
-  image: text('image'),
-  banned: integer('banned', { mode: 'boolean' }).notNull().default(false),
-  banReason: text('ban_reason'),
-  banExpires: time('ban_expires'),
-  twoFactorEnabled: integer('two_factor_enabled', { mode: 'boolean' }).notNull().default(false),
-  createdAt: createdAt(),
-  updatedAt: updatedAt(),
-});
+export const users = sqliteTable(
+  'users',
+  {
+    id: text('id')
+      .primaryKey()
+      .$defaultFn(() => newId('user')),
+    email: text('email').notNull().unique(),
+    name: text('name'),
+    role: text('role', { enum: ['customer', 'admin'] })
+      .notNull()
+      .default('customer'),
+    emailVerified: integer('email_verified', { mode: 'boolean' }).notNull().default(false),
+    image: text('image'),
+    banned: integer('banned', { mode: 'boolean' }).notNull().default(false),
+    banReason: text('ban_reason'),
+    banExpires: time('ban_expires'),
+    twoFactorEnabled: integer('two_factor_enabled', { mode: 'boolean' }).notNull().default(false),
+    createdAt: createdAt(),
+    updatedAt: updatedAt(),
+  },
+  (table) => [index('users_role_idx').on(table.role, table.email)],
+);
 
 /** A customer's contract and the one VPS that comes with it. */
 export const subscriptions = sqliteTable(
@@ -82,6 +95,7 @@ export const subscriptions = sqliteTable(
     // Exactly the columns of the sweep's WHERE clause.
     index('subscriptions_active_idx').on(table.status, table.vpsProvisioned, table.provisioningStatus),
     index('subscriptions_vps_ip_address_idx').on(table.vpsIpAddress),
+    index('subscriptions_host_key_idx').on(table.sshHostKey, table.createdAt, table.id),
   ],
 );
 
@@ -102,59 +116,59 @@ export const telegramBots = sqliteTable('telegram_bots', {
 });
 
 /** The state of one VPS. Written by `monitoring/health-store.ts` and by nobody else. */
-export const healthChecks = sqliteTable(
-  'health_checks',
-  {
-    id: text('id')
-      .primaryKey()
-      .$defaultFn(() => newId('health')),
-    userId: text('user_id')
-      .notNull()
-      .unique()
-      .references(() => users.id, { onDelete: 'cascade' }),
-    status: text('status', { enum: ['healthy', 'unhealthy', 'down', 'circuit_open'] })
-      .notNull()
-      .default('healthy'),
-    consecutiveFailures: integer('consecutive_failures').notNull().default(0),
-    circuitState: text('circuit_state', { enum: ['closed', 'open', 'half_open'] })
-      .notNull()
-      .default('closed'),
-    circuitOpenedAt: time('circuit_opened_at'),
-    lastCheckAt: time('last_check_at'),
-    lastHealthyAt: time('last_healthy_at'),
-    lastFailureAt: time('last_failure_at'),
-    lastRestartAttemptAt: time('last_restart_attempt_at'),
-    lastNotifiedDownAt: time('last_notified_down_at'),
-    lastNotifiedUpAt: time('last_notified_up_at'),
-    lastError: text('last_error'),
-    totalChecks: integer('total_checks').notNull().default(0),
-    totalFailures: integer('total_failures').notNull().default(0),
-    totalRecoveries: integer('total_recoveries').notNull().default(0),
-    /** The kind of `lastError`; null when all is well. */
-    lastErrorCode: causeColumn('last_error_code'),
-    /** Why the circuit opened; null while it is closed. */
-    circuitReason: text('circuit_reason', { enum: ['failures', 'crash_loop'] }),
-    /** Set while the unit is between two states and enjoys its one sweep of grace. */
-    transitionalSince: time('transitional_since'),
-    /** Refused logins in a row, and when the next one may be tried. */
-    authFailures: integer('auth_failures').notNull().default(0),
-    authRetryAt: time('auth_retry_at'),
-    /** How long the last probe took, from dial to answer, in milliseconds. */
-    lastProbeMs: integer('last_probe_ms'),
-    /** Whether SSH worked at the last check that says so; null before the first one. */
-    reachable: integer('reachable', { mode: 'boolean' }),
-    /** The host key that was shown last instead of the pinned one, `ssh-ed25519 AAAA…`; null after a login that worked. */
-    offeredHostKey: text('offered_host_key'),
-    lastNotifiedRecoveredAt: time('last_notified_recovered_at'),
-    /** Since when checks have found the VPS under maintenance; null while it is not. */
-    maintenanceSeenSince: time('maintenance_seen_since'),
-    /** When an admin last reset the circuit: restarts before that are no crash loop any more. */
-    circuitResetAt: time('circuit_reset_at'),
-    createdAt: createdAt(),
-    updatedAt: updatedAt(),
-  },
-  (table) => [index('health_checks_status_idx').on(table.status)],
-);
+export const healthChecks = sqliteTable('health_checks', {
+  id: text('id')
+    .primaryKey()
+    .$defaultFn(() => newId('health')),
+  userId: text('user_id')
+    .notNull()
+    .unique()
+    .references(() => users.id, { onDelete: 'cascade' }),
+  status: text('status', { enum: ['healthy', 'unhealthy', 'down', 'circuit_open'] })
+    .notNull()
+    .default('healthy'),
+  consecutiveFailures: integer('consecutive_failures').notNull().default(0),
+  circuitState: text('circuit_state', { enum: ['closed', 'open', 'half_open'] })
+    .notNull()
+    .default('closed'),
+  circuitOpenedAt: time('circuit_opened_at'),
+  lastCheckAt: time('last_check_at'),
+  lastHealthyAt: time('last_healthy_at'),
+  lastFailureAt: time('last_failure_at'),
+  lastRestartAttemptAt: time('last_restart_attempt_at'),
+  lastNotifiedDownAt: time('last_notified_down_at'),
+  lastNotifiedUpAt: time('last_notified_up_at'),
+  lastError: text('last_error'),
+  totalChecks: integer('total_checks').notNull().default(0),
+  totalFailures: integer('total_failures').notNull().default(0),
+  totalRecoveries: integer('total_recoveries').notNull().default(0),
+  /** The kind of `lastError`; null when all is well. */
+  lastErrorCode: causeColumn('last_error_code'),
+  /** Why the circuit opened; null while it is closed. */
+  circuitReason: text('circuit_reason', { enum: ['failures', 'crash_loop'] }),
+  /** Set while the unit is between two states and has its one sweep of grace. */
+  transitionalSince: time('transitional_since'),
+  /** The start that is waited for: its InvocationID, when it began, and until when it is given. Null: none. */
+  startingInvocation: text('starting_invocation'),
+  startingSince: time('starting_since'),
+  startingUntil: time('starting_until'),
+  /** Refused logins in a row, and when the next one may be tried. */
+  authFailures: integer('auth_failures').notNull().default(0),
+  authRetryAt: time('auth_retry_at'),
+  /** How long the last probe took, from dial to answer, in milliseconds. */
+  lastProbeMs: integer('last_probe_ms'),
+  /** Whether SSH worked at the last check that says so; null before the first one. */
+  reachable: integer('reachable', { mode: 'boolean' }),
+  /** The host key that was shown last instead of the pinned one, `ssh-ed25519 AAAA…`; null after a login that worked. */
+  offeredHostKey: text('offered_host_key'),
+  lastNotifiedRecoveredAt: time('last_notified_recovered_at'),
+  /** Since when checks have found the VPS under maintenance; null while it is not. */
+  maintenanceSeenSince: time('maintenance_seen_since'),
+  /** When an admin last reset the circuit: restarts before that are no crash loop any more. */
+  circuitResetAt: time('circuit_reset_at'),
+  createdAt: createdAt(),
+  updatedAt: updatedAt(),
+});
 
 /** The restart ledger: the intent is written before the command is sent, the outcome afterwards. */
 export const restartAttempts = sqliteTable(
@@ -178,7 +192,7 @@ export const restartAttempts = sqliteTable(
   },
   (table) => [
     index('restart_attempts_user_idx').on(table.userId, table.intendedAt),
-    index('restart_attempts_incident_idx').on(table.incidentId),
+    index('restart_attempts_incident_idx').on(table.incidentId, table.intendedAt),
   ],
 );
 
@@ -232,8 +246,15 @@ export const maintenanceWindows = sqliteTable(
     createdBy: text('created_by').notNull(),
     createdAt: createdAt(),
   },
-  (table) => [index('maintenance_windows_user_idx').on(table.userId)],
+  (table) => [
+    index('maintenance_windows_user_idx').on(table.userId),
+    index('maintenance_windows_ends_idx').on(table.endsAt),
+  ],
 );
+
+/** Incidents in the order of `listIncidents`. */
+const openFirst = ({ endedAt, openedAt, id }: Readonly<Record<'endedAt' | 'openedAt' | 'id', SQLiteColumn>>) =>
+  [sql`(${endedAt} IS NOT NULL)`, sql`${openedAt} DESC`, sql`${id} DESC`] as const;
 
 /** From the first failed check to recovery. A VPS has at most one that is open. */
 export const incidents = sqliteTable(
@@ -264,8 +285,12 @@ export const incidents = sqliteTable(
     uniqueIndex('incidents_open_idx')
       .on(table.userId)
       .where(sql`ended_at IS NULL`),
-    index('incidents_opened_idx').on(table.openedAt),
-    index('incidents_user_idx').on(table.userId, table.openedAt),
+    index('incidents_opened_idx').on(table.openedAt, table.id),
+    // In the order of lists: all of them, those of a customer, of a VPS, of a cause.
+    index('incidents_list_idx').on(...openFirst(table)),
+    index('incidents_user_idx').on(table.userId, ...openFirst(table)),
+    index('incidents_vps_idx').on(table.vpsId, ...openFirst(table)),
+    index('incidents_cause_idx').on(table.cause, ...openFirst(table)),
   ],
 );
 
@@ -286,7 +311,7 @@ export const healthEvents = sqliteTable(
   },
   (table) => [
     index('health_events_user_idx').on(table.userId, table.at),
-    index('health_events_incident_idx').on(table.incidentId),
+    index('health_events_incident_idx').on(table.incidentId, table.at),
     index('health_events_at_idx').on(table.at),
   ],
 );
@@ -352,6 +377,12 @@ export const monitorState = sqliteTable('monitor_state', {
   /** When an admin said that it is the fleet, not us: sweeps count again until the outage is over. */
   outageAcceptedAt: time('outage_accepted_at'),
   outageAcceptedBy: text('outage_accepted_by'),
+  /** When the last sweep ended that was completed and whose results are saved. */
+  sweptAt: time('swept_at'),
+  /** What went wrong in the last sweep, for people; null: nothing. */
+  sweepFault: text('sweep_fault'),
+  /** When a sweep came to nothing, with that fault; null as soon as one is completed and saved. */
+  sweepFailedAt: time('sweep_failed_at'),
 });
 
 /** Where a user wants to be told what. Without a row: by e-mail, everything that concerns the user. */
@@ -378,7 +409,10 @@ export const notificationTargets = sqliteTable(
     createdAt: createdAt(),
     updatedAt: updatedAt(),
   },
-  (table) => [primaryKey({ columns: [table.userId, table.channel] })],
+  (table) => [
+    primaryKey({ columns: [table.userId, table.channel] }),
+    index('notification_targets_channel_idx').on(table.channel),
+  ],
 );
 
 /** The outbox: a message is written with the change it tells of, and sent afterwards by `notifications/dispatcher.ts`. */
@@ -417,7 +451,9 @@ export const notifications = sqliteTable(
   },
   (table) => [
     index('notifications_due_idx').on(table.status, table.nextAttemptAt),
-    index('notifications_incident_idx').on(table.incidentId),
+    index('notifications_status_idx').on(table.status, table.createdAt, table.id),
+    index('notifications_incident_idx').on(table.incidentId, table.createdAt),
+    index('notifications_recipient_idx').on(table.recipientId, table.channel, table.createdAt),
   ],
 );
 

@@ -59,6 +59,12 @@ export const CAUSES = {
     title: 'Service between two states',
     todo: 'Wait for the next check.',
   },
+  service_starting: {
+    ...SERVICE,
+    first: 'check',
+    title: 'Service starting',
+    todo: 'Wait: it is given as long as its own TimeoutStartSec says, ten minutes at most.',
+  },
   restart_failed: {
     ...SERVICE,
     ...RESTART,

@@ -5,7 +5,19 @@ export type UnitFacts = {
   readonly result: string;
   /** Another one with each start; a start that was refused changes nothing. Source: systemd.exec(5). */
   readonly invocationId: string;
+  /** How long one step of a start may take, in milliseconds; `Infinity` where the unit sets no limit; null: not known. */
+  readonly startTimeoutMs: number | null;
+  /** How long ago its state last changed, and it last left `inactive`: by the clock of the host that nobody can set. */
+  readonly stateAgeMs: number | null;
+  readonly notInactiveMs: number | null;
 };
+
+/**
+ * Whether the unit is being started at this moment. While it waits for its next automatic start it is called `activating`
+ * as well, but then its last one has failed.
+ */
+export const isBeingStarted = (activeState: string, { subState }: UnitFacts): boolean =>
+  activeState === 'activating' && !subState.startsWith('auto-restart');
 
 /** Words of `is-active` for a unit that is up. Source: systemctl(1); `refreshing` since systemd 257. */
 const UP = ['active', 'reloading', 'refreshing'];

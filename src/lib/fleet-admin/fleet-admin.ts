@@ -130,5 +130,5 @@ export async function testVps(app: App, id: string): Promise<VpsTest> {
   const { result, durationMs, hostKey } = await probeService(connection);
   await connection.close();
   if (hostKey !== null) await clearLoginBackoff(app.db, subscription.userId);
-  return { verdict: judge(result, { graceUsed: true }), durationMs, hostKey };
+  return { verdict: judge(result, { graceUsed: true, start: null }, new Date()), durationMs, hostKey };
 }

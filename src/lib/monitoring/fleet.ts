@@ -72,7 +72,7 @@ export const findActive = (tx: Transaction, subscriptionId: string): Subscriptio
     .get();
 
 /**
- * The restarts of the whole fleet since `sinceMs` and, where a circuit is open, since it opened; none from before it was
+ * The restarts of the watched fleet since `sinceMs` and, where a circuit is open, since it opened; none from before it was
  * reset. One that never reached its host is none, nor is the order of an admin that still waits: what is sent has left
  * its evidence before.
  */
@@ -80,10 +80,13 @@ const listRestarts = (db: Database, sinceMs: number, ids?: readonly string[]): {
   db
     .select({ userId: restartAttempts.userId, at: restartAttempts.intendedAt })
     .from(subscriptions)
-    .innerJoin(restartAttempts, eq(restartAttempts.userId, subscriptions.userId))
     .leftJoin(healthChecks, eq(healthChecks.userId, subscriptions.userId))
+    // A cross join is SQLite's word for "in this order": the ledger is kept for years, and each VPS has its end of it.
+    .crossJoin(restartAttempts)
     .where(
       and(
+        eq(restartAttempts.userId, subscriptions.userId),
+        watched(),
         sql`${restartAttempts.intendedAt} >= max(
           min(${sinceMs}, coalesce(${healthChecks.circuitOpenedAt}, ${sinceMs})),
           coalesce(${healthChecks.circuitResetAt}, 0))`,

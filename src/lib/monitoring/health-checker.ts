@@ -7,6 +7,7 @@ import { defaultApp, openedApp, partOf, type App } from '../app.ts';
 import { assertInPlace, databaseFault } from '../db/files.ts';
 import { LeaseKeeper, type HeldLease } from '../db/lease-keeper.ts';
 import { LEASE_RENEWAL_MS } from '../db/lease.ts';
+import { databaseTrouble } from '../db/trouble.ts';
 import { tell } from '../live/bus.ts';
 import { messageOf } from '../log.ts';
 import { createHeartbeat } from '../notifications/heartbeat.ts';
@@ -20,13 +21,25 @@ export { runHealthSweep };
 export type MonitorStatus = {
   /** `standby`: another server process on the same database sweeps. */
   readonly role: 'off' | 'sweeping' | 'standby';
+  /** When the job was started; null while it is off. */
+  readonly startedAt: Date | null;
+  /** Why its last attempt at a sweep, or at the right to sweep, came to nothing; null: it did not. */
+  readonly trouble: string | null;
   readonly progress: SweepProgress | null;
   readonly lastSweep: SweepSummary | null;
   readonly nextSweepAt: Date | null;
   readonly skippedSweeps: number;
 };
 
-const OFF: MonitorStatus = { role: 'off', progress: null, lastSweep: null, nextSweepAt: null, skippedSweeps: 0 };
+const OFF: MonitorStatus = {
+  role: 'off',
+  startedAt: null,
+  trouble: null,
+  progress: null,
+  lastSweep: null,
+  nextSweepAt: null,
+  skippedSweeps: 0,
+};
 
 /** How long a restart that is under way may go on when the monitor is stopped by itself. */
 const DRAIN_MS = 10_000;
@@ -41,6 +54,8 @@ class HealthMonitor implements RunningJob {
   readonly #job: ScheduledJob;
   #lead: HeldLease | null = null;
   #standby = false;
+  readonly #startedAt = new Date();
+  #trouble: string | null = null;
   #progress: SweepProgress | null = null;
   #lastSweep: SweepSummary | null = null;
   #skippedForOthers = 0;
@@ -62,6 +77,8 @@ class HealthMonitor implements RunningJob {
   get status(): MonitorStatus {
     return {
       role: this.#standby ? 'standby' : 'sweeping',
+      startedAt: this.#startedAt,
+      trouble: this.#trouble,
       progress: this.#progress,
       lastSweep: this.#lastSweep,
       nextSweepAt: this.#job.nextRunAt(),
@@ -75,13 +92,15 @@ class HealthMonitor implements RunningJob {
   }
 
   async #sweep(): Promise<void> {
-    assertInPlace(this.#app.db);
-    if (!(await this.#leads())) return;
     const { probes, restarts } = this.#stop;
     const stop: StopSignals = { probes: probes.signal, restarts: restarts.signal };
     try {
+      assertInPlace(this.#app.db);
+      if (!(await this.#leads())) return;
       const result = await runHealthSweep(this.#app, { stop, onProgress: (now) => this.#show(now) });
       if (result.kind !== 'busy') this.#lastSweep = result.summary;
+      if (result.kind === 'completed') this.#trouble = null;
+      if (result.kind === 'unsaved') this.#trouble = result.summary.fault;
       // Not awaited: whoever listens there may be slow, and the next sweep must not wait for that.
       if (result.kind === 'completed' && databaseFault(this.#app.db) === null) void this.#heartbeat();
       if (result.kind === 'busy') {
@@ -90,6 +109,9 @@ class HealthMonitor implements RunningJob {
           `sweep skipped: the process ${result.pid} is sweeping (${this.status.skippedSweeps} skipped so far)`,
         );
       }
+    } catch (error) {
+      this.#trouble = troubleInWords(error);
+      throw error;
     } finally {
       this.#show(null);
     }
@@ -104,7 +126,12 @@ class HealthMonitor implements RunningJob {
   async #leads(): Promise<boolean> {
     if (this.#stopping !== null) return false;
     if (this.#lead === null || this.#lead.lost.aborted) {
-      const taken = await this.#keeper.hold();
+      const taken = await this.#keeper.hold().catch((error: unknown) => {
+        this.#trouble = troubleInWords(error);
+        throw error;
+      });
+      // What keeps others from sweeping, they say themselves.
+      if ('pid' in taken) this.#trouble = null;
       this.#lead = 'pid' in taken ? null : taken;
       this.#tellRole('pid' in taken ? taken.pid : null);
     }
@@ -132,6 +159,11 @@ class HealthMonitor implements RunningJob {
     monitors(this.#app).running = null;
     serverLog.info('health monitor stopped');
   }
+}
+
+function troubleInWords(error: unknown): string {
+  const trouble = databaseTrouble(error);
+  return trouble === null ? messageOf(error) : `${trouble.title} ${trouble.remedy}`;
 }
 
 /** At most one a process: on the app, so that hot reload makes no second one. */

@@ -11,6 +11,7 @@ import { probeService } from '../provisioning/vps-status.ts';
 import type { DueVps } from './fleet.ts';
 import { decideHealing, type HealingDecision } from './rules/healing.ts';
 import { maintenanceAt } from './rules/maintenance.ts';
+import { startOf } from './rules/start-wait.ts';
 import type { Check } from './rules/transition.ts';
 import { judge, type Verdict } from './rules/verdict.ts';
 import type { StallWatch } from './stall-watch.ts';
@@ -120,7 +121,8 @@ async function askVps(
   const { result, durationMs, hostKey, unitText } = await probeService(connection, signal);
   if (stalls.stalledSince(beganAtMs)) return null;
   const unit = result.kind === 'state' ? result.unit : null;
-  const verdict = judge(result, { graceUsed: vps.state.transitionalSince !== null });
+  const before = { graceUsed: vps.state.transitionalSince !== null, start: startOf(vps.state) };
+  const verdict = judge(result, before, new Date());
   if (hostKey === null) return lookOf(app, vps, { verdict });
   return lookOf(app, vps, { verdict, answer: { connection, hostKey, unitText, unit, durationMs } });
 }

@@ -26,6 +26,9 @@ export const CALM: MonitorState = {
   outageReachableBefore: null,
   outageAcceptedAt: null,
   outageAcceptedBy: null,
+  sweptAt: null,
+  sweepFault: null,
+  sweepFailedAt: null,
 };
 
 /** What is true of the monitor as a whole. */
@@ -111,6 +114,28 @@ export function countsInPart(db: Database, found: Reachability): boolean {
   const { outageSince, outageAcceptedAt } = readMonitorState(db);
   return !looksLikeOurOutage(found) && (outageSince === null || outageAcceptedAt !== null);
 }
+
+/** Writes down that a sweep is completed and saved, with what went wrong in it: all servers tell by this how old things are. */
+export const noteSweep = (
+  db: Database,
+  tenure: Tenure,
+  { at, fault }: { readonly at: Date; readonly fault: string | null },
+): Promise<void> =>
+  write(db, (tx) => {
+    assertTenure(tx, tenure);
+    change(tx, { sweptAt: at, sweepFault: fault, sweepFailedAt: null });
+  });
+
+/** Writes down that a sweep came to nothing, and why, so that other servers can say so. */
+export const noteFailedSweep = (
+  db: Database,
+  tenure: Tenure,
+  { at, fault }: { readonly at: Date; readonly fault: string },
+): Promise<void> =>
+  write(db, (tx) => {
+    assertTenure(tx, tenure);
+    change(tx, { sweepFault: fault, sweepFailedAt: at });
+  });
 
 /** Stops healing until an admin has decided, and tells the admins. */
 export const pauseHealing = (

@@ -1,6 +1,6 @@
 import { and, between, desc, eq, isNotNull, isNull, ne, or } from 'drizzle-orm';
 import { write, type Database, type Transaction } from '../db/client.ts';
-import { newId, restartAttempts, restartEvidence } from '../db/schema.ts';
+import { healthChecks, newId, restartAttempts, restartEvidence } from '../db/schema.ts';
 import { CLOCK_SLACK_MS } from '../facts/clock-jump.ts';
 import type { JournalActor } from '../facts/journal.ts';
 import type { HealthState, LostRestart, RestartEnd } from './rules/transition.ts';
@@ -35,10 +35,15 @@ export function orderRestart(tx: Transaction, userId: string, requestedBy: Journ
   return restartId;
 }
 
-/** Closes the order of a restart that has come to no end: it was never sent, or nobody knows what became of it. */
+/**
+ * Closes the order of a restart that has come to no end: it was never sent, or nobody knows what became of it. One whose
+ * start goes on stays open, as in `closeLedger`.
+ */
 export const closeOrder = (db: Database, restartId: string, whyNot: string): Promise<unknown> =>
   write(db, (tx) => {
-    const sent = tx.select().from(restartEvidence).where(eq(restartEvidence.restartId, restartId)).get() !== undefined;
+    const evidence = tx.select().from(restartEvidence).where(eq(restartEvidence.restartId, restartId)).get();
+    const sent = evidence !== undefined;
+    if (sent && isStartWaitedFor(tx, restartId)) return undefined;
     return tx
       .update(restartAttempts)
       .set({ finishedAt: new Date(), outcome: sent ? 'unknown' : 'not_sent', detail: whyNot })
@@ -46,17 +51,25 @@ export const closeOrder = (db: Database, restartId: string, whyNot: string): Pro
       .run();
   });
 
-/** Writes down how a restart has ended. One that was cut off stays open: the next look closes it. */
+const isStartWaitedFor = (tx: Transaction, restartId: string): boolean =>
+  tx
+    .select({ id: restartAttempts.id })
+    .from(restartAttempts)
+    .innerJoin(healthChecks, eq(healthChecks.userId, restartAttempts.userId))
+    .where(and(eq(restartAttempts.id, restartId), isNotNull(healthChecks.startingSince)))
+    .get() !== undefined;
+
+/** Writes down how a restart has ended. One that was cut off, or whose start goes on, stays open: the next look closes it. */
 export function closeLedger(
   tx: Transaction,
   { restartId, end }: { readonly restartId: string; readonly end: Pick<RestartEnd, 'at' | 'outcome'> },
 ): void {
   const { outcome } = end;
-  if (outcome.outcome === 'interrupted' || isUnseen(outcome)) return;
+  if (outcome.outcome === 'interrupted' || outcome.outcome === 'still_starting' || isUnseen(outcome)) return;
   tx.update(restartAttempts)
     .set({
       finishedAt: end.at,
-      outcome: outcome.outcome === 'still_starting' ? 'unknown' : outcome.outcome,
+      outcome: outcome.outcome,
       detail: outcome.outcome === 'succeeded' ? null : outcome.message,
     })
     .where(eq(restartAttempts.id, restartId))

@@ -1,4 +1,5 @@
 import type { App } from '../app.ts';
+import { databaseTrouble } from '../db/trouble.ts';
 import { messageOf } from '../log.ts';
 import { heal, recordOf, restartOnRequest, type CarryOutContext, type Outcome } from './carry-out.ts';
 import type { DueVps } from './fleet.ts';
@@ -27,6 +28,8 @@ export type RoundReport = {
   readonly count: Readonly<Record<'healthy' | 'unhealthy' | 'maintenance' | 'restarted' | 'unchecked', number>>;
   /** The last fault of ours, for people. */
   readonly fault: string | null;
+  /** Whether all that was found is written down. */
+  readonly saved: boolean;
   readonly interrupted: boolean;
   /** Why an ordered restart was not sent. */
   readonly whyNotSent: string | null;
@@ -55,6 +58,7 @@ export async function runRound(
 class RoundRun {
   readonly #count = { healthy: 0, unhealthy: 0, maintenance: 0, restarted: 0, unchecked: 0 };
   #fault: string | null = null;
+  #saved = true;
   #interrupted = false;
   #whyNotSent: string | null = null;
   #round = newRound<Look>();
@@ -79,6 +83,7 @@ class RoundRun {
     return {
       count: this.#count,
       fault: this.#fault,
+      saved: this.#saved,
       interrupted: this.#interrupted,
       whyNotSent: this.#whyNotSent,
     };
@@ -207,6 +212,7 @@ class RoundRun {
         this.#tally(recorded);
       }
     } catch (error) {
+      this.#saved = false;
       this.#onFault(`the results of ${records.length} VPSs could not be saved`, error, records.length);
     }
   }
@@ -235,6 +241,7 @@ class RoundRun {
 
   #onFault(what: string, error: unknown, vpsCount: number): void {
     if (error instanceof LeaseLostError) this.#interrupted = true;
+    if (databaseTrouble(error) !== null) this.#saved = false;
     this.#count.unchecked += vpsCount;
     this.#fault = `${what}: ${messageOf(error)}`;
     this.#context.log.error(this.#fault);

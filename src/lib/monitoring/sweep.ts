@@ -1,12 +1,16 @@
 import { defaultApp, partOf, type App } from '../app.ts';
 import type { HeldLease } from '../db/lease-keeper.ts';
-import { createLog, type Log } from '../log.ts';
+import type { Database } from '../db/client.ts';
+import type { Tenure } from '../db/lease.ts';
+import { databaseTrouble } from '../db/trouble.ts';
+import { createLog, messageOf, type Log } from '../log.ts';
 import type { StopSignals } from './carry-out.ts';
 import { listActive, type DueVps } from './fleet.ts';
-import { judgeSweep, pauseHealing, readMonitorState } from './monitor-state.ts';
+import { judgeSweep, noteFailedSweep, noteSweep, pauseHealing, readMonitorState } from './monitor-state.ts';
 import { isLoginBackedOff } from './rules/login-backoff.ts';
 import { restartCap } from './rules/round.ts';
-import { runRound } from './run-round.ts';
+import { runRound, type RoundReport } from './run-round.ts';
+import { LeaseLostError } from './tenure.ts';
 import { watchStalls } from './stall-watch.ts';
 import { sweepLeaseOf } from './sweep-lease.ts';
 import { claimsOf } from './vps-claims.ts';
@@ -34,6 +38,8 @@ export type SweepSummary = {
 
 export type SweepResult =
   | { readonly kind: 'completed'; readonly summary: SweepSummary }
+  /** It came to its end, but what it found, or that it has ended, could not be saved; `fault` tells why. */
+  | { readonly kind: 'unsaved'; readonly summary: SweepSummary }
   /** The monitor was stopped, or another process took over; what was checked until then is saved. */
   | { readonly kind: 'interrupted'; readonly summary: SweepSummary }
   /** Another sweep is running, in this process or in the one with this PID. */
@@ -71,6 +77,11 @@ export async function runHealthSweep(
         log,
         onProgress: onProgress ?? (() => undefined),
       });
+    } catch (error) {
+      // Where it is the database itself that fails, only this process can know.
+      const failed = { at: new Date(), fault: messageOf(error) };
+      if (databaseTrouble(error) === null) await noteFailedSweep(app.db, lease.tenure, failed).catch(() => undefined);
+      throw error;
     } finally {
       await lease.release();
     }
@@ -128,17 +139,41 @@ async function sweep(app: App, { tenure }: HeldLease, { stop, log, onProgress }:
     },
   ).finally(() => stalls.stop());
 
-  const { count, fault, interrupted } = report;
+  const { count } = report;
+  const { kind, fault } = report.interrupted
+    ? ({ kind: 'interrupted', fault: report.fault } as const)
+    : await conclude(db, tenure, report, log);
   const { healthy, unhealthy, maintenance, unchecked } = count;
   const checked = healthy + unhealthy + maintenance;
   const durationMs = Math.round(performance.now() - startMs);
   log.info(
-    `sweep ${interrupted ? 'interrupted' : 'completed'} in ${(durationMs / 1000).toFixed(1)}s ` +
+    `sweep ${kind === 'unsaved' ? 'not saved' : kind} in ${(durationMs / 1000).toFixed(1)}s ` +
       `(${checked} checked, ${healthy} healthy, ${unhealthy} unhealthy` +
       `${maintenance > 0 ? `, ${maintenance} under maintenance` : ''}${unchecked > 0 ? `, ${unchecked} not checked` : ''})`,
   );
   return {
-    kind: interrupted ? 'interrupted' : 'completed',
+    kind,
     summary: { startedAt, durationMs, checked, waiting, fault, ...count },
   };
 }
+
+/** Writes down how the sweep ended, which all servers tell the age of what they show by. Says whether all of it is saved. */
+async function conclude(
+  db: Database,
+  tenure: Tenure,
+  { fault, saved }: RoundReport,
+  log: Log,
+): Promise<{ readonly kind: 'completed' | 'unsaved' | 'interrupted'; readonly fault: string | null }> {
+  const at = new Date();
+  try {
+    if (saved) await noteSweep(db, tenure, { at, fault });
+    else await noteFailedSweep(db, tenure, { at, fault: fault ?? UNSAVED });
+    return { kind: saved ? 'completed' : 'unsaved', fault };
+  } catch (error) {
+    const why = `${UNSAVED}: ${messageOf(error)}`;
+    log.error(why);
+    return { kind: error instanceof LeaseLostError ? 'interrupted' : 'unsaved', fault: fault ?? why };
+  }
+}
+
+const UNSAVED = 'the end of the sweep could not be saved';

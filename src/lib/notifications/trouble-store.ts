@@ -1,4 +1,4 @@
-import { and, asc, eq, isNull } from 'drizzle-orm';
+import { asc, eq } from 'drizzle-orm';
 import type { Database, Transaction } from '../db/client.ts';
 import { deliveryTroubles, users } from '../db/schema.ts';
 import type { ChannelName } from '../facts/message.ts';
@@ -7,11 +7,9 @@ import type { Trouble } from './rules/delivery-trouble.ts';
 /** What may be in trouble: the target of one user, or (`userId` null) a channel as a whole. */
 export type Lane = { readonly channel: ChannelName; readonly userId: string | null };
 
-const isLane = ({ channel, userId }: Lane) =>
-  and(
-    eq(deliveryTroubles.channel, channel),
-    userId === null ? isNull(deliveryTroubles.userId) : eq(deliveryTroubles.userId, userId),
-  );
+const nameOf = ({ channel, userId }: Lane): string => (userId === null ? channel : `${channel} ${userId}`);
+
+const isLane = (lane: Lane) => eq(deliveryTroubles.lane, nameOf(lane));
 
 const COLUMNS = {
   since: deliveryTroubles.since,
@@ -44,9 +42,8 @@ export const forgetTrouble = (tx: Transaction, lane: Lane): void => {
 };
 
 export function saveTrouble(tx: Transaction, lane: Lane, trouble: Trouble): void {
-  const { channel, userId } = lane;
   tx.insert(deliveryTroubles)
-    .values({ lane: userId === null ? channel : `${channel} ${userId}`, ...lane, ...trouble })
+    .values({ lane: nameOf(lane), ...lane, ...trouble })
     .onConflictDoUpdate({ target: deliveryTroubles.lane, set: trouble })
     .run();
 }

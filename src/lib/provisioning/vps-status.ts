@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
-import { cleanRemoteLines, cleanRemoteText } from '../facts/remote-text.ts';
-import { describeState, isUp, type UnitFacts } from '../facts/unit-state.ts';
+import { cleanRemoteLines } from '../facts/remote-text.ts';
+import { describeState, isBeingStarted, isUp, type UnitFacts } from '../facts/unit-state.ts';
+import { READ_UPTIME, readUnitFacts, UNIT_PROPERTIES } from './rules/unit-facts.ts';
 import { isFailedJob, readFailedRestart, readState, type RestartFailure } from './rules/systemctl-answer.ts';
 import { shellWord } from './rules/shell-word.ts';
 import type { SSHFailureCode } from './ssh-failure.ts';
@@ -36,8 +37,8 @@ export type RestartOutcome =
   | { readonly outcome: 'not_sent'; readonly code: SSHFailureCode; readonly message: string }
   /** The command was sent, then the host fell silent. */
   | { readonly outcome: 'unknown'; readonly code: SSHFailureCode | 'odd_answer'; readonly message: string }
-  /** The command was cut off while the service was on its way up. */
-  | { readonly outcome: 'still_starting'; readonly message: string }
+  /** The command was cut off while the service was on its way up, which is no failure yet: the next look tells. */
+  | { readonly outcome: 'still_starting'; readonly message: string; readonly unit: UnitFacts | null }
   /** The monitor was stopped meanwhile. */
   | { readonly outcome: 'interrupted'; readonly message: string };
 
@@ -64,32 +65,17 @@ export async function probeService(vps: VpsConnection, signal?: AbortSignal): Pr
   if (result.kind !== 'state') return { result, durationMs, hostKey, unitText: '' };
   const { activeState } = result;
   const unitText = isUp(activeState, exitCode) ? '' : await readUnit(vps, signal);
-  const unit = unitText === '' ? null : parseUnit(unitText);
+  const unit = unitText === '' ? null : readUnitFacts(unitText);
   return { result: { kind: 'state', activeState, exitCode, unit }, durationMs, hostKey, unitText };
 }
 
-const UNIT_PROPERTIES = 'LoadState,ActiveState,SubState,Result,ExecMainStatus,NRestarts,InvocationID';
 const LONGEST_UNIT_TEXT = 2_000;
 
 /** Reading needs no sudo. Empty when the account may not, or the host has gone away meanwhile. */
 async function readUnit(vps: VpsConnection, signal?: AbortSignal): Promise<string> {
-  const command = `systemctl show ${shellWord(vps.target.service)} --property=${UNIT_PROPERTIES}`;
+  const command = `systemctl show ${shellWord(vps.target.service)} --property=${UNIT_PROPERTIES.join(',')} && ${READ_UPTIME}`;
   const answer = await vps.run({ command, timeoutMs: vps.limits.commandTimeoutMs, reads: true, signal });
   return answer.ok && answer.exitCode === 0 ? cleanRemoteLines(answer.stdout, LONGEST_UNIT_TEXT) : '';
-}
-
-function parseUnit(text: string): UnitFacts {
-  const lines = text.split('\n');
-  const read = (name: string): string => {
-    const line = lines.find((one) => one.startsWith(`${name}=`)) ?? '';
-    return cleanRemoteText(line.slice(name.length + 1), 40);
-  };
-  return {
-    loadState: read('LoadState'),
-    subState: read('SubState'),
-    result: read('Result'),
-    invocationId: read('InvocationID'),
-  };
 }
 
 const JOURNAL_LINES = 50;
@@ -154,9 +140,10 @@ function describeSettled(
     case 'state': {
       if (isUp(result.activeState, result.exitCode)) return { outcome: 'succeeded' };
       const seen = `${limits.restartSettleMs / 1000} s later the service was ${describeState(result.activeState, result.unit)}`;
-      if (isCutOff && result.activeState === 'activating')
-        return { outcome: 'still_starting', message: `${sent}; ${seen}` };
-      const code = result.unit?.result === 'start-limit-hit' ? 'start_limit' : 'restart_failed';
+      const { activeState, unit } = result;
+      if (isCutOff && (unit === null ? activeState === 'activating' : isBeingStarted(activeState, unit)))
+        return { outcome: 'still_starting', message: `${sent}; ${seen}`, unit };
+      const code = unit?.result === 'start-limit-hit' ? 'start_limit' : 'restart_failed';
       return { outcome: 'failed', code, message: `${sent}, but ${seen}` };
     }
     case 'no_answer':
@@ -171,5 +158,5 @@ function describeSettled(
 /** Whether nothing has been started since `before`; false where that cannot be told. */
 async function isSameInvocation(before: UnitFacts | null, vps: VpsConnection, signal?: AbortSignal): Promise<boolean> {
   if (!before?.invocationId) return false;
-  return parseUnit(await readUnit(vps, signal)).invocationId === before.invocationId;
+  return readUnitFacts(await readUnit(vps, signal)).invocationId === before.invocationId;
 }

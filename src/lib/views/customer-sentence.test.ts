@@ -12,6 +12,7 @@ const HEALTHY: CustomerFacts['vps'] = {
   subscriptionStatus: 'active',
   maintenanceSince: null,
   maintenanceUntil: null,
+  knownUntil: ahead(168),
   status: 'healthy',
   circuitState: 'closed',
   circuitReason: null,
@@ -19,17 +20,19 @@ const HEALTHY: CustomerFacts['vps'] = {
   lastCheckAt: ago(12),
   lastHealthyAt: ago(12),
   lastErrorCode: null,
+  startingUntil: null,
   authRetryAt: null,
 };
 const MONITOR: CustomerFacts['monitor'] = { role: 'sweeping', nextSweepAt: ahead(34), healing: 'on', outage: false };
 const INCIDENT = { openedAt: ago(18 * 60), cause: 'service_not_active', restarts: 0, acknowledgedAt: null } as const;
 const beganWith = (cause: Cause) => ({ incident: { ...INCIDENT, cause } });
-const CALM = { incident: null, restartedAt: null, monitor: MONITOR, checkValidMs: 180_000 };
+const CALM = { incident: null, restartedAt: null, monitor: MONITOR };
 
 const sentence = (vps: Partial<CustomerFacts['vps']>, more: Partial<CustomerFacts> = {}): string => {
   const { mark, label, now, next } = customerSentence({ ...CALM, ...more, vps: { ...HEALTHY, ...vps } }, NOW);
   return `${mark}/${label}: ${now} ${next}`;
 };
+const LATE = { lastCheckAt: ago(600), lastHealthyAt: ago(600), knownUntil: ago(420) };
 const unhealthy = { status: 'unhealthy', lastErrorCode: 'service_not_active', lastHealthyAt: ago(90) } as const;
 const open = {
   ...unhealthy,
@@ -78,6 +81,18 @@ describe('the sentence for a customer says how things are and what happens next'
       unhealthy,
       { monitor: { ...MONITOR, healing: 'paused' } },
       'unhealthy/Not running: The service on your server is not running. Restarts wait for our team, which knows.',
+    ],
+    [
+      'starting',
+      { ...unhealthy, lastErrorCode: 'service_starting', startingUntil: ahead(50) },
+      {},
+      'unhealthy/Not running: The service on your server is not running yet: it is starting. We give it until 14:20 UTC.',
+    ],
+    [
+      'starting, and given up before',
+      { ...open, lastErrorCode: 'service_starting', startingUntil: ahead(540) },
+      {},
+      'unhealthy/Not running: The service on your server is not running yet: it is starting. We give it until 14:29 UTC.',
     ],
     [
       'misconfigured',
@@ -197,25 +212,61 @@ describe('the sentence for a customer says how things are and what happens next'
       'a fault of ours',
       { lastErrorCode: 'key_unreadable', lastHealthyAt: ago(130) },
       {},
-      'unchecked/Unknown: We could not check your server; that is our fault. It was last seen running 2 min ago. Our team knows.',
+      'unknown/Unknown: We could not check your server; that is our fault. It was last seen running 2 min ago. Our team knows.',
     ],
     [
       'an outage of ours',
       { status: 'down', lastErrorCode: 'timeout', lastHealthyAt: ago(240) },
       { monitor: { ...MONITOR, outage: true } },
-      'unchecked/Unknown: Our own checks do not get through, so we cannot tell how your server is. It was last seen running 4 min ago. Our team knows.',
+      'unknown/Unknown: Our own checks do not get through, so we cannot tell how your server is. It was last seen running 4 min ago. Our team knows.',
     ],
     [
       'checks are late',
-      { lastCheckAt: ago(600), lastHealthyAt: ago(600) },
+      LATE,
       {},
-      'unchecked/Unknown: Our checks are late, so we cannot tell how your server is right now. It was last seen running 10 min ago. We look again in 34 s.',
+      'unknown/Unknown: Not checked since 14:10 UTC: our checks are late. It was last seen running 10 min ago. We look again in 34 s.',
+    ],
+    [
+      'checks are late, and it was down when they came',
+      { ...LATE, status: 'down', lastErrorCode: 'timeout', lastHealthyAt: ago(4_000) },
+      {},
+      'unknown/Unknown: Not checked since 14:10 UTC: our checks are late. It was last seen running 1 h ago. We look again in 34 s.',
+    ],
+    [
+      'a fault of ours for so long that nothing is known',
+      { ...LATE, lastErrorCode: 'key_unreadable' },
+      {},
+      'unknown/Unknown: Not checked since 14:10 UTC; that is our fault. It was last seen running 10 min ago. Our team knows.',
+    ],
+    [
+      'an outage of ours for so long',
+      LATE,
+      { monitor: { ...MONITOR, outage: true } },
+      'unknown/Unknown: Not checked since 14:10 UTC: our own checks do not get through. It was last seen running 10 min ago. Our team knows.',
+    ],
+    [
+      'refused logins, for half an hour already',
+      {
+        status: 'down',
+        lastErrorCode: 'auth_rejected',
+        lastCheckAt: ago(900),
+        authRetryAt: ahead(900),
+        knownUntil: ahead(1_080),
+      },
+      {},
+      'unchecked/Cannot be checked: We cannot check the service on your server. Our team has to look; we try again in 15 min.',
+    ],
+    [
+      'maintenance while checks are late',
+      { ...LATE, maintenanceSince: ago(900) },
+      {},
+      'maintenance/Maintenance: Under maintenance. Not checked since 14:10 UTC; nothing is restarted meanwhile.',
     ],
     [
       'checks are off',
-      { lastCheckAt: ago(7200), lastHealthyAt: ago(7200) },
+      { lastCheckAt: ago(7200), lastHealthyAt: ago(7200), knownUntil: ago(7020) },
       { monitor: { ...MONITOR, role: 'off', nextSweepAt: null } },
-      'unchecked/Unknown: Our checks are switched off at the moment, so we cannot tell how your server is. It was last seen running 2 h ago.',
+      'unknown/Unknown: Not checked since 12:20 UTC: our checks are switched off at the moment. It was last seen running 2 h ago.',
     ],
     [
       'being set up',

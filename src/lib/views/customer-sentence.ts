@@ -2,6 +2,7 @@ import type { MonitorState } from '../db/schema.ts';
 import type { MonitorStatus } from '../monitoring/health-checker.ts';
 import { isBeyondRestart, isOurFault, traitsOf, type Cause } from '../facts/cause.ts';
 import { TROUBLE_WORDS, type Trouble } from '../facts/trouble-words.ts';
+import { isKnown } from '../facts/freshness.ts';
 import { timeInWords, shortDuration } from '../facts/time-words.ts';
 import type { FleetRow } from './fleet-read.ts';
 import type { IncidentRow } from './incident-read.ts';
@@ -15,6 +16,7 @@ export type CustomerFacts = {
     | 'subscriptionStatus'
     | 'maintenanceSince'
     | 'maintenanceUntil'
+    | 'knownUntil'
     | 'status'
     | 'circuitState'
     | 'circuitReason'
@@ -22,19 +24,19 @@ export type CustomerFacts = {
     | 'lastCheckAt'
     | 'lastHealthyAt'
     | 'lastErrorCode'
+    | 'startingUntil'
     | 'authRetryAt'
   >;
   /** The one that is open. */
   readonly incident: Pick<IncidentRow, 'openedAt' | 'cause' | 'restarts' | 'acknowledgedAt'> | null;
   /** When a restart of ours last brought the service back. */
   readonly restartedAt: Date | null;
+  /** `role`: `off` where no server on this database sweeps. */
   readonly monitor: Pick<MonitorStatus, 'role' | 'nextSweepAt'> &
     Pick<MonitorState, 'healing'> & {
       /** Much of the fleet became unreachable at once, so no check counts. */
       readonly outage: boolean;
     };
-  /** How long a check tells how things are; without another one by then, nobody knows. */
-  readonly checkValidMs: number;
 };
 
 /** How things are, and what happens next; `mark` and `label` are the same in a shape and a word. */
@@ -58,7 +60,7 @@ export function customerSentence(facts: CustomerFacts, now: Date): CustomerSente
   const unknown = whyUnknown(facts, now);
   if (unknown !== null) {
     const next = [lastSeen(vps.lastHealthyAt, now), unknown.next].filter(Boolean).join(' ');
-    return { mark: 'unchecked', label: 'Unknown', now: unknown.now, next, trouble: false };
+    return { mark: 'unknown', label: 'Unknown', now: unknown.now, next, trouble: false };
   }
   switch (vps.status) {
     case 'healthy':
@@ -93,7 +95,9 @@ const underMaintenance = ({ vps }: CustomerFacts, now: Date): CustomerSentence =
     vps.maintenanceUntil === null
       ? 'Under maintenance.'
       : `Under maintenance until ${timeInWords(vps.maintenanceUntil.getTime(), now.getTime())}.`,
-  next: 'We keep looking, but restart nothing meanwhile.',
+  next: isKnown(vps, now)
+    ? 'We keep looking, but restart nothing meanwhile.'
+    : `${notCheckedSince(vps.lastCheckAt, now)}; nothing is restarted meanwhile.`,
   trouble: false,
 });
 
@@ -108,20 +112,24 @@ function notChecked(facts: CustomerFacts, now: Date): CustomerSentence {
 }
 
 function whyUnknown(facts: CustomerFacts, now: Date): { readonly now: string; readonly next: string } | null {
-  const { vps, monitor, checkValidMs } = facts;
+  const { vps, monitor } = facts;
+  const isOurs = isOurFault(vps.lastErrorCode);
   const known = 'Our team knows.';
-  if (monitor.outage)
-    return { now: 'Our own checks do not get through, so we cannot tell how your server is.', next: known };
-  if (isOurFault(vps.lastErrorCode)) return { now: 'We could not check your server; that is our fault.', next: known };
-  const age = now.getTime() - (vps.lastCheckAt?.getTime() ?? 0);
-  if (age <= checkValidMs) return null;
+  if (isKnown(vps, now)) {
+    if (monitor.outage)
+      return { now: 'Our own checks do not get through, so we cannot tell how your server is.', next: known };
+    return isOurs ? { now: 'We could not check your server; that is our fault.', next: known } : null;
+  }
+  const since = notCheckedSince(vps.lastCheckAt, now);
+  if (monitor.outage) return { now: `${since}: our own checks do not get through.`, next: known };
+  if (isOurs) return { now: `${since}; that is our fault.`, next: known };
   return monitor.role === 'off'
-    ? { now: 'Our checks are switched off at the moment, so we cannot tell how your server is.', next: '' }
-    : {
-        now: 'Our checks are late, so we cannot tell how your server is right now.',
-        next: `We look again ${untilNextCheck(facts, now)}.`,
-      };
+    ? { now: `${since}: our checks are switched off at the moment.`, next: '' }
+    : { now: `${since}: our checks are late.`, next: `We look again ${untilNextCheck(facts, now)}.` };
 }
+
+const notCheckedSince = (at: Date | null, now: Date): string =>
+  at === null ? 'Not checked yet' : `Not checked since ${timeInWords(at.getTime(), now.getTime())}`;
 
 const lastSeen = (at: Date | null, now: Date): string =>
   at === null ? '' : `It was last seen running ${shortDuration(now.getTime() - at.getTime())} ago.`;
@@ -158,9 +166,11 @@ function inTrouble(facts: CustomerFacts, cause: Cause, now: Date): CustomerSente
   const { label } = TROUBLE_WORDS[trouble];
   const said = isBeyondRestart(cause)
     ? beyondRestart(facts, cause, now)
-    : facts.vps.status === 'circuit_open'
-      ? givenUp(facts, now)
-      : stopped(facts, now);
+    : cause === 'service_starting'
+      ? starting(facts, now)
+      : facts.vps.status === 'circuit_open'
+        ? givenUp(facts, now)
+        : stopped(facts, now);
   return { mark: MARKS[trouble], label, ...said, trouble: true };
 }
 
@@ -185,6 +195,11 @@ function beyondRestart(facts: CustomerFacts, cause: Cause, now: Date): Said {
 }
 
 const NOT_RUNNING = TROUBLE_WORDS.not_running.now(YOURS);
+
+function starting({ vps: { startingUntil: until } }: CustomerFacts, now: Date): Said {
+  const given = until === null ? 'a while' : `until ${timeInWords(until.getTime(), now.getTime())}`;
+  return { now: `${NOT_RUNNING} yet: it is starting.`, next: `We give it ${given}.` };
+}
 
 function stopped(facts: CustomerFacts, now: Date): Said {
   const { incident, monitor } = facts;

@@ -29,6 +29,7 @@ type Vps = {
   health?: {
     status: 'healthy' | 'unhealthy' | 'down' | 'circuit_open';
     checkedMinutesAgo: number | null;
+    loginInMinutes?: number | null;
     reachable?: boolean | null;
     probeMs?: number | null;
   } | null;
@@ -63,6 +64,7 @@ function add(vpss: readonly Vps[]): void {
           circuitState: health.status === 'circuit_open' ? 'open' : 'closed',
           reachable: health.reachable ?? null,
           lastProbeMs: health.probeMs ?? null,
+          authRetryAt: typeof health.loginInMinutes === 'number' ? minutesOff(health.loginInMinutes) : null,
           lastCheckAt: health.checkedMinutesAgo === null ? null : minutesOff(-health.checkedMinutesAgo),
         })
         .run();
@@ -97,7 +99,8 @@ const anyVps = fc.record({
     fc.record({
       status: fc.constantFrom('healthy', 'unhealthy', 'down', 'circuit_open'),
       reachable: fc.constantFrom(true, false, null),
-      checkedMinutesAgo: fc.option(fc.integer({ min: 0, max: 9 }), { freq: 4 }),
+      checkedMinutesAgo: fc.option(fc.integer({ min: -5, max: 9 }), { freq: 4 }),
+      loginInMinutes: fc.option(fc.integer({ min: -9, max: 9 })),
     }),
     { freq: 4 },
   ),
@@ -118,12 +121,15 @@ describe('the list of the fleet', () => {
         add(vpss);
         const all = listVps(scratch.app, LOCAL_OPERATOR, NOW);
         const found = list();
-        expect(found.rows.map(({ id }) => id)).toEqual(byTrouble(all).map(({ id }) => id));
-        expect(found.counts).toEqual(countFilters(all));
+        expect(found.rows.map(({ id }) => id)).toEqual(byTrouble(all, NOW).map(({ id }) => id));
+        expect(found.counts).toEqual(countFilters(all, NOW));
         expect(found.total).toBe(vpss.length);
-        for (const filter of FILTERS.filter((one) => all.some((row) => isFoundBy(one, row))))
+        for (const filter of FILTERS.filter((one) => all.some((row) => isFoundBy(one, row, NOW))))
           expect(idsOf(`?status=${filter}`)).toEqual(
-            byTrouble(all.filter((row) => isFoundBy(filter, row))).map(({ id }) => id),
+            byTrouble(
+              all.filter((row) => isFoundBy(filter, row, NOW)),
+              NOW,
+            ).map(({ id }) => id),
           );
       }),
       { numRuns: 100, plugins: [fc.afterEach(() => void scratch.app.db.delete(users).run())] },

@@ -21,6 +21,7 @@ export type FleetListRow = Pick<
   | 'maintenanceSince'
   | 'maintenanceUntil'
   | 'healingPausedSince'
+  | 'knownUntil'
   | 'status'
   | 'reachable'
   | 'circuitState'
@@ -30,6 +31,8 @@ export type FleetListRow = Pick<
   | 'lastCheckAt'
   | 'lastError'
   | 'lastErrorCode'
+  | 'startingSince'
+  | 'startingUntil'
   | 'authRetryAt'
   | 'lastProbeMs'
 > & {
@@ -45,7 +48,12 @@ export type FleetWindow = {
 };
 
 /** The whole fleet of this actor counted, and a window of what the query finds. */
-export type FleetList = FleetWindow & { readonly counts: Counts; readonly total: number };
+export type FleetList = FleetWindow & {
+  readonly counts: Counts;
+  readonly total: number;
+  /** From when on the counts are others without any change, as what was seen of a VPS is too old then; null: never. */
+  readonly countsUntil: Date | null;
+};
 
 /** Weekly windows follow the clock of their time zone: that is not for SQL, and these are few. */
 function listMaintained(db: Database, now: Date): string[] {
@@ -60,12 +68,17 @@ function listMaintained(db: Database, now: Date): string[] {
     .map(([userId]) => userId);
 }
 
+/** As in `knownUntil` of facts/freshness.ts. */
+const KNOWN_SINCE = sql`max(${healthChecks.lastCheckAt}, coalesce(${healthChecks.authRetryAt}, 0))`;
+
 /** `conditionOf` of words.ts, for a whole table; a test holds the two together. */
-const conditionIn = (maintained: readonly string[]): SQL => sql`CASE
+const conditionIn = (maintained: readonly string[], validMs: number, now: Date): SQL => sql`CASE
   WHEN NOT (${subscriptions.status} = 'active' AND ${subscriptions.vpsProvisioned}
             AND ${subscriptions.provisioningStatus} = 'ready') THEN 'not_watched'
   WHEN ${subscriptions.userId} IN (SELECT value FROM json_each(${JSON.stringify(maintained)})) THEN 'maintenance'
   WHEN ${healthChecks.lastCheckAt} IS NULL THEN 'unchecked'
+  WHEN ${KNOWN_SINCE} + ${validMs} < ${now.getTime()} OR ${healthChecks.lastCheckAt} - ${validMs} > ${now.getTime()}
+    THEN 'unknown'
   WHEN ${healthChecks.status} <> 'circuit_open' THEN ${healthChecks.status}
   WHEN ${healthChecks.reachable} = 0 THEN 'down' ELSE 'unhealthy' END`;
 
@@ -86,10 +99,10 @@ const fleetTable = (app: App, actor: Actor, { search }: FleetQuery, now: Date): 
   SELECT ${subscriptions.id} AS id, ${subscriptions.createdAt} AS added,
     coalesce(${users.name}, ${users.email}) AS customer,
     ${subscriptions.vpsIpAddress} AS host, ${subscriptions.sshPort} AS port,
-    ${healthChecks.lastCheckAt} AS checked,
+    ${healthChecks.lastCheckAt} AS checked, ${KNOWN_SINCE} AS known_since,
     CASE WHEN ${healthChecks.status} <> 'down' THEN ${healthChecks.lastProbeMs} END AS response,
     coalesce(${healthChecks.circuitState}, 'closed') AS circuit,
-    ${conditionIn(listMaintained(app.db, now))} AS condition,
+    ${conditionIn(listMaintained(app.db, now), app.settings.history.sampleValidMs, now)} AS condition,
     ${matches(search)} AS matches
   FROM ${subscriptions}
   JOIN ${users} ON ${users.id} = ${subscriptions.userId}
@@ -146,6 +159,7 @@ const forList = (row: FleetRow, strip: string): FleetListRow => ({
   maintenanceSince: row.maintenanceSince,
   maintenanceUntil: row.maintenanceUntil,
   healingPausedSince: row.healingPausedSince,
+  knownUntil: row.knownUntil,
   status: row.status,
   reachable: row.reachable,
   circuitState: row.circuitState,
@@ -155,27 +169,36 @@ const forList = (row: FleetRow, strip: string): FleetListRow => ({
   lastCheckAt: row.lastCheckAt,
   lastError: row.lastError,
   lastErrorCode: row.lastErrorCode,
+  startingSince: row.startingSince,
+  startingUntil: row.startingUntil,
   authRetryAt: row.authRetryAt,
   lastProbeMs: row.lastProbeMs,
   strip,
 });
 
+/** The conditions that a look has to bear out. */
+const SEEN: readonly Condition[] = ['healthy', 'unhealthy', 'down'];
+
 /** One reading of the fleet page. An offset beyond the end gives the last window. */
 export function readFleetList(app: App, actor: Actor, query: FleetQuery, now: Date): FleetList {
-  const counted = app.db.values<[Condition, number, number, number]>(sql`
-    SELECT condition, is_open, count(*), sum(matches) FROM (${fleetTable(app, actor, query, now)})
+  const counted = app.db.values<[Condition, number, number, number, number | null]>(sql`
+    SELECT condition, is_open, count(*), sum(matches), min(known_since) FROM (${fleetTable(app, actor, query, now)})
     GROUP BY condition, is_open`);
   const sum = (filter: FleetFilter | null, of: (count: number, matching: number) => number): number =>
     counted
       .filter(([condition, isOpen]) => filter === null || (filter === 'circuit_open' ? isOpen : condition === filter))
       .reduce((total, [, , count, found]) => total + of(count, found), 0);
   const counts = Object.fromEntries(FILTERS.map((filter) => [filter, sum(filter, (count) => count)])) as Counts;
+  const oldestMs = counted
+    .flatMap(([condition, , , , ms]) => (SEEN.includes(condition) && ms !== null ? [ms] : []))
+    .reduce((least, ms) => Math.min(least, ms), Infinity);
   const matching = sum(query.status, (_, found) => found);
   const lastOffset = Math.max(0, Math.ceil(matching / WINDOW_ROWS) - 1) * WINDOW_ROWS;
   const offset = Math.min(query.offset, lastOffset);
   return {
     counts,
     total: sum(null, (count) => count),
+    countsUntil: oldestMs === Infinity ? null : new Date(oldestMs + app.settings.history.sampleValidMs),
     matching,
     offset,
     rows: readFleetRows(app, actor, { ...query, offset }, now),

@@ -3,6 +3,7 @@ import type { App } from '../app.ts';
 import { type Actor, ownedBy } from '../auth/actor.ts';
 import { healthChecks, maintenanceWindows, restartAttempts, subscriptions, users } from '../db/schema.ts';
 import { isWatched } from '../db/watched.ts';
+import { knownUntil } from '../facts/freshness.ts';
 import { withoutBrackets } from '../facts/host-words.ts';
 import { getEffectiveCircuitState, type CircuitState } from '../monitoring/circuit-breaker.ts';
 import { maintenanceAt } from '../monitoring/rules/maintenance.ts';
@@ -34,7 +35,9 @@ export type FleetRow = {
   readonly hostKeyFingerprint: string | null;
   /** Of the key that the host has shown instead; null while it shows the pinned one. */
   readonly offeredHostKeyFingerprint: string | null;
-  /** Null before the first check. */
+  /** Until when its last look tells how it is (see facts/freshness.ts); null where none does. */
+  readonly knownUntil: Date | null;
+  /** As it was last seen: `conditionOf` says whether that still stands. Null before the first check. */
   readonly status: HealthState['status'] | null;
   /** What the circuit is at this moment, not what it was when it was stored. */
   readonly circuitState: CircuitState;
@@ -52,6 +55,8 @@ export type FleetRow = {
   | 'lastRestartAttemptAt'
   | 'lastError'
   | 'lastErrorCode'
+  | 'startingSince'
+  | 'startingUntil'
   | 'lastProbeMs'
   | 'authRetryAt'
   | 'totalChecks'
@@ -93,6 +98,7 @@ function readRows({ db, settings }: App, where: SQL | undefined, now: Date): Fle
         healingPausedSince: subscription.healingPausedSince,
         hostKeyFingerprint: subscription.sshHostKey === null ? null : fingerprint(subscription.sshHostKey),
         offeredHostKeyFingerprint: state.offeredHostKey === null ? null : fingerprint(state.offeredHostKey),
+        knownUntil: knownUntil(state, settings.history.sampleValidMs, now),
         status: state.lastCheckAt === null ? null : state.status,
         circuitState,
         halfOpenAt:
@@ -109,6 +115,8 @@ function readRows({ db, settings }: App, where: SQL | undefined, now: Date): Fle
         lastRestartAttemptAt: state.lastRestartAttemptAt,
         lastError: state.lastError,
         lastErrorCode: state.lastErrorCode,
+        startingSince: state.startingSince,
+        startingUntil: state.startingUntil,
         lastProbeMs: state.lastProbeMs,
         authRetryAt: isLoginBackedOff(state, now) ? state.authRetryAt : null,
         totalChecks: state.totalChecks,
@@ -160,7 +168,12 @@ export const readVps = (app: App, actor: Actor, id: string, now: Date): FleetRow
 
 /** These VPSs, as far as this actor may see them, oldest first. */
 export const readVpsByIds = (app: App, actor: Actor, ids: readonly string[], now: Date): FleetRow[] =>
-  readRows(app, and(inArray(subscriptions.id, [...ids]), ownedBy(actor, subscriptions.userId)), now).map(rowFor(actor));
+  // SQLite would walk through the whole fleet to find none.
+  ids.length === 0
+    ? []
+    : readRows(app, and(inArray(subscriptions.id, [...ids]), ownedBy(actor, subscriptions.userId)), now).map(
+        rowFor(actor),
+      );
 
 export type RestartRow = Pick<
   typeof restartAttempts.$inferSelect,

@@ -28,6 +28,7 @@ const ROW: FleetRow = {
   maintenanceSince: null,
   healingPausedSince: null,
   maintenanceUntil: null,
+  knownUntil: inMinutes(3),
   hostKeyFingerprint: null,
   offeredHostKeyFingerprint: null,
   status: 'healthy',
@@ -43,6 +44,8 @@ const ROW: FleetRow = {
   lastRestartAttemptAt: null,
   lastError: null,
   lastErrorCode: null,
+  startingSince: null,
+  startingUntil: null,
   lastProbeMs: 40,
   authRetryAt: null,
   totalChecks: 1,
@@ -56,8 +59,19 @@ const open: Partial<FleetRow> = {
   consecutiveFailures: 4,
   halfOpenAt: inMinutes(12),
 };
+const OLD: Partial<FleetRow> = { knownUntil: inMinutes(-1), lastCheckAt: inMinutes(-4) };
+const STARTING: Partial<FleetRow> = {
+  lastErrorCode: 'service_starting',
+  startingSince: inMinutes(-40 / 60),
+  startingUntil: inMinutes(1),
+};
 const say = (rows: Partial<FleetRow>[]): string =>
-  fleetSentence(countFilters(rows.map((row) => ({ ...ROW, ...row }))))
+  fleetSentence(
+    countFilters(
+      rows.map((row) => ({ ...ROW, ...row })),
+      NOW,
+    ),
+  )
     .map((phrase) => phrase.text)
     .join('');
 
@@ -75,7 +89,7 @@ describe('counts', () => {
 
   it('are so in sentences too', () => {
     expect(count(12_000, 'check')).toBe('12,000 checks');
-    const counts = { ...countFilters([]), healthy: 1_900, down: 1_100 };
+    const counts = { ...countFilters([], NOW), healthy: 1_900, down: 1_100 };
     const sentence = fleetSentence(counts).map(({ text }) => text);
     expect(sentence.join('')).toBe('1,900 of 3,000 VPSs are healthy. 1,100 are unreachable.');
   });
@@ -99,6 +113,22 @@ describe('durations', () => {
   });
 });
 
+describe('a VPS whose last look is too long ago', () => {
+  const seen = { ...ROW, ...open, ...OLD, reachable: false, lastError: 'no answer' };
+
+  it('says since when, and how it was then', () => {
+    expect(whatWeSaw(seen, NOW)).toBe('not checked since 11:56 UTC, unreachable then · no answer');
+    expect(vpsSentence(seen, NOW, BREAKER)).toBe('How it is now is not known: the last look is too long ago.');
+  });
+
+  it.each<[string, Partial<FleetRow>]>([
+    ['not watched', { active: false }],
+    ['never checked', { status: null, lastCheckAt: null, knownUntil: null }],
+  ])('says nothing of that where it is %s', (_, row) => {
+    expect(whatWeSaw({ ...ROW, ...OLD, ...row }, NOW)).toBe('');
+  });
+});
+
 describe('the sentence of the fleet', () => {
   it.each<[string, Partial<FleetRow>[]]>([
     ['No VPS is watched yet.', []],
@@ -115,6 +145,12 @@ describe('the sentence of the fleet', () => {
       [{ ...open, reachable: false }, { ...open, reachable: false }, { ...open, reachable: false }, open],
     ],
     ['1 of 2 VPSs are healthy. 1 is under maintenance.', [{}, { ...open, maintenanceSince: NOW }]],
+    // Whatever was seen of it: it is too old.
+    ['1 of 2 VPSs are healthy. 1 has not been checked lately.', [{}, OLD]],
+    [
+      '0 of 3 VPSs are healthy. 1 is unreachable, 2 have not been checked lately.',
+      [{ status: 'down' }, { ...open, ...OLD }, { ...OLD, status: 'down' }],
+    ],
   ])('%s', (sentence, rows) => {
     expect(say(rows)).toBe(sentence);
   });
@@ -122,7 +158,7 @@ describe('the sentence of the fleet', () => {
   it('lists trouble first', () => {
     const rows = [{}, { maintenanceSince: NOW }, { status: 'down' as const }, open, { ...open, reachable: false }];
     const named = rows.map((row, index) => ({ ...ROW, ...row, id: String(index) }));
-    expect(byTrouble(named).map((row) => row.id)).toEqual(['4', '3', '2', '1', '0']);
+    expect(byTrouble(named, NOW).map((row) => row.id)).toEqual(['4', '3', '2', '1', '0']);
   });
 });
 
@@ -180,6 +216,16 @@ describe('one VPS in words', () => {
       'Login refused. No check was possible over SSH, so no restart is tried. 2 more failures open the circuit.',
     ],
     [
+      { status: 'unhealthy', consecutiveFailures: 1, ...STARTING },
+      'Closed · 1 of 3 failures',
+      'rachel8 is starting since 40 s, is given until 12:01 UTC: nothing is restarted or counted meanwhile.',
+    ],
+    [
+      { ...open, ...STARTING },
+      'Open · trial in 12 min',
+      'rachel8 is starting since 40 s, is given until 12:01 UTC: nothing is restarted or counted meanwhile.',
+    ],
+    [
       { maintenanceSince: NOW },
       'Closed',
       'Under maintenance: looked at in every sweep, but neither restarted nor counted.',
@@ -199,6 +245,12 @@ describe('one VPS in words', () => {
       todo: expect.stringContaining('Compare the new fingerprint'),
     });
     expect(adviceFor({ lastErrorCode: 'key_unreadable' })?.first).toBe('edit');
+  });
+
+  it('says for how long a start has gone on by now, and how long it may', () => {
+    const row = { ...ROW, ...STARTING, lastError: 'starting since 10 s' };
+    expect(whatWeSaw(row, NOW)).toBe('starting since 40 s, is given until 12:01 UTC');
+    expect(whatWeSaw({ ...row, startingSince: null }, NOW)).toBe('starting since 10 s');
   });
 
   it('says when a refused login is tried again', () => {

@@ -1,14 +1,16 @@
 import { CAUSES, isBeyondRestart, isOurFault, traitsOf, type FirstAction } from '../facts/cause.ts';
+import { isKnown } from '../facts/freshness.ts';
 import type { FleetRow } from './fleet-read.ts';
-import { shortDuration, withCommas } from '../facts/time-words.ts';
+import { shortDuration, timeInWords, withCommas } from '../facts/time-words.ts';
 import type { BreakerSettings } from '../monitoring/circuit-breaker.ts';
 
 /** What a VPS is called on pages and in the terminal: what was seen of it, or why nothing that counts was. */
-export type Condition = 'down' | 'unhealthy' | 'maintenance' | 'unchecked' | 'healthy' | 'not_watched';
+export type Condition = 'down' | 'unhealthy' | 'unknown' | 'maintenance' | 'unchecked' | 'healthy' | 'not_watched';
 
 export const CONDITION_WORDS: Record<Condition, string> = {
   down: 'Unreachable',
   unhealthy: 'Unhealthy',
+  unknown: 'Not known',
   maintenance: 'Maintenance',
   unchecked: 'Not checked yet',
   healthy: 'Healthy',
@@ -18,14 +20,21 @@ export const CONDITION_WORDS: Record<Condition, string> = {
 /** The conditions, trouble first. */
 export const CONDITIONS = Object.keys(CONDITION_WORDS) as Condition[];
 
-type ConditionFacts = Pick<FleetRow, 'active' | 'maintenanceSince' | 'status' | 'reachable'>;
+type SeenFacts = Pick<FleetRow, 'status' | 'reachable'>;
+type ConditionFacts = SeenFacts & Pick<FleetRow, 'active' | 'maintenanceSince' | 'knownUntil'>;
 
-/** An open circuit is none: behind it, a VPS that is unreachable and one that is not running are told apart. */
-export function conditionOf(row: ConditionFacts): Condition {
+/** What the last look saw. An open circuit hides nothing: unreachable and not running are told apart behind it. */
+function seenOf(row: SeenFacts): 'down' | 'unhealthy' | 'healthy' | null {
+  if (row.status !== 'circuit_open') return row.status;
+  return row.reachable === false ? 'down' : 'unhealthy';
+}
+
+/** What was seen too long ago is not known any more, whatever it was. */
+export function conditionOf(row: ConditionFacts, now: Date): Condition {
   if (!row.active) return 'not_watched';
   if (row.maintenanceSince !== null) return 'maintenance';
-  if (row.status !== 'circuit_open') return row.status ?? 'unchecked';
-  return row.reachable === false ? 'down' : 'unhealthy';
+  const seen = seenOf(row);
+  return seen === null ? 'unchecked' : isKnown(row, now) ? seen : 'unknown';
 }
 
 /** What a list of VPSs can be narrowed to: a condition, or those of whatever condition whose circuit is open. */
@@ -36,11 +45,11 @@ export const FILTERS = Object.keys(FILTER_WORDS) as FleetFilter[];
 type FilterFacts = ConditionFacts & Pick<FleetRow, 'circuitState'>;
 
 /** Whether restarts of this VPS pause, which somebody has to see to; not under maintenance, and not where nobody looks. */
-export const isCircuitOpen = (row: FilterFacts): boolean =>
-  row.circuitState !== 'closed' && ['down', 'unhealthy'].includes(conditionOf(row));
+export const isCircuitOpen = (row: FilterFacts, now: Date): boolean =>
+  row.circuitState !== 'closed' && ['down', 'unhealthy'].includes(conditionOf(row, now));
 
-export const isFoundBy = (filter: FleetFilter, row: FilterFacts): boolean =>
-  filter === 'circuit_open' ? isCircuitOpen(row) : conditionOf(row) === filter;
+export const isFoundBy = (filter: FleetFilter, row: FilterFacts, now: Date): boolean =>
+  filter === 'circuit_open' ? isCircuitOpen(row, now) : conditionOf(row, now) === filter;
 
 type CircuitFacts = Pick<
   FleetRow,
@@ -73,10 +82,24 @@ export function circuitInWords(row: CircuitFacts, now: Date, { maxConsecutiveFai
   }
 }
 
-type SeenFacts = Pick<FleetRow, 'lastError' | 'authRetryAt' | 'maintenanceSince' | 'maintenanceUntil'>;
+type StartFacts = Pick<FleetRow, 'lastErrorCode' | 'startingSince' | 'startingUntil'>;
 
-/** The last error with what is done about it, and how long maintenance goes on; empty where all is well. */
-export function whatWeSaw(row: SeenFacts, now: Date): string {
+/** `starting since 40 s, is given until 14:03 UTC`; null while no start is waited for. */
+function startInWords({ lastErrorCode, startingSince, startingUntil }: StartFacts, now: Date): string | null {
+  if (lastErrorCode !== 'service_starting' || startingSince === null || startingUntil === null) return null;
+  const since = shortDuration(now.getTime() - startingSince.getTime());
+  return `starting since ${since}, is given until ${timeInWords(startingUntil.getTime(), now.getTime())}`;
+}
+
+type RowFacts = StartFacts &
+  ConditionFacts &
+  Pick<FleetRow, 'lastCheckAt' | 'lastError' | 'authRetryAt' | 'maintenanceUntil'>;
+
+/**
+ * The last error with what is done about it, since when nobody has looked, and how long maintenance goes on; empty where
+ * all is well.
+ */
+export function whatWeSaw(row: RowFacts, now: Date): string {
   const { maintenanceUntil: until } = row;
   const maintained =
     row.maintenanceSince === null || until === null
@@ -86,21 +109,31 @@ export function whatWeSaw(row: SeenFacts, now: Date): string {
     row.authRetryAt !== null && row.authRetryAt > now
       ? `next login in ${shortDuration(row.authRetryAt.getTime() - now.getTime())}`
       : '';
-  return [maintained, row.lastError, wait].filter(Boolean).join(' · ');
+  return [maintained, notCheckedSince(row, now), startInWords(row, now) ?? row.lastError, wait]
+    .filter(Boolean)
+    .join(' · ');
+}
+
+function notCheckedSince(row: RowFacts, now: Date): string {
+  const seen = seenOf(row);
+  if (row.lastCheckAt === null || seen === null || !row.active || isKnown(row, now)) return '';
+  return `not checked since ${timeInWords(row.lastCheckAt.getTime(), now.getTime())}, ${CONDITION_WORDS[seen].toLowerCase()} then`;
 }
 
 /** How many VPSs each filter finds: one with an open circuit is counted twice, there and by its condition. */
 export type Counts = Readonly<Record<FleetFilter, number>>;
 
-export const countFilters = (rows: readonly FilterFacts[]): Counts =>
-  Object.fromEntries(FILTERS.map((filter) => [filter, rows.filter((row) => isFoundBy(filter, row)).length])) as Counts;
+export const countFilters = (rows: readonly FilterFacts[], now: Date): Counts =>
+  Object.fromEntries(
+    FILTERS.map((filter) => [filter, rows.filter((row) => isFoundBy(filter, row, now)).length]),
+  ) as Counts;
 
-const rankOf = (row: FilterFacts): number =>
-  isCircuitOpen(row) ? CONDITIONS.indexOf(conditionOf(row)) - CONDITIONS.length : CONDITIONS.indexOf(conditionOf(row));
+const rankOf = (row: FilterFacts, now: Date): number =>
+  CONDITIONS.indexOf(conditionOf(row, now)) - (isCircuitOpen(row, now) ? CONDITIONS.length : 0);
 
 /** Trouble first, and of that open circuits; where that is equal, as they came. */
-export const byTrouble = <Row extends FilterFacts>(rows: readonly Row[]): Row[] =>
-  rows.toSorted((a, b) => rankOf(a) - rankOf(b));
+export const byTrouble = <Row extends FilterFacts>(rows: readonly Row[], now: Date): Row[] =>
+  rows.toSorted((a, b) => rankOf(a, now) - rankOf(b, now));
 
 /** A piece of a sentence; with a mark, it is shown in the colour of that. */
 export type Phrase = { readonly text: string; readonly mark?: FleetFilter };
@@ -108,19 +141,18 @@ export type Phrase = { readonly text: string; readonly mark?: FleetFilter };
 const TROUBLE: readonly (readonly [Condition, (count: number) => string])[] = [
   ['down', (count) => `${withCommas(count)} ${count === 1 ? 'is' : 'are'} unreachable`],
   ['unhealthy', (count) => `${withCommas(count)} ${count === 1 ? 'is' : 'are'} unhealthy`],
+  ['unknown', (count) => `${withCommas(count)} ${count === 1 ? 'has' : 'have'} not been checked lately`],
   ['unchecked', (count) => `${withCommas(count)} ${count === 1 ? 'has' : 'have'} not been checked yet`],
   ['maintenance', (count) => `${withCommas(count)} ${count === 1 ? 'is' : 'are'} under maintenance`],
 ];
 
-/** In place of `fleetSentence` while the database is not where it was, so that nobody looks at anything. */
-export const UNWATCHED_SENTENCE: Phrase[] = [{ text: 'Nothing is watched: the database was taken away.' }];
+/** How many VPSs sweeps look at. */
+export const countWatched = (counts: Counts): number =>
+  CONDITIONS.filter((condition) => condition !== 'not_watched').reduce((sum, condition) => sum + counts[condition], 0);
 
 /** The whole fleet in one or two sentences: `44 of 48 VPSs are healthy. 3 are unreachable, 1 is unhealthy; 2 circuits are open.` */
 export function fleetSentence(counts: Counts): Phrase[] {
-  const watched = CONDITIONS.filter((condition) => condition !== 'not_watched').reduce(
-    (sum, condition) => sum + counts[condition],
-    0,
-  );
+  const watched = countWatched(counts);
   if (watched === 0) return [{ text: 'No VPS is watched yet.' }];
   if (counts.healthy === watched)
     return [{ text: watched === 1 ? 'The one VPS is healthy.' : `All ${withCommas(watched)} VPSs are healthy.` }];
@@ -144,10 +176,12 @@ export function fleetSentence(counts: Counts): Phrase[] {
 
 /** One VPS in a sentence or two: how it is, and what happens next. For operators: customers get plainer words. */
 export function vpsSentence(row: FleetRow, now: Date, breaker: BreakerSettings): string {
-  const condition = conditionOf(row);
+  const condition = conditionOf(row, now);
   switch (condition) {
     case 'not_watched':
       return `Not watched: its subscription is ${row.subscriptionStatus.replace('_', ' ')}.`;
+    case 'unknown':
+      return 'How it is now is not known: the last look is too long ago.';
     case 'maintenance':
       return 'Under maintenance: looked at in every sweep, but neither restarted nor counted.';
     case 'unchecked':
@@ -159,8 +193,11 @@ export function vpsSentence(row: FleetRow, now: Date, breaker: BreakerSettings):
         ? `${row.service} is running.`
         : `${row.service} was running when it was last seen.`;
     case 'unhealthy':
-    case 'down':
+    case 'down': {
+      const start = startInWords(row, now);
+      if (start !== null) return `${row.service} is ${start}: nothing is restarted or counted meanwhile.`;
       return row.circuitState === 'closed' ? inTrouble(row, condition, breaker) : restartsPause(row, now);
+    }
   }
 }
 

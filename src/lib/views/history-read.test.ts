@@ -1,8 +1,9 @@
+import { eq } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { addWatched, everyMinute, openHistoryApp, record, type HistoryApp } from '../../../tests/support/history.ts';
 import type { App } from '../app.ts';
 import { LOCAL_OPERATOR, type Actor } from '../auth/actor.ts';
-import { historySeries, incidents } from '../db/schema.ts';
+import { historySeries, incidents, users } from '../db/schema.ts';
 import { readLastChecks, readStrips } from './checks-read.ts';
 import { readFleetIncidentStats, readIncidentStats } from './incident-stats.ts';
 import { RELATIVE_ERROR } from '../history/rules/probe-histogram.ts';
@@ -66,6 +67,7 @@ describe('every read', () => {
       '7d': unknown,
       '30d': unknown,
       '90d': unknown,
+      watchedSince: null,
     });
     expect(readDailyBars(app, LOCAL_OPERATOR, vpsId, NOW)?.every((bar) => bar.uptime === null)).toBe(true);
     expect(readLastChecks(app, LOCAL_OPERATOR, vpsId, NOW)).toEqual([]);
@@ -85,6 +87,35 @@ describe('uptime', () => {
       uptime: (closedMs + 20_000) / (closedMs + 20_000 + 3 * MINUTE),
     });
     expect(upAt(new Date(NOW.getTime() + HOUR))?.upMs).toBe(closedMs + 3 * MINUTE);
+  });
+});
+
+describe('since when a VPS is watched', () => {
+  const since = (vps: typeof checked) => readUptime(app, LOCAL_OPERATOR, vps.vpsId, NOW)?.watchedSince;
+
+  it('is told to the look, as long as that is kept, then to the hour, then to the day', async () => {
+    expect(since(checked)).toEqual(ago(99 * MINUTE + 20_000));
+    const vps = addWatched(app, 'old');
+    // The roll-ups of the first look are closed by the second one.
+    await record(app, [
+      ...everyMinute(vps.userId, ago(200 * DAY + 90_000), ['healthy', 'healthy']),
+      ...everyMinute(vps.userId, ago(10 * DAY + 90_000), ['healthy', 'healthy']),
+      ...everyMinute(vps.userId, ago(HOUR), ['healthy']),
+    ]);
+    const forget = (table: string, before: Date, where = '') =>
+      app.db.$client
+        .prepare(
+          `DELETE FROM ${table} WHERE series_id = (SELECT id FROM history_series WHERE user_id = ?) ${where} < ?`,
+        )
+        .run(vps.userId, before.getTime());
+    expect(since(vps)).toEqual(ago(200 * DAY + 90_000));
+    forget('health_samples', ago(DAY), 'AND at');
+    expect(since(vps)).toEqual(new Date('2025-11-27T11:00:00Z'));
+    forget('health_rollups', ago(90 * DAY), "AND resolution = 'hour' AND starts_at");
+    expect(since(vps)).toEqual(new Date('2025-11-27T00:00:00Z'));
+    forget('health_rollups', ago(90 * DAY), "AND resolution = 'day' AND starts_at");
+    expect(since(vps)).toEqual(new Date('2026-06-05T11:00:00Z'));
+    app.db.delete(users).where(eq(users.id, vps.userId)).run();
   });
 });
 

@@ -1,10 +1,10 @@
-import { and, asc, desc, eq, gte, inArray, isNotNull, isNull, lt, notInArray, sql, type SQL } from 'drizzle-orm';
+import { and, asc, desc, eq, gte, inArray, lt, notInArray, sql, type SQL } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import { type Actor, ownedBy } from '../auth/actor.ts';
 import { healthEvents, incidents, restartAttempts, restartEvidence, subscriptions, users } from '../db/schema.ts';
 import type { Incident } from '../db/schema.ts';
 import type { JournalRow } from '../db/journal-store.ts';
-import { CAUSE_NAMES, type Cause } from '../facts/cause.ts';
+import { CAUSE_NAMES, parseCause, type Cause } from '../facts/cause.ts';
 
 /** An incident with whom and what it concerns. `host` is null where the VPS is gone since. */
 export type IncidentRow = Incident & {
@@ -15,17 +15,15 @@ export type IncidentRow = Incident & {
 };
 
 export type IncidentFilter = {
-  /** Whose; a VPS is found faster together with its user. */
-  readonly userId?: string;
-  readonly vpsId?: string;
-  readonly open?: boolean;
+  readonly vpsId?: string | undefined;
+  readonly open?: boolean | undefined;
   /** No longer open. */
-  readonly ended?: boolean;
-  readonly cause?: Cause;
+  readonly ended?: boolean | undefined;
+  readonly cause?: Cause | undefined;
   /** Opened then or later. */
-  readonly since?: Date;
+  readonly since?: Date | undefined;
   /** Opened before then. */
-  readonly before?: Date;
+  readonly before?: Date | undefined;
 };
 export type IncidentPage = IncidentFilter & { readonly limit: number; readonly offset?: number };
 
@@ -47,13 +45,15 @@ const toRow = ({ incident, ...rest }: ReturnType<ReturnType<typeof selectInciden
   ...rest,
 });
 
-const whereOf = (actor: Actor, { userId, vpsId, open, ended, cause, since, before }: IncidentFilter): SQL | undefined =>
+/** As the indexes have it, see `openFirst` of the schema: only so do they give the order too. */
+const HAS_ENDED = sql`(${incidents.endedAt} IS NOT NULL)`;
+
+const whereOf = (actor: Actor, { vpsId, open, ended, cause, since, before }: IncidentFilter): SQL | undefined =>
   and(
     ownedBy(actor, incidents.userId),
-    userId === undefined ? undefined : eq(incidents.userId, userId),
     vpsId === undefined ? undefined : eq(incidents.vpsId, vpsId),
-    open ? isNull(incidents.endedAt) : undefined,
-    ended ? isNotNull(incidents.endedAt) : undefined,
+    open ? sql`${HAS_ENDED} = 0` : undefined,
+    ended ? sql`${HAS_ENDED} = 1` : undefined,
     cause === undefined ? undefined : hasCause(cause),
     since === undefined ? undefined : gte(incidents.openedAt, since),
     before === undefined ? undefined : lt(incidents.openedAt, before),
@@ -68,21 +68,24 @@ const hasCause = (cause: Cause): SQL =>
       )
     : eq(incidents.cause, cause);
 
-const OPEN_FIRST = [sql`${incidents.endedAt} IS NOT NULL`, desc(incidents.openedAt), desc(incidents.id)];
+const LATEST_FIRST = [desc(incidents.openedAt), desc(incidents.id)];
 
 /** The incidents this actor may see: open ones first, then the latest. */
 export function listIncidents(app: App, actor: Actor, { limit, offset = 0, ...filter }: IncidentPage): IncidentRow[] {
+  // SQLite knows by itself neither that what all have in common needs no sorting, nor that this is one or the other.
+  const isOfOneKind = filter.open === true || filter.ended === true;
+  const order = isOfOneKind ? LATEST_FIRST : [HAS_ENDED, ...LATEST_FIRST];
   // Sorted by themselves: of all that match, only those of the page need their customer, host and restarts.
   const page = app.db
     .select({ id: incidents.id })
     .from(incidents)
-    .where(whereOf(actor, filter))
-    .orderBy(...OPEN_FIRST)
+    .where(and(whereOf(actor, filter), isOfOneKind ? undefined : sql`${HAS_ENDED} IN (0, 1)`))
+    .orderBy(...order)
     .limit(limit)
     .offset(offset);
   return selectIncidents(app)
     .where(inArray(incidents.id, page))
-    .orderBy(...OPEN_FIRST)
+    .orderBy(...order)
     .all()
     .map(toRow);
 }
@@ -91,24 +94,28 @@ export function listIncidents(app: App, actor: Actor, { limit, offset = 0, ...fi
  * The incidents that match and began before `last`, the latest first. For reading many of them piece by piece: those
  * that begin or end meanwhile move no other.
  */
-export const listIncidentsBefore = (
+export function listIncidentsBefore(
   app: App,
   actor: Actor,
-  filter: IncidentFilter,
+  { cause, open, ended, ...filter }: IncidentFilter,
   last: Pick<Incident, 'id' | 'openedAt'> | undefined,
   limit: number,
-): IncidentRow[] =>
-  selectIncidents(app)
+): IncidentRow[] {
+  const isMeant = whereOf(actor, { cause, open, ended });
+  return selectIncidents(app)
     .where(
       and(
         whereOf(actor, filter),
+        // Behind a plus SQLite looks for no index: by that of a cause it would sort the years anew for each piece.
+        isMeant && sql`+(${isMeant})`,
         last && sql`(${incidents.openedAt}, ${incidents.id}) < (${last.openedAt.getTime()}, ${last.id})`,
       ),
     )
-    .orderBy(desc(incidents.openedAt), desc(incidents.id))
+    .orderBy(...LATEST_FIRST)
     .limit(limit)
     .all()
     .map(toRow);
+}
 
 export type IncidentSums = {
   readonly total: number;
@@ -139,15 +146,17 @@ export function sumIncidents({ db }: App, actor: Actor, filter: IncidentFilter):
   return sums ?? { total: 0, open: 0, recovered: 0, recoveredByRestart: 0, meanTimeToRecoveryMs: null };
 }
 
-/** Every cause that an incident this actor may see began with. */
+/** Every cause that an incident this actor may see began with. From one to the next by the index: there are many of each. */
 export function listCauses({ db }: App, actor: Actor): Cause[] {
-  const found = db
-    .selectDistinct({ cause: incidents.cause })
-    .from(incidents)
-    .where(ownedBy(actor, incidents.userId))
-    .orderBy(asc(incidents.cause))
-    .all();
-  return [...new Set(found.map(({ cause }) => cause))];
+  const isSeen = ownedBy(actor, incidents.userId);
+  const found = db.values<[string]>(sql`
+    WITH RECURSIVE found(cause) AS (
+      SELECT min(${incidents.cause}) FROM ${incidents} WHERE ${isSeen}
+      UNION ALL
+      SELECT (SELECT min(${incidents.cause}) FROM ${incidents} WHERE ${isSeen} AND ${incidents.cause} > found.cause)
+      FROM found WHERE found.cause IS NOT NULL)
+    SELECT cause FROM found WHERE cause IS NOT NULL`);
+  return [...new Set(found.map(([cause]) => parseCause(cause)))];
 }
 
 export type EvidenceRow = {

@@ -11,14 +11,7 @@ export type MonitorNotice = {
 const since = (at: Date | null, now: Date): string =>
   at === null ? '' : ` for ${shortDuration(now.getTime() - at.getTime())}`;
 
-/** What stands above everything else while the database is not where it was: what the page shows is not kept. */
-export const databaseNotice = (fault: string): MonitorNotice => ({
-  kind: 'problem',
-  title: 'The database was taken away.',
-  text: fault,
-});
-
-/** The notices for a page about the fleet, the worst first. `fault`: of the last sweep. */
+/** The notices for a page about the fleet, the worst first. `fault`: of the last sweep; null also where a headline says it. */
 export function monitorNotices(state: MonitorState, fault: string | null, now: Date): MonitorNotice[] {
   const { outageSince, outageUnreachable, outageReachableBefore } = state;
   const isOutage = outageSince !== null && state.outageAcceptedAt === null;

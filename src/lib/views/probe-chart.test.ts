@@ -34,7 +34,7 @@ describe('a chart of response times', () => {
     expect(chartOf(points())).toMatchObject({
       usual: '',
       gaps: [{ from: 0, to: 1000 }],
-      yTicks: [10, 5, 0],
+      yTicks: [],
       summary: 'No response was measured in the last hour.',
     });
   });

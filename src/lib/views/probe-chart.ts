@@ -36,8 +36,8 @@ export type ProbeChart = {
   readonly slow: string | null;
   /** Stretches without a probe, on the x axis of the plane. */
   readonly gaps: readonly { readonly from: number; readonly to: number }[];
-  /** Milliseconds at top, middle and bottom. */
-  readonly yTicks: readonly [number, number, number];
+  /** Milliseconds at top, middle and bottom; none where nothing was measured: an axis would be made up. */
+  readonly yTicks: readonly number[];
   readonly xTicks: readonly { readonly x: number; readonly label: string }[];
   /** The same in words. */
   readonly summary: string;
@@ -80,7 +80,7 @@ export function layOutChart(
     usual: line(({ usualMs }) => usualMs),
     slow: durations.kind === 'points' ? null : line(({ slowMs }) => slowMs),
     gaps: gapsOf(runs, longestPauseMs, fromMs, now.getTime()).map(({ from, to }) => ({ from: x(from), to: x(to) })),
-    yTicks: [top, top / 2, 0],
+    yTicks: visible.length === 0 ? [] : [top, top / 2, 0],
     xTicks: ticks.map((label, index) => ({ x: round((index / (ticks.length - 1)) * PLANE.width), label })),
     summary: summarize(visible, window, durations.kind === 'points' ? 'the slowest' : 'slow ones about'),
   };

@@ -34,6 +34,8 @@ export const publicPageVersion = ({ db }: App, token: string): string | null =>
 export type PublicStatus = {
   readonly title: string | null;
   readonly state: PublicState;
+  /** Until when that stands without another check. */
+  readonly knownUntil: Date | null;
   readonly checkedAt: Date | null;
   readonly uptime: UptimeWindows;
   readonly bars: readonly DailyBar[];
@@ -48,6 +50,6 @@ export function readPublicStatus(app: App, token: string, now: Date): PublicStat
   const uptime = readUptime(app, LOCAL_OPERATOR, page.vpsId, now);
   const bars = readDailyBars(app, LOCAL_OPERATOR, page.vpsId, now);
   if (!vps || !uptime || !bars) return undefined;
-  const state = publicStateOf(vps, now, app.settings.history.sampleValidMs);
-  return { title: page.title, state, checkedAt: vps.lastCheckAt, uptime, bars };
+  const state = publicStateOf(vps, now);
+  return { title: page.title, state, knownUntil: vps.knownUntil, checkedAt: vps.lastCheckAt, uptime, bars };
 }

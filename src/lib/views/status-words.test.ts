@@ -2,13 +2,12 @@ import { describe, expect, it } from 'vitest';
 import { PUBLIC_WORDS, publicStateOf, renderBadge, type PublicState } from './status-words.ts';
 
 const NOW = new Date(Date.UTC(2026, 0, 1, 12));
-const VALID_MS = 180_000;
 const row = {
   active: true,
   maintenanceSince: null,
   status: 'healthy',
   reachable: true,
-  lastCheckAt: NOW,
+  knownUntil: NOW,
   lastErrorCode: null,
 } as const;
 
@@ -21,12 +20,12 @@ describe('what everybody may know of a VPS', () => {
     [{ ...row, status: 'circuit_open', reachable: false, lastErrorCode: 'timeout' }, 'down'],
     [{ ...row, status: 'down', lastErrorCode: 'host_key_changed' }, 'unknown'],
     [{ ...row, status: 'circuit_open', lastErrorCode: 'sudo_refused' }, 'unknown'],
-    [{ ...row, status: null, lastCheckAt: null }, 'unknown'],
-    [{ ...row, lastCheckAt: new Date(NOW.getTime() - VALID_MS - 1) }, 'unknown'],
+    [{ ...row, status: null, knownUntil: null }, 'unknown'],
+    [{ ...row, knownUntil: new Date(NOW.getTime() - 1) }, 'unknown'],
     [{ ...row, status: 'down', maintenanceSince: NOW }, 'maintenance'],
     [{ ...row, active: false }, 'unknown'],
   ])('of %o is %s', (vps, state) => {
-    expect(publicStateOf(vps, NOW, VALID_MS)).toBe(state);
+    expect(publicStateOf(vps, NOW)).toBe(state);
   });
 });
 

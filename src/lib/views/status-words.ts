@@ -1,4 +1,5 @@
 import { traitsOf } from '../facts/cause.ts';
+import { isKnown } from '../facts/freshness.ts';
 import { charactersOf } from '../facts/shorten.ts';
 import type { FleetRow } from './fleet-read.ts';
 import { conditionOf, type Condition } from './fleet-words.ts';
@@ -6,16 +7,15 @@ import { conditionOf, type Condition } from './fleet-words.ts';
 /** How a VPS is, for everybody. */
 export type PublicState = 'running' | 'trouble' | 'down' | 'maintenance' | 'unknown';
 
-/** `validMs`: how long a check says anything; an older one is history. */
+/** How a VPS is at `now`, as far as it may be told to anybody. */
 export function publicStateOf(
-  vps: Pick<FleetRow, 'active' | 'maintenanceSince' | 'status' | 'reachable' | 'lastCheckAt' | 'lastErrorCode'>,
+  vps: Pick<FleetRow, 'active' | 'maintenanceSince' | 'status' | 'reachable' | 'knownUntil' | 'lastErrorCode'>,
   now: Date,
-  validMs: number,
 ): PublicState {
-  const condition = conditionOf(vps);
-  if (condition === 'maintenance') return 'maintenance';
-  if (vps.lastCheckAt === null || Math.abs(now.getTime() - vps.lastCheckAt.getTime()) > validMs) return 'unknown';
+  const condition = conditionOf(vps, now);
   switch (condition) {
+    case 'maintenance':
+      return 'maintenance';
     case 'healthy':
       return 'running';
     case 'unhealthy':
@@ -23,11 +23,18 @@ export function publicStateOf(
       // The host answers, only our check does not work there: the service may well be running.
       if (vps.lastErrorCode !== null && traitsOf(vps.lastErrorCode).trouble === 'no_check') return 'unknown';
       return condition === 'down' || vps.status === 'circuit_open' ? 'down' : 'trouble';
+    case 'unknown':
     case 'unchecked':
     case 'not_watched':
       return 'unknown';
   }
 }
+
+/** The state that was read some time ago, as it is at `now`: without another check it stands for so long only. */
+export const stateAt = (
+  { state, knownUntil }: { readonly state: PublicState; readonly knownUntil: Date | null },
+  now: Date,
+): PublicState => (state === 'maintenance' || isKnown({ knownUntil }, now) ? state : 'unknown');
 
 /** The state as a word, as a sentence after the name of the service, as a mark and as a colour on which white is legible. */
 export const PUBLIC_WORDS: Readonly<
@@ -40,7 +47,7 @@ export const PUBLIC_WORDS: Readonly<
   trouble: { word: 'interrupted', says: 'is interrupted', mark: 'unhealthy', colour: '#9a5b00' },
   down: { word: 'down', says: 'is down', mark: 'down', colour: '#c2303a' },
   maintenance: { word: 'maintenance', says: 'is under maintenance', mark: 'maintenance', colour: '#4b5563' },
-  unknown: { word: 'not known', says: 'cannot be checked at the moment', mark: 'unchecked', colour: '#4b5563' },
+  unknown: { word: 'not known', says: 'cannot be checked at the moment', mark: 'unknown', colour: '#4b5563' },
 };
 
 const ESCAPES: Readonly<Record<string, string>> = { '&': '&amp;', '<': '&lt;', '>': '&gt;', '"': '&quot;' };

@@ -1,7 +1,7 @@
-import { and, eq, gte, lte, sql } from 'drizzle-orm';
+import { and, eq, gte, lte, min, sql } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import type { Actor } from '../auth/actor.ts';
-import { healthRollups } from '../db/schema.ts';
+import { healthRollups, healthSamples } from '../db/schema.ts';
 import { findNewestSample } from './checks-read.ts';
 import { findReadable } from './series-read.ts';
 import { BUCKET_MS, bucketStart, spanPieces, uptime, type Piece, type Resolution } from '../history/rules/spans.ts';
@@ -10,7 +10,10 @@ import { BUCKET_MS, bucketStart, spanPieces, uptime, type Piece, type Resolution
 export type Uptime = { readonly upMs: number; readonly downMs: number; readonly uptime: number | null };
 
 /** Maintenance, faults of the monitor and time when nobody looked are in neither. */
-export type UptimeWindows = Readonly<Record<UptimeWindow, Uptime>>;
+export type UptimeWindows = Readonly<Record<UptimeWindow, Uptime>> & {
+  /** When the first look was, as far as that is still known; null: there was none. */
+  readonly watchedSince: Date | null;
+};
 export type UptimeWindow = keyof typeof WINDOWS;
 
 const DAY_MS = BUCKET_MS.day;
@@ -52,7 +55,31 @@ export function readUptime(app: App, actor: Actor, vpsId: string, now: Date): Up
     '7d': over(WINDOWS['7d']),
     '30d': over(WINDOWS['30d']),
     '90d': over(WINDOWS['90d']),
+    watchedSince: seriesId === null ? null : firstLookAt(app, seriesId),
   };
+}
+
+/** To the look, as long as that is kept; then to the hour, and to the day. */
+function firstLookAt({ db }: App, seriesId: number): Date | null {
+  const sample = db
+    .select({ at: min(healthSamples.at) })
+    .from(healthSamples)
+    .where(eq(healthSamples.seriesId, seriesId))
+    .get()?.at;
+  const starts = (['hour', 'day'] as const).map((resolution) => {
+    const first = db
+      .select({ at: min(healthRollups.startsAt) })
+      .from(healthRollups)
+      .where(and(eq(healthRollups.seriesId, seriesId), eq(healthRollups.resolution, resolution)))
+      .get()?.at;
+    return { resolution, at: first ?? null };
+  });
+  return starts.reduce<Date | null>(
+    // A finer time within that bucket is the same beginning, told better.
+    (finer, { resolution, at }) =>
+      finer === null || (at !== null && finer.getTime() - at.getTime() >= BUCKET_MS[resolution]) ? at : finer,
+    sample ?? null,
+  );
 }
 
 function sumRollups({ db }: App, seriesId: number, resolution: Resolution, fromMs: number, now: Date) {

@@ -1,5 +1,5 @@
-import { durationInWords } from '../facts/time-words.ts';
-import type { DailyBar } from './uptime-read.ts';
+import { durationInWords, timeInWords } from '../facts/time-words.ts';
+import type { DailyBar, UptimeWindows } from './uptime-read.ts';
 import type { CheckMark } from './checks-read.ts';
 import type { SampleState } from '../history/rules/spans.ts';
 
@@ -10,14 +10,57 @@ export function percentInWords(uptime: number | null): string {
   return `${(Math.floor(uptime * 10_000) / 100).toFixed(2)} %`;
 }
 
+/** How long something must have been known before a share of it says anything. */
+const TELLING_MS = 60 * 60_000;
+
+/** A window is seen whole when hardly anything of it is missing: what is kept ends with whole hours and days. */
+const WHOLE = 0.98;
+
+/** The windows, from the shortest, and what they are called. */
+export const UPTIME_WINDOWS = [
+  { window: '24h', name: '24 hours', lengthMs: 24 * 3_600_000 },
+  { window: '7d', name: '7 days', lengthMs: 7 * 24 * 3_600_000 },
+  { window: '30d', name: '30 days', lengthMs: 30 * 24 * 3_600_000 },
+  { window: '90d', name: '90 days', lengthMs: 90 * 24 * 3_600_000 },
+] as const;
+
+/** `value` null: nothing that says anything. `note`: since when, where that is within the window. */
+export type UptimeFigure = { readonly name: string; readonly value: string | null; readonly note: string | null };
+
+/**
+ * The uptime of each window as it may be said: of a VPS that is watched for a shorter time, the first window that is too
+ * long tells since when, and the longer ones, which would say the same again, say nothing. Nor does a share of less than
+ * an hour.
+ */
+export function uptimeFigures(uptime: UptimeWindows, now: Date): UptimeFigure[] {
+  const { watchedSince } = uptime;
+  const watchedMs = watchedSince === null ? 0 : now.getTime() - watchedSince.getTime();
+  const young = UPTIME_WINDOWS.findIndex(({ lengthMs }) => WHOLE * lengthMs > watchedMs);
+  return UPTIME_WINDOWS.map(({ window, name }, index) => {
+    if (watchedSince === null || (young !== -1 && index > young)) return { name, value: null, note: null };
+    return {
+      name,
+      value: isTelling(uptime[window]) ? percentInWords(uptime[window].uptime) : null,
+      note: index === young ? `since ${timeInWords(watchedSince.getTime(), now.getTime())}` : null,
+    };
+  });
+}
+
+type Known = { readonly upMs: number; readonly downMs: number };
+
+/** Whether enough is known for a share of it. */
+export const isTelling = ({ upMs, downMs }: Known): boolean => upMs + downMs >= TELLING_MS;
+
 /** How a day is drawn: its shape says the same as its colour. */
 export type DayGrade = 'up' | 'dented' | 'broken' | 'unknown';
 
 const DENT = 0.99;
 
-export function gradeOf({ uptime }: Pick<DailyBar, 'uptime'>): DayGrade {
+/** Of a day that has hardly begun to be watched, only an interruption is worth a mark. */
+export function gradeOf(bar: Known & Pick<DailyBar, 'uptime'>): DayGrade {
+  const { uptime } = bar;
   if (uptime === null) return 'unknown';
-  if (uptime === 1) return 'up';
+  if (uptime === 1) return isTelling(bar) ? 'up' : 'unknown';
   return uptime >= DENT ? 'dented' : 'broken';
 }
 
@@ -25,8 +68,11 @@ export function gradeOf({ uptime }: Pick<DailyBar, 'uptime'>): DayGrade {
 export const shortDay = (day: string): string =>
   new Date(`${day}T00:00:00Z`).toLocaleDateString('en-GB', { day: 'numeric', month: 'short', timeZone: 'UTC' });
 
-/** `14 Nov: 99.31 %, not running for 10 min`. */
+/** `14 Nov: 99.31 %, not running for 10 min`; no share of a day of which little is known. */
 export const dayInWords = (bar: DailyBar): string => {
+  const knownMs = bar.upMs + bar.downMs;
+  if (knownMs > 0 && !isTelling(bar))
+    return `${shortDay(bar.day)}: ${bar.downMs === 0 ? 'running' : `not running for ${durationInWords(bar.downMs)}`} in the ${durationInWords(knownMs)} that are known`;
   const what = percentInWords(bar.uptime);
   return `${shortDay(bar.day)}: ${bar.downMs === 0 ? what : `${what}, not running for ${durationInWords(bar.downMs)}`}`;
 };

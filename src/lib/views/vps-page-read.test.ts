@@ -21,6 +21,8 @@ const RAW = 'raw words of the machine';
 const HOST_KEY = 'ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIHmIPwNqYrjYIGxlUBYzTCpNZy1aD0Qq0yJ8Yk8m6S3v';
 const monitor = {
   role: 'sweeping',
+  startedAt: ago(60),
+  trouble: null,
   progress: null,
   lastSweep: null,
   nextSweepAt: new Date(NOW.getTime() + 34_000),

@@ -8,6 +8,7 @@ import { readDailyBars, readUptime, type DailyBar, type UptimeWindows } from './
 import type { MonitorStatus } from '../monitoring/health-checker.ts';
 import { readMonitorState } from '../monitoring/monitor-state.ts';
 import type { CustomerFacts } from './customer-sentence.ts';
+import { readWatch } from './watch-read.ts';
 import { listRestartLedger, readVps, type FleetRow, type RestartRow } from './fleet-read.ts';
 import { listIncidents, readIncident, type IncidentDetail, type IncidentRow } from './incident-read.ts';
 import { plainIncident, plainTimeline } from './incident-words.ts';
@@ -76,7 +77,7 @@ export function readVpsPage(
   const history = readHistory(app, actor, { id, window }, now);
   if (!vps || !history) return undefined;
   if (actor.role === 'customer') return customerView(app, actor, vps, { history, monitor, now });
-  const incidents = listIncidents(app, actor, { userId: vps.userId, vpsId: id, limit: ADMIN_INCIDENTS });
+  const incidents = listIncidents(app, actor, { vpsId: id, limit: ADMIN_INCIDENTS });
   return {
     kind: 'admin',
     vps,
@@ -127,6 +128,7 @@ function customerView(
         subscriptionStatus: vps.subscriptionStatus,
         maintenanceSince: vps.maintenanceSince,
         maintenanceUntil: vps.maintenanceUntil,
+        knownUntil: vps.knownUntil,
         status: vps.status,
         circuitState: vps.circuitState,
         circuitReason: vps.circuitReason,
@@ -134,6 +136,7 @@ function customerView(
         lastCheckAt: vps.lastCheckAt,
         lastHealthyAt: vps.lastHealthyAt,
         lastErrorCode: vps.lastErrorCode,
+        startingUntil: vps.startingUntil,
         authRetryAt: vps.authRetryAt,
       },
       incident:
@@ -147,17 +150,19 @@ function customerView(
           : null,
       restartedAt: latest?.endedBy === 'restart' ? latest.endedAt : null,
       monitor: {
-        role: monitor.role,
+        role: readWatch(app, monitor, now).watcher.kind === 'nobody' ? 'off' : roleForCustomers(monitor.role),
         nextSweepAt: monitor.nextSweepAt,
         healing: healingOf(vps, healing),
         outage: outageSince !== null && outageAcceptedAt === null,
       },
-      checkValidMs: app.settings.history.sampleValidMs,
     },
     incidents: incidents.flatMap(({ id }) => readPlainIncident(app, actor, id, now) ?? []),
     history,
   };
 }
+
+/** Which of our servers it is that looks is nothing for customers. */
+const roleForCustomers = (role: MonitorStatus['role']): MonitorStatus['role'] => (role === 'off' ? 'standby' : role);
 
 /** One incident in plain words. Undefined: none that this actor may see. */
 export function readPlainIncident(app: App, actor: Actor, id: string, now: Date): PlainIncident | undefined {

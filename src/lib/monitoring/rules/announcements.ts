@@ -129,6 +129,7 @@ function tellAdmins(outcome: CheckOutcome): Announcement[] {
       case 'restart_withheld':
       case 'trial_failed':
       case 'grace_given':
+      case 'starting':
       case 'maintenance_noted':
       case 'maintenance_began':
       case 'maintenance_ended':

@@ -48,6 +48,7 @@ function entryOf(event: HealthEvent, outcome: CheckOutcome): Entry | null {
     case 'restart_withheld':
     case 'healthy':
     case 'grace_given':
+    case 'starting':
     case 'maintenance_noted':
       return null;
   }

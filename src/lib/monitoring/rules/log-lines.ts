@@ -42,6 +42,8 @@ function describeEvent(event: HealthEvent, next: HealthState): string | null {
       return 'circuit closed';
     case 'grace_given':
       return `one sweep of grace: ${event.message}`;
+    case 'starting':
+      return `${statusOf(next)} (consecutive: ${next.consecutiveFailures}, waiting for its start): ${event.message}`;
     case 'maintenance_noted':
       return `under maintenance, not counted: ${event.message}`;
     case 'maintenance_began':

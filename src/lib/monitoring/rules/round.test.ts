@@ -13,6 +13,7 @@ import {
   type Step,
   type SweepRules,
 } from './round.ts';
+import { UNCHECKED, type HealthState } from './transition.ts';
 import type { Verdict } from './verdict.ts';
 
 describe('healing limits', () => {
@@ -52,7 +53,12 @@ const look = (
   name,
   check: { verdict, maintenance: false },
   decision,
-  vps: { state: { reachable: true, status: 'healthy', lastCheckAt: AT } },
+  vps: { state: { ...UNCHECKED, reachable: true, status: 'healthy', lastCheckAt: AT } },
+});
+/** As it was before. */
+const after = (before: Partial<HealthState>, one: Look): Look => ({
+  ...one,
+  vps: { state: { ...UNCHECKED, reachable: true, lastCheckAt: AT, ...before } as HealthState },
 });
 const many = (count: number, verdict: Verdict): Look[] =>
   Array.from({ length: count }, (_, at) => look(`${at}`, verdict));
@@ -109,6 +115,20 @@ describe('a round', () => {
     const { steps, pause } = settle(round, SWEEP, COUNTS);
     expect(pause).toEqual({ stopped: 11, fleet: 20 });
     expect(new Set(said(steps))).toEqual(new Set(['withhold healing_paused']));
+  });
+
+  it.each<[string, Partial<HealthState>, string]>([
+    ['were healthy', { status: 'healthy' }, 'withhold healing_paused'],
+    ['were starting after that', { status: 'unhealthy', lastErrorCode: 'service_starting' }, 'withhold healing_paused'],
+    [
+      'were starting after a failure',
+      { status: 'unhealthy', lastErrorCode: 'service_starting', consecutiveFailures: 1 },
+      'heal',
+    ],
+    ['had stopped before', { status: 'unhealthy', lastErrorCode: 'service_not_active' }, 'heal'],
+  ])('takes it for a mass stop or not where services %s that are all stopped now', (_, before, expected) => {
+    const { round, steps } = see(many(20, STOPPED).map((one) => after(before, one)));
+    expect(said([...steps, ...settle(round, SWEEP, COUNTS).steps])[0]).toBe(expected);
   });
 
   it('waits for a sweep that sees the whole fleet where the unseen could make it a mass stop', () => {

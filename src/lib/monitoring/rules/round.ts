@@ -9,7 +9,12 @@ export type Seen = {
   /** What is called for and allowed for this VPS by itself. */
   readonly decision: HealingDecision;
   /** As it was before. */
-  readonly vps: { readonly state: Pick<HealthState, 'reachable' | 'status' | 'lastCheckAt'> };
+  readonly vps: {
+    readonly state: Pick<
+      HealthState,
+      'reachable' | 'status' | 'lastCheckAt' | 'lastErrorCode' | 'consecutiveFailures' | 'circuitState'
+    >;
+  };
 };
 
 /** What is to be done about a look. */
@@ -30,7 +35,7 @@ export type Step<L> =
 /** What one round has seen and sent so far, and what waits for its end. */
 export type Round<L> = {
   readonly looked: number;
-  /** Healthy at their last check, not active now. */
+  /** Healthy at their last check, or starting after that, and not active now. */
   readonly stoppedAtOnce: number;
   readonly restartsGranted: number;
   readonly reachability: Reachability;
@@ -74,7 +79,8 @@ export const seeBatch = <L extends Seen>(round: Round<L>, looks: readonly L[], r
 function addLooks<L extends Seen>(round: Round<L>, looks: readonly L[]): Round<L> {
   const counted = looks.filter(({ check }) => !check.maintenance && check.verdict.kind !== 'inconclusive');
   const before = counted.filter(({ vps }) => vps.state.reachable === true);
-  const wasHealthy = ({ vps: { state } }: L): boolean => state.status === 'healthy' && state.lastCheckAt !== null;
+  const wasHealthy = ({ vps: { state } }: L): boolean =>
+    (state.status === 'healthy' && state.lastCheckAt !== null) || isStartingAnew(state);
   const { reachableBefore, lost } = round.reachability;
   return {
     ...round,
@@ -88,6 +94,10 @@ function addLooks<L extends Seen>(round: Round<L>, looks: readonly L[]): Round<L
     },
   };
 }
+
+/** What is restarted and then does not come up has stopped, only later. */
+const isStartingAnew = ({ lastErrorCode, consecutiveFailures, circuitState }: Seen['vps']['state']): boolean =>
+  lastErrorCode === 'service_starting' && consecutiveFailures === 0 && circuitState === 'closed';
 
 function seeOne<L extends Seen>(round: Round<L>, look: L, rules: RoundRules): Seeing<L> {
   const { decision, check } = look;

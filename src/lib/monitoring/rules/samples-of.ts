@@ -8,6 +8,8 @@ type Sample = { readonly at: Date; readonly state: SampleState; readonly probeMs
 const STATE: Record<Verdict['kind'], SampleState> = {
   healthy: 'healthy',
   not_active: 'unhealthy',
+  // However right it is to wait, it does not serve yet.
+  starting: 'unhealthy',
   misconfigured: 'unhealthy',
   unreachable: 'down',
   // Between two states for the first time: neither is known yet.
@@ -25,6 +27,8 @@ export function sampleOfLook({ lookedAt: at, verdict, maintenance, probeMs }: Ch
   return { at, state: maintenance ? 'maintenance' : stateOf(verdict), probeMs };
 }
 
-/** Where a restart brought the service back, it was up from then on. */
-export const sampleOfRestart = ({ at, outcome }: Pick<RestartEnd, 'at' | 'outcome'>): Sample | null =>
-  outcome.outcome === 'succeeded' ? { at, state: 'healthy', probeMs: null } : null;
+/** Where a restart brought the service back, it was up from then on; while it still starts, it is down. */
+export function sampleOfRestart({ at, outcome }: Pick<RestartEnd, 'at' | 'outcome'>): Sample | null {
+  if (outcome.outcome === 'succeeded') return { at, state: 'healthy', probeMs: null };
+  return outcome.outcome === 'still_starting' ? { at, state: 'unhealthy', probeMs: null } : null;
+}

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
+import type { UnitFacts } from '../../facts/unit-state.ts';
 import type { RestartOutcome } from '../../provisioning/vps-status.ts';
-import { decideHealing, type HealingDecision } from './healing.ts';
+import { decideHealing, type HealingDecision, type Withheld } from './healing.ts';
 import { authRetryAt, isLoginBackedOff } from './login-backoff.ts';
 import {
   advance,
@@ -196,6 +197,36 @@ describe('advance', () => {
     expect(events).toEqual(['check_failed', 'circuit_opened']);
   });
 
+  it.each<Withheld>(['healing_off', 'vps_paused', 'healing_paused', 'restart_cap', 'fleet_unseen'])(
+    'takes a restart that was withheld (%s) for no failure of the VPS: its circuit stays closed, however long',
+    (reason) => {
+      const { state, events } = run([0, 1, 2, 3, 4].map((minute) => check(minute, NOT_ACTIVE, none(reason))));
+      expect(state).toMatchObject({
+        status: 'unhealthy',
+        circuitState: 'closed',
+        circuitOpenedAt: null,
+        consecutiveFailures: 0,
+        totalFailures: 5,
+        lastFailureAt: at(4),
+        lastErrorCode: 'service_not_active',
+        lastError: expect.stringMatching(/^service not active: failed; \S/),
+      });
+      expect(new Set(events)).toEqual(new Set(['check_failed', 'restart_withheld']));
+    },
+  );
+
+  it('takes one that was withheld from a half-open circuit for no trial', () => {
+    const open = failedThreeTimes();
+    const { state, events } = run([check(33, NOT_ACTIVE, none('restart_cap'))], open);
+    expect(state).toMatchObject({
+      status: 'circuit_open',
+      circuitState: 'open',
+      circuitOpenedAt: open.circuitOpenedAt,
+      consecutiveFailures: open.consecutiveFailures,
+    });
+    expect(events).toEqual(['check_failed', 'restart_withheld']);
+  });
+
   it('gives one sweep of grace without counting anything against the VPS', () => {
     const { state, events } = run([check(0, HEALTHY), check(1, ACTIVATING)]);
     expect(state).toMatchObject({
@@ -270,7 +301,7 @@ describe('advance', () => {
   });
 
   it('waits one sweep for a service that a restart has left starting', () => {
-    const starting: RestartOutcome = { outcome: 'still_starting', message: 'still starting' };
+    const starting: RestartOutcome = { outcome: 'still_starting', message: 'still starting', unit: null };
     expect(run([check(0, NOT_ACTIVE, restart(starting))]).state).toMatchObject({
       consecutiveFailures: 0,
       totalFailures: 1,
@@ -337,6 +368,134 @@ describe('a restart whose end nobody saw', () => {
   });
 });
 
+const starting = (minutes: number, invocationId = 'a', { beganAt = minutes }: { beganAt?: number } = {}): Verdict => ({
+  kind: 'starting',
+  cause: 'service_starting',
+  message: 'starting since a while',
+  start: { invocationId, since: at(beganAt), until: at(beganAt + 5) },
+});
+const OVERDUE: Verdict = {
+  ...NOT_ACTIVE,
+  transitional: true,
+  overdue: { invocationId: 'a', since: at(0), until: at(5) },
+};
+
+describe('a start that is waited for', () => {
+  it('is shown as unhealthy, and counts as nothing: no failure, and no end of a streak', () => {
+    const failedOnce = run([check(0, NOT_ACTIVE, restart(FAILED))]).state;
+    for (const before of [run([check(0, HEALTHY)]).state, failedOnce]) {
+      const { state, events } = run([check(1, starting(1)), check(2, starting(2, 'a', { beganAt: 1 }))], before);
+      expect(state).toEqual({
+        ...before,
+        status: 'unhealthy',
+        lastCheckAt: at(2),
+        totalChecks: 3,
+        lastError: 'starting since a while',
+        lastErrorCode: 'service_starting',
+        startingInvocation: 'a',
+        startingSince: at(1),
+        startingUntil: at(6),
+      });
+      expect(events).toEqual(['starting', 'starting']);
+    }
+  });
+
+  it('is over with a recovery when it comes up', () => {
+    const { state, events } = run([check(0, HEALTHY), check(1, starting(1)), check(2, HEALTHY)]);
+    expect(events).toEqual(['healthy', 'starting', 'healthy', 'recovered']);
+    expect(state).toMatchObject({ status: 'healthy', totalFailures: 0, totalRecoveries: 1, startingSince: null });
+  });
+
+  it('leaves an open circuit as it is', () => {
+    const open = failedThreeTimes();
+    const { state, events } = run([check(10, starting(10)), check(40, starting(40, 'a', { beganAt: 10 }))], open);
+    expect(events).toEqual(['starting', 'starting']);
+    expect(state).toMatchObject({
+      status: 'circuit_open',
+      circuitState: 'open',
+      circuitOpenedAt: at(2),
+      consecutiveFailures: 3,
+    });
+  });
+
+  it('has failed when another one is under way, which counts and has its own time', () => {
+    const { state, events } = run([0, 1, 2, 3].map((minute) => check(minute, starting(minute, `${minute}`))));
+    expect(events).toEqual(['starting', 'check_failed', 'check_failed', 'check_failed', 'circuit_opened']);
+    expect(state).toMatchObject({ status: 'circuit_open', totalFailures: 3, startingInvocation: '3' });
+    expect(state.lastError).toBe('the start before this one failed; starting since a while');
+  });
+
+  it('is remembered through silence and when its time is over, and by nothing else', () => {
+    const waiting = run([check(0, starting(0))]).state;
+    const invocationAfter = (verdict: Verdict, healing?: Healing) =>
+      run([check(6, verdict, healing)], waiting).state.startingInvocation;
+    expect([REFUSED, KEY_LOST].map((verdict) => invocationAfter(verdict))).toEqual(['a', 'a']);
+    expect(invocationAfter(OVERDUE, none('circuit_open'))).toBe('a');
+    expect(
+      [HEALTHY, NOT_ACTIVE, ACTIVATING, MASKED].map((verdict) => invocationAfter(verdict, none('vps_paused'))),
+    ).toEqual([null, null, null, null]);
+    // Our restart is another start, and none that has failed.
+    expect(invocationAfter(OVERDUE, restart({ outcome: 'interrupted', message: '' }))).toBeNull();
+  });
+
+  it('is waited for under maintenance, too, and nothing is shown or counted', () => {
+    const before = run([check(0, HEALTHY)]).state;
+    const { state, events } = run([check(1, starting(1), none('maintenance'), { maintenance: true })], before);
+    expect(events).toEqual(['maintenance_began', 'maintenance_noted']);
+    expect(state).toMatchObject({ status: 'healthy', totalFailures: 0 });
+  });
+});
+
+describe('a restart whose start goes on', () => {
+  const unit: UnitFacts = {
+    ...{ loadState: 'loaded', subState: 'start', result: 'success', invocationId: 'b' },
+    ...{ startTimeoutMs: 90_000, stateAgeMs: 33_000, notInactiveMs: 33_000 },
+  };
+  const goesOn: RestartOutcome = { outcome: 'still_starting', message: 'restart sent, then a timeout', unit };
+  const sent = run([check(0, NOT_ACTIVE, restart(goesOn))]);
+
+  it('has not failed, and is waited for', () => {
+    expect(sent.events).toEqual(['check_failed', 'starting']);
+    expect(sent.state).toMatchObject({
+      status: 'unhealthy',
+      consecutiveFailures: 0,
+      totalFailures: 1,
+      lastError: 'starting since 33 s',
+      lastErrorCode: 'service_starting',
+      startingInvocation: 'b',
+      startingSince: new Date(T0 - 33_000),
+      startingUntil: new Date(T0 + 57_000),
+    });
+  });
+
+  it('is not healthy any more where an admin has restarted what was fine', () => {
+    const byHand = { action: 'restart', trial: true, requested: true, outcome: goesOn } as const;
+    const { state, events } = run([check(0, HEALTHY, byHand)]);
+    expect(events).toEqual(['healthy', 'starting']);
+    expect(state).toMatchObject({ status: 'unhealthy', totalFailures: 0, startingInvocation: 'b' });
+  });
+
+  it('leaves the trial of a half-open circuit open', () => {
+    const { state, events } = run([check(40, NOT_ACTIVE, restart(goesOn, true))], failedThreeTimes());
+    expect(events).toEqual(['check_failed', 'starting']);
+    expect(state).toMatchObject({ status: 'circuit_open', circuitOpenedAt: at(2), consecutiveFailures: 3 });
+  });
+
+  it.each<[string, Verdict, 'succeeded' | 'failed' | null, number]>([
+    ['the same start goes on', starting(1, 'b'), null, 0],
+    ['it is up', HEALTHY, 'succeeded', 0],
+    ['it is not active', NOT_ACTIVE, 'failed', 1],
+    ['its time is over', OVERDUE, 'failed', 1],
+    ['another start goes on', starting(1, 'c'), 'failed', 1],
+  ])('is closed by the next look, which counts once: %s', (_, verdict, outcome, consecutiveFailures) => {
+    const lost = { trial: false, counted: false };
+    const closed = closeLostRestart(sent.state, lost, check(1, verdict), BREAKER);
+    expect(closed.outcome).toBe(outcome);
+    const { state } = run([check(1, verdict, none('vps_paused'))], closed.next);
+    expect(state.consecutiveFailures).toBe(consecutiveFailures);
+  });
+});
+
 describe('refused logins', () => {
   it('are retried after 0, 1, 2, 4 … minutes, and at most half an hour', () => {
     const waits = [1, 2, 3, 4, 5, 6, 7, 8, 60].map(
@@ -363,7 +522,9 @@ describe('refused logins', () => {
 });
 
 describe('for every sequence of verdicts', () => {
-  const verdicts = fc.constantFrom(HEALTHY, NOT_ACTIVE, NOT_ACTIVE, NOT_ACTIVE, REFUSED, MASKED, ACTIVATING, KEY_LOST);
+  const starts = [starting(0, 'a'), starting(0, 'b'), OVERDUE];
+  const others = [HEALTHY, NOT_ACTIVE, NOT_ACTIVE, NOT_ACTIVE, REFUSED, MASKED, ACTIVATING, KEY_LOST];
+  const verdicts = fc.constantFrom(...others, ...starts);
   const outcomes = fc.constantFrom<RestartOutcome>(
     FAILED,
     FAILED,

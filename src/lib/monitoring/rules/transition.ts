@@ -11,6 +11,15 @@ import {
 } from '../circuit-breaker.ts';
 import { isWithheld, restartFollows, type HealingDecision, type NoHealing, type Withheld } from './healing.ts';
 import { advanceLogin } from './login-backoff.ts';
+import {
+  columnsOf,
+  isAnotherStart,
+  NO_START,
+  startingSince,
+  startOf,
+  startUnderWay,
+  type Start,
+} from './start-wait.ts';
 import { isUnseen, type Verdict } from './verdict.ts';
 
 /** What is known of a VPS between two checks: its row without keys and bookkeeping. */
@@ -64,6 +73,8 @@ export type HealthEvent =
   | { readonly kind: 'trial_failed' }
   | { readonly kind: 'circuit_closed' }
   | { readonly kind: 'grace_given'; readonly message: string }
+  /** On its way up, and waited for. */
+  | { readonly kind: 'starting'; readonly message: string }
   | { readonly kind: 'maintenance_noted'; readonly message: string }
   | { readonly kind: 'maintenance_began' }
   | { readonly kind: 'maintenance_ended' }
@@ -90,6 +101,7 @@ export const UNCHECKED: HealthState = {
   totalFailures: 0,
   totalRecoveries: 0,
   transitionalSince: null,
+  ...NO_START,
   authFailures: 0,
   authRetryAt: null,
   lastProbeMs: null,
@@ -138,6 +150,7 @@ function advanceHealth(state: HealthState, check: Check, breaker: BreakerSetting
     reachable: verdict.kind !== 'unreachable',
     offeredHostKey: verdict.kind === 'unreachable' ? (verdict.offeredHostKey ?? state.offeredHostKey) : null,
     transitionalSince: keepsGraceUsed(verdict) ? state.transitionalSince : null,
+    ...columnsOf(startAfter(verdict, startOf(state))),
     ...advanceLogin(state, verdict, lookedAt),
   };
   if (verdict.kind === 'healthy') return succeed(looked, lookedAt, [{ kind: 'healthy' }]);
@@ -146,6 +159,12 @@ function advanceHealth(state: HealthState, check: Check, breaker: BreakerSetting
   if (check.maintenance || (healing.action === 'none' && healing.reason === 'maintenance'))
     return { next: { ...looked, ...noted }, events: [{ kind: 'maintenance_noted', message: verdict.message }] };
   if (verdict.kind === 'in_transition') return giveGrace({ ...looked, ...noted }, lookedAt, verdict.message);
+  if (verdict.kind === 'starting' && (restartFollows(healing) || !isAnotherStart(startOf(state), verdict.start))) {
+    // What an admin has restarted is another start, and no failure of this one.
+    const start = restartFollows(healing) ? NO_START : {};
+    const next: HealthState = { ...looked, ...noted, ...start, status: statusWhileDown(state) };
+    return { next, events: [{ kind: 'starting', message: verdict.message }] };
+  }
 
   const failed: HealthState = {
     ...looked,
@@ -153,6 +172,7 @@ function advanceHealth(state: HealthState, check: Check, breaker: BreakerSetting
     totalFailures: state.totalFailures + 1,
     lastFailureAt: lookedAt,
   };
+  if (verdict.kind === 'starting') return failStart(failed, verdict.message, { at: lookedAt, breaker });
   const event: HealthEvent = { kind: 'check_failed', cause: verdict.cause, message: verdict.message };
   const context: Context = { at: lookedAt, breaker, events: [event], trial: false };
   if (verdict.kind === 'unreachable') return countFailure(failed, 'down', context);
@@ -171,13 +191,46 @@ type Context = {
   readonly trial: boolean;
 };
 
+const statusWhileDown = ({ circuitState }: CircuitBreakerState): 'unhealthy' | 'circuit_open' =>
+  circuitState === 'closed' ? 'unhealthy' : 'circuit_open';
+
+/** Which start the next look is to know of. */
+function startAfter(verdict: Verdict, seen: Start | null): Start | null {
+  switch (verdict.kind) {
+    case 'starting':
+      return verdict.start;
+    case 'not_active':
+      return verdict.overdue ?? null;
+    case 'unreachable':
+      return seen;
+    case 'healthy':
+    case 'in_transition':
+    case 'misconfigured':
+    case 'inconclusive':
+      return null;
+  }
+}
+
+/** The start that was waited for has failed. The one that has taken its place has its own time, so nothing is sent. */
+function failStart(
+  failed: HealthState,
+  starting: string,
+  { at, breaker }: Pick<Context, 'at' | 'breaker'>,
+): Transition {
+  const message = `the start before this one failed; ${starting}`;
+  const event: HealthEvent = { kind: 'check_failed', cause: 'service_starting', message };
+  return countFailure({ ...failed, lastError: message }, 'unhealthy', { at, breaker, events: [event], trial: false });
+}
+
 /**
  * The failed look counts for the breaker when its restart has ended. Until then the error of the restart before stays:
  * a restart that fails in the same way each minute is one error, not two that take turns.
  */
 const awaitRestart = (failed: HealthState, before: HealthState): HealthState => ({
   ...failed,
-  status: failed.circuitState === 'closed' ? 'unhealthy' : 'circuit_open',
+  // What follows is another start.
+  ...NO_START,
+  status: statusWhileDown(failed),
   lastErrorCode:
     before.lastErrorCode !== null && traitsOf(before.lastErrorCode).ofRestart
       ? before.lastErrorCode
@@ -195,8 +248,8 @@ const WITHHELD_WORDS: Record<Withheld, string> = {
 function afterNoRestart(failed: HealthState, reason: NoHealing, context: Context): Transition {
   // Our own limit, not a fault of this VPS: it must not open a circuit that has had no restart. See decision 0008.
   if (isWithheld(reason)) {
-    const status = failed.circuitState === 'closed' ? 'unhealthy' : 'circuit_open';
-    const next: HealthState = { ...failed, status, lastError: `${failed.lastError}; ${WITHHELD_WORDS[reason]}` };
+    const lastError = `${failed.lastError}; ${WITHHELD_WORDS[reason]}`;
+    const next: HealthState = { ...failed, status: statusWhileDown(failed), lastError };
     return { next, events: [...context.events, { kind: 'restart_withheld', reason }] };
   }
   if (reason === 'budget_spent') {
@@ -228,11 +281,32 @@ export function endRestart(state: HealthState, end: RestartEnd, breaker: Breaker
   }
   if (outcome.outcome === 'not_sent' && isOurFault(outcome.code))
     return noteOwnFault(state, outcome.code, outcome.message);
+  if (outcome.outcome === 'still_starting') return awaitStart(state, outcome, end);
   if (maintenance) {
     const next = { ...state, lastError: outcome.message };
     return { next, events: [{ kind: 'maintenance_noted', message: outcome.message }] };
   }
   return failRestart(wasFine ? failFine(state, at) : { next: state, events: [] }, outcome, end, breaker);
+}
+
+/** Nothing has failed yet: the next look tells, and closes the ledger. */
+function awaitStart(
+  state: HealthState,
+  { message, unit }: Extract<RestartOutcome, { outcome: 'still_starting' }>,
+  { at, maintenance }: Pick<RestartEnd, 'at' | 'maintenance'>,
+): Transition {
+  const start = unit && startUnderWay('activating', unit, null, at);
+  const seen: HealthState = {
+    ...state,
+    ...columnsOf(start),
+    transitionalSince: start === null ? at : null,
+    status: maintenance ? state.status : statusWhileDown(state),
+    reachable: true,
+    lastError: start === null ? message : startingSince(start, at),
+    lastErrorCode: start === null ? 'service_in_transition' : 'service_starting',
+  };
+  if (maintenance) return { next: seen, events: [{ kind: 'maintenance_noted', message }] };
+  return { next: seen, events: [{ kind: start === null ? 'grace_given' : 'starting', message }] };
 }
 
 const BROKEN_BY_HAND = 'service not active after a restart by hand';
@@ -251,18 +325,15 @@ const failFine = (state: HealthState, at: Date): Transition => ({
 
 function failRestart(
   { next: state, events: before }: Transition,
-  outcome: Exclude<RestartOutcome, { outcome: 'succeeded' | 'interrupted' }>,
+  outcome: Exclude<RestartOutcome, { outcome: 'succeeded' | 'interrupted' | 'still_starting' }>,
   { at }: RestartEnd,
   breaker: BreakerSettings,
 ): Transition {
-  const told = { ...state, lastError: `${state.lastError}; ${outcome.message}` };
+  const told = { ...state, ...NO_START, lastError: `${state.lastError}; ${outcome.message}` };
   const known = outcome.outcome === 'failed';
   const events: HealthEvent[] = [...before, { kind: 'restart_failed', message: outcome.message, known }];
   const context: Context = { at, breaker, events, trial: true };
   switch (outcome.outcome) {
-    case 'still_starting':
-      if (state.transitionalSince === null) return giveGrace(told, at, outcome.message);
-      return countFailure({ ...told, lastErrorCode: 'restart_failed' }, 'unhealthy', context);
     case 'failed':
       return countFailure({ ...told, lastErrorCode: outcome.code }, 'unhealthy', context);
     case 'unknown': {
@@ -281,7 +352,8 @@ function failRestart(
 
 /**
  * What a look tells of a restart whose end nobody saw, before the look itself is judged. Up: it has worked, late or
- * unseen, and that is ours. Down: it has failed, unless that was counted when the host fell silent.
+ * unseen, and that is ours. Down, or started anew by somebody else: it has failed, unless that was counted when the host
+ * fell silent. On its way up: nobody knows yet.
  */
 export function closeLostRestart(
   state: HealthState,
@@ -289,22 +361,26 @@ export function closeLostRestart(
   check: Pick<Check, 'lookedAt' | 'verdict' | 'maintenance'>,
   breaker: BreakerSettings,
 ): Transition & { readonly outcome: 'succeeded' | 'failed' | null } {
-  const { lookedAt, verdict, maintenance } = check;
+  const { lookedAt: at, verdict, maintenance } = check;
+  const fail = (message: string): Transition & { readonly outcome: 'failed' } => {
+    if (lost.counted || maintenance) return { next: state, events: [], outcome: 'failed' };
+    const outcome = { outcome: 'failed', code: 'restart_failed', message } as const;
+    const end = { at, outcome, trial: lost.trial, requested: false, maintenance };
+    return { ...endRestart(state, end, breaker), outcome: 'failed' };
+  };
+  const stillOpen = { next: state, events: [], outcome: null };
   switch (verdict.kind) {
     case 'healthy':
       return { next: state, events: [{ kind: 'restarted' }], outcome: 'succeeded' };
+    case 'starting':
+      return isAnotherStart(startOf(state), verdict.start) ? fail('the start that it began has failed') : stillOpen;
     case 'not_active':
-    case 'misconfigured': {
-      if (lost.counted || maintenance) return { next: state, events: [], outcome: 'failed' };
-      const message = 'the end of the restart was not seen, and the service is not active';
-      const outcome = { outcome: 'failed', code: 'restart_failed', message } as const;
-      const end = { at: lookedAt, outcome, trial: lost.trial, requested: false, maintenance };
-      return { ...endRestart(state, end, breaker), outcome: 'failed' };
-    }
+    case 'misconfigured':
+      return fail('the end of the restart was not seen, and the service is not active');
     case 'in_transition':
     case 'unreachable':
     case 'inconclusive':
-      return { next: state, events: [], outcome: null };
+      return stillOpen;
   }
 }
 
@@ -348,6 +424,7 @@ function succeed(
     status: 'healthy',
     circuitReason: null,
     transitionalSince: null,
+    ...NO_START,
     lastHealthyAt: at,
     lastError: null,
     lastErrorCode: null,

@@ -1,14 +1,20 @@
 import { describe, expect, it } from 'vitest';
+import type { UnitFacts } from '../../facts/unit-state.ts';
 import type { ProbeResult } from '../../provisioning/vps-status.ts';
 import { judge, type Verdict } from './verdict.ts';
 
-const unit = (loadState: string, subState = 'dead', result = 'success') => ({
+const unit = (loadState: string, subState = 'dead', result = 'success'): UnitFacts => ({
   loadState,
   subState,
   result,
   invocationId: '',
+  startTimeoutMs: null,
+  stateAgeMs: null,
+  notInactiveMs: null,
 });
-const state = (activeState: string, exitCode: number, facts: ReturnType<typeof unit> | null = null): ProbeResult => ({
+const NOW = new Date('2026-11-24T12:00:00Z');
+const FRESH = { graceUsed: false, start: null };
+const state = (activeState: string, exitCode: number, facts: UnitFacts | null = null): ProbeResult => ({
   kind: 'state',
   activeState,
   exitCode,
@@ -43,15 +49,49 @@ describe('judge', () => {
     ['a host name that does not exist', { kind: 'no_answer', code: 'dns', message: '' }, 'unreachable'],
     ['a monitor that stood still', { kind: 'no_answer', code: 'stalled', message: '' }, 'inconclusive'],
   ])('takes %s for what it is', (_, result, kind) => {
-    expect(judge(result, { graceUsed: false }).kind).toBe(kind);
+    expect(judge(result, FRESH, NOW).kind).toBe(kind);
   });
 
   it.each(['activating', 'deactivating'])('counts %s as not active once its grace is used', (activeState) => {
-    expect(judge(state(activeState, 3, unit('loaded', 'auto-restart')), { graceUsed: true }).kind).toBe('not_active');
+    const { kind } = judge(state(activeState, 3, unit('loaded', 'auto-restart')), { ...FRESH, graceUsed: true }, NOW);
+    expect(kind).toBe('not_active');
+  });
+
+  const starting = { ...unit('loaded', 'start-pre'), invocationId: 'a', startTimeoutMs: 90_000 };
+  const begun = (secondsAgo: number) => ({
+    invocationId: 'a',
+    since: new Date(NOW.getTime() - secondsAgo * 1_000),
+    until: NOW,
+  });
+
+  it('waits for a start that is under way, whatever grace is used', () => {
+    for (const graceUsed of [false, true])
+      expect(judge(state('activating', 3, starting), { graceUsed, start: begun(40) }, NOW)).toMatchObject({
+        kind: 'starting',
+        message: 'starting since 40 s',
+        start: { until: new Date(NOW.getTime() + 50_000) },
+      });
+  });
+
+  it('waits no longer than that, and then gives no grace', () => {
+    expect(judge(state('activating', 3, starting), { graceUsed: false, start: begun(90) }, NOW)).toMatchObject({
+      kind: 'not_active',
+      message: 'service not active: activating (start-pre), starting since 90 s',
+      overdue: { invocationId: 'a' },
+    });
+  });
+
+  it.each<[string, ProbeResult, Verdict['kind']]>([
+    ['waits to be started again', state('activating', 3, unit('loaded', 'auto-restart')), 'not_active'],
+    ['is stopped', state('deactivating', 3, unit('loaded', 'stop-sigterm')), 'in_transition'],
+    ['has failed', state('failed', 3, unit('loaded', 'failed')), 'not_active'],
+    ['is up', state('active', 0), 'healthy'],
+  ])('judges a unit by what it is now where the start that was waited for %s', (_, result, kind) => {
+    expect(judge(result, { graceUsed: false, start: begun(40) }, NOW).kind).toBe(kind);
   });
 
   it('says in its message what systemd knows', () => {
-    expect(judge(state('failed', 3, unit('loaded', 'failed', 'exit-code')), { graceUsed: false })).toMatchObject({
+    expect(judge(state('failed', 3, unit('loaded', 'failed', 'exit-code')), FRESH, NOW)).toMatchObject({
       message: 'service not active: failed (exit-code)',
     });
   });

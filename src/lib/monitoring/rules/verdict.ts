@@ -2,6 +2,7 @@ import { isOurFault, traitsOf, type CauseWith, type OwnFault } from '../../facts
 import { describeState, isUp } from '../../facts/unit-state.ts';
 import type { SSHFailureCode } from '../../provisioning/ssh-failure.ts';
 import type { ProbeResult, RestartOutcome } from '../../provisioning/vps-status.ts';
+import { isWaitedFor, startingSince, startUnderWay, type Start } from './start-wait.ts';
 
 /** What a probe means. Only `not_active` permits a restart. */
 export type Verdict =
@@ -12,6 +13,15 @@ export type Verdict =
       readonly cause: 'service_not_active';
       readonly message: string;
       readonly transitional: boolean;
+      /** The start that has taken longer than it is given. */
+      readonly overdue?: Start | null;
+    }
+  /** On its way up, and younger than a start of this unit may be: it is waited for. */
+  | {
+      readonly kind: 'starting';
+      readonly cause: 'service_starting';
+      readonly message: string;
+      readonly start: Start;
     }
   /** On its way up or down, for the first time: looked at again in the next sweep before anything is done. */
   | { readonly kind: 'in_transition'; readonly cause: 'service_in_transition'; readonly message: string }
@@ -34,8 +44,15 @@ export const isUnseen = (outcome: RestartOutcome): boolean =>
 /** Whether nothing came back from the host, which may as well be the fault of our own network. */
 export const isSilent = (verdict: Verdict): boolean => verdict.kind === 'unreachable' && traitsOf(verdict.cause).silent;
 
-/** `graceUsed`: the previous sweep found the unit between two states already. */
-export function judge(result: ProbeResult, { graceUsed }: { readonly graceUsed: boolean }): Verdict {
+/** What the look before has left. */
+type Before = {
+  /** It found the unit between two states already. */
+  readonly graceUsed: boolean;
+  /** The start that it found under way. */
+  readonly start: Start | null;
+};
+
+export function judge(result: ProbeResult, before: Before, now: Date): Verdict {
   switch (result.kind) {
     case 'no_answer': {
       const { code: cause, message, offeredHostKey } = result;
@@ -47,7 +64,7 @@ export function judge(result: ProbeResult, { graceUsed }: { readonly graceUsed: 
     case 'odd_answer':
       return { kind: 'misconfigured', cause: result.kind, message: result.message };
     case 'state':
-      return judgeState(result, graceUsed);
+      return judgeState(result, before, now);
   }
 }
 
@@ -56,7 +73,8 @@ const NO_SUCH_UNIT = 4;
 
 function judgeState(
   { activeState, exitCode, unit }: Extract<ProbeResult, { kind: 'state' }>,
-  graceUsed: boolean,
+  { graceUsed, start: seen }: Before,
+  now: Date,
 ): Verdict {
   if (isUp(activeState, exitCode)) return { kind: 'healthy' };
   switch (unit?.loadState ?? (exitCode === NO_SUCH_UNIT ? 'not-found' : null)) {
@@ -82,13 +100,19 @@ function judgeState(
     case null:
       break;
   }
+  const start = unit && startUnderWay(activeState, unit, seen, now);
+  if (start !== null && isWaitedFor(start, now))
+    return { kind: 'starting', cause: 'service_starting', message: startingSince(start, now), start };
   const transitional = activeState === 'activating' || activeState === 'deactivating';
-  if (transitional && !graceUsed)
+  // Between two automatic starts: the one that was waited for has failed.
+  const isSpent = start !== null || (activeState === 'activating' && seen !== null);
+  if (transitional && !graceUsed && !isSpent)
     return {
       kind: 'in_transition',
       cause: 'service_in_transition',
       message: `service is ${describeState(activeState, unit)}`,
     };
-  const message = `service not active: ${describeState(activeState, unit)}`;
-  return { kind: 'not_active', cause: 'service_not_active', message, transitional };
+  const tooLong = start === null ? '' : `, ${startingSince(start, now)}`;
+  const message = `service not active: ${describeState(activeState, unit)}${tooLong}`;
+  return { kind: 'not_active', cause: 'service_not_active', message, transitional, overdue: start };
 }
