@@ -60,7 +60,15 @@ describe('a unit on the bus', () => {
     Object.assign(bus.unit, { ActiveState: 'failed', SubState: 'failed', Result: 'exit-code' });
     expect(await unit.look(patience)).toEqual({
       activeState: 'failed',
-      unit: { loadState: 'loaded', subState: 'failed', result: 'exit-code', invocationId: 'cafe' },
+      unit: {
+        loadState: 'loaded',
+        subState: 'failed',
+        result: 'exit-code',
+        invocationId: 'cafe',
+        startTimeoutMs: 90_000,
+        stateAgeMs: null,
+        notInactiveMs: null,
+      },
     });
   });
 

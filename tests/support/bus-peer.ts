@@ -48,6 +48,7 @@ export function serveBus(exec: Exec, prepare: (caller: BusCaller) => void = () =
     SubState: 'running',
     Result: 'success',
     InvocationID: Uint8Array.of(0xca, 0xfe),
+    TimeoutStartUSec: 90_000_000n,
   };
   const caller: BusCaller = {
     calls: [],
@@ -134,7 +135,11 @@ function answerCall(
       return;
     case 'Get': {
       const value = caller.unit[String(call.body[1])] ?? '';
-      caller.reply(call, [{ signature: value instanceof Uint8Array ? 'ay' : 's', value }], 'v');
+      caller.reply(
+        call,
+        [{ signature: value instanceof Uint8Array ? 'ay' : typeof value === 'bigint' ? 't' : 's', value }],
+        'v',
+      );
       return;
     }
     case 'StartUnit':

@@ -91,19 +91,27 @@ export class UnitBus {
   async look(patience: BusPatience): Promise<BusLook> {
     const activeState = cleanRemoteText(textOf(await this.#get(UNIT, 'ActiveState', patience)), 40);
     if (activeState === 'active' || !isKnownState(activeState)) return { activeState, unit: null };
-    const [loadState, subState, invocation, result] = await Promise.all([
+    const [loadState, subState, invocation, result, timeout] = await Promise.all([
       this.#get(UNIT, 'LoadState', patience),
       this.#get(UNIT, 'SubState', patience),
       this.#get(UNIT, 'InvocationID', patience),
       // A unit that is no service has no result.
       this.#get(SERVICE, 'Result', patience).catch(nothingWhereRefused),
+      this.#get(SERVICE, 'TimeoutStartUSec', patience).catch(nothingWhereRefused),
     ]);
     const word = (value: BusValue | undefined): string => cleanRemoteText(textOf(value), 40);
     const invocationId = invocation instanceof Uint8Array ? Buffer.from(invocation).toString('hex', 0, 16) : '';
-    return {
-      activeState,
-      unit: { loadState: word(loadState), subState: word(subState), result: word(result), invocationId },
+    const unit = {
+      loadState: word(loadState),
+      subState: word(subState),
+      result: word(result),
+      invocationId,
+      startTimeoutMs: typeof timeout === 'bigint' ? timeoutOf(timeout) : null,
+      // The bus tells when, by the host's clock since boot, and not what that clock says now.
+      stateAgeMs: null,
+      notInactiveMs: null,
     };
+    return { activeState, unit };
   }
 
   /**
@@ -182,3 +190,8 @@ const valueOf = (value: BusValue | undefined): BusValue | undefined => (isVarian
 function nothingWhereRefused(error: unknown): undefined {
   if (!(error instanceof BusRefusal)) throw error;
 }
+
+const NO_LIMIT = 0xffff_ffff_ffff_ffffn;
+
+/** Microseconds in milliseconds; none, and the largest number, stand for no limit. Source: systemd.service(5). */
+const timeoutOf = (us: bigint): number => (us === 0n || us === NO_LIMIT ? Infinity : Number(us) / 1_000);
