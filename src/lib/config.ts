@@ -1,6 +1,6 @@
-import cronParser from 'cron-parser';
 import { ConfigurationError, type Environment } from './environment.ts';
 import type { Mailbox } from './facts/mail-address.ts';
+import { runsAfter } from './parsing/cron-expression.ts';
 import { parse, withoutBlanks } from './parsing/parse.ts';
 import { inTerminal } from './parsing/problems.ts';
 import { Variables } from './variables.ts';
@@ -139,8 +139,7 @@ const RUNS_LOOKED_AT = 24;
  */
 function sampleValidMs(cron: string): number {
   try {
-    const runs = cronParser.parseExpression(cron, { currentDate: new Date(0) });
-    const times = Array.from({ length: RUNS_LOOKED_AT }, () => runs.next().getTime());
+    const times = runsAfter(cron, new Date(0), RUNS_LOOKED_AT);
     const gaps = times.slice(1).map((time, index) => time - (times[index] ?? -Infinity));
     return Math.max(3 * Math.min(...gaps), SAMPLE_VALID_AT_LEAST_MS);
   } catch {

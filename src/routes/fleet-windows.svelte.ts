@@ -20,8 +20,6 @@ const TIME_NAMES: Readonly<Record<TimeName, true>> = {
   knownUntil: true,
   lastCheckAt: true,
   authRetryAt: true,
-  startingSince: true,
-  startingUntil: true,
 };
 const TIMES = new Set(Object.keys(TIME_NAMES));
 const revive = (text: string): readonly FleetListRow[] =>
