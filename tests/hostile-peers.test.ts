@@ -2,6 +2,8 @@ import { spawn } from 'node:child_process';
 import { text } from 'node:stream/consumers';
 import { fileURLToPath } from 'node:url';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { serveBus } from './support/bus-peer.ts';
+import { hostileBuses } from './support/hostile-buses.ts';
 import { hostile, startHostilePeer } from './support/hostile-peers.ts';
 import type { StretchOrders, StretchReport } from './support/loop-stretch.ts';
 import { answer, newKey, sshPeer, type Peer } from './support/peers.ts';
@@ -23,6 +25,10 @@ beforeAll(async () => {
   healthy = await sshPeer({
     hostKeys: [hostKey.privateKey],
     onExec: (exec) => {
+      if (exec.command === 'systemd-stdio-bridge') {
+        serveBus(exec);
+        return;
+      }
       const isLook = exec.command.includes('is-active');
       answer(exec, { exitCode: isLook && state !== 'active' ? 3 : 0, stdout: isLook ? `${state}\n` : '' });
       if (exec.command.includes('restart')) state = 'active';
@@ -32,7 +38,7 @@ beforeAll(async () => {
 });
 afterAll(() => healthy.close());
 
-async function measure(ports: readonly number[]): Promise<StretchReport> {
+async function measure(ports: readonly number[], overBus = false): Promise<StretchReport> {
   const script = fileURLToPath(new URL('support/loop-stretch.ts', import.meta.url));
   const child = spawn(process.execPath, [script], {
     stdio: ['pipe', 'pipe', 'inherit'],
@@ -44,6 +50,7 @@ async function measure(ports: readonly number[]): Promise<StretchReport> {
     healthyPort: healthy.port,
     ports,
     timeoutMs: TIMEOUT_MS,
+    overBus,
   };
   child.stdin.end(JSON.stringify(orders));
   return JSON.parse(await text(child.stdout)) as StretchReport;
@@ -94,6 +101,17 @@ describe('the event loop goes on while a peer', () => {
     }
     const report = await measure(ports);
     console.log(JSON.stringify({ ...report, looks: report.looks.length }));
+    expect(report.longestMs).toBeLessThan(LONGEST_MS);
+  });
+});
+
+describe('the event loop goes on while a bus', () => {
+  it.for(Object.entries(hostileBuses))('%s', async ([name, { onBus, ends }], { onTestFinished }) => {
+    const peer = await sshPeer({ hostKeys: [hostKey.privateKey], onExec: (exec) => serveBus(exec, onBus) });
+    onTestFinished(peer.close);
+    const report = await measure([peer.port], true);
+    console.log(name, JSON.stringify(report));
+    expect(report.looks[0]?.found).toMatch(ends);
     expect(report.longestMs).toBeLessThan(LONGEST_MS);
   });
 });

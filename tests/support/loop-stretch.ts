@@ -1,7 +1,10 @@
 import { monitorEventLoopDelay } from 'node:perf_hooks';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { json } from 'node:stream/consumers';
+import { UnitBus } from '../../src/lib/provisioning/bus/unit-bus.ts';
 import { parsePrivateKey } from '../../src/lib/provisioning/private-key.ts';
+import { SSHCommandError } from '../../src/lib/provisioning/ssh-failure.ts';
+import { SSHSession } from '../../src/lib/provisioning/ssh-session.ts';
 import { VpsConnection } from '../../src/lib/provisioning/vps-connection.ts';
 import { probeService, readJournalTail, restartRachelService } from '../../src/lib/provisioning/vps-status.ts';
 
@@ -14,6 +17,8 @@ export type StretchOrders = {
   /** Looked at all at once. */
   readonly ports: readonly number[];
   readonly timeoutMs: number;
+  /** Look over the bus of the host, and wait for the end of that, instead of by commands. */
+  readonly overBus?: boolean;
 };
 
 export type StretchReport = {
@@ -27,7 +32,7 @@ export type StretchReport = {
   readonly cpuMs: number;
 };
 
-const { privateKey, healthyPort, ports, timeoutMs } = (await json(process.stdin)) as StretchOrders;
+const { privateKey, healthyPort, ports, timeoutMs, overBus = false } = (await json(process.stdin)) as StretchOrders;
 const limits = {
   connectTimeoutMs: timeoutMs,
   commandTimeoutMs: timeoutMs,
@@ -52,6 +57,24 @@ async function lookAndHeal(port: number): Promise<StretchReport['looks'][number]
   }
 }
 
+/** How a bus ends that does what it must not, or which state a healthy one tells. */
+async function lookOverBus(port: number): Promise<StretchReport['looks'][number]> {
+  const session = await SSHSession.open(
+    { host: '127.0.0.1', port, username: 'monitor', privateKey: key },
+    { timeoutMs },
+  );
+  try {
+    const listener = { onState: () => undefined, onEnd: () => undefined };
+    const unit = await UnitBus.open(session, 'rachel8', { timeoutMs, listener });
+    return { found: (await unit.look({ timeoutMs })).activeState, healed: await unit.start({ timeoutMs }) };
+  } catch (error) {
+    if (!(error instanceof SSHCommandError)) throw error;
+    return { found: `${error.code}: ${error.message}`, healed: null };
+  } finally {
+    await session.close();
+  }
+}
+
 /** The most processor time that this thread has needed between two turns of its event loop, in milliseconds. */
 async function longestStretch<T>(work: Promise<T>): Promise<{ readonly done: T; readonly longestMs: number }> {
   let longestMs = 0;
@@ -71,13 +94,14 @@ async function longestStretch<T>(work: Promise<T>): Promise<{ readonly done: T; 
   return { done, longestMs };
 }
 
-for (let warmUp = 0; warmUp < 5; warmUp += 1) await lookAndHeal(healthyPort);
-const healthy = await longestStretch(lookAndHeal(healthyPort));
+const look = overBus ? lookOverBus : lookAndHeal;
+for (let warmUp = 0; warmUp < 5; warmUp += 1) await look(healthyPort);
+const healthy = await longestStretch(look(healthyPort));
 
 const delay = monitorEventLoopDelay({ resolution: 1 });
 delay.enable();
 const cpuBefore = process.threadCpuUsage();
-const { done: looks, longestMs } = await longestStretch(Promise.all(ports.map(lookAndHeal)));
+const { done: looks, longestMs } = await longestStretch(Promise.all(ports.map(look)));
 const cpu = process.threadCpuUsage(cpuBefore);
 delay.disable();
 const report: StretchReport = {

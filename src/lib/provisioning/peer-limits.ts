@@ -14,21 +14,31 @@ const MOST_BUSY_MS = 1_000;
 /** Unasked, while one command runs: hosts exchange keys anew after a gigabyte or an hour. */
 const MOST_KEY_EXCHANGES = 1;
 
-/** What a host may send and cost, until it has let us in and then with each command. */
+/** While a channel is kept, so long a time counts like a command. */
+const KEPT_PERIOD_MS = 60_000;
+
+/**
+ * What a host may send and cost: until it has let us in, with each command and, while a channel is kept, with each message
+ * to it and in each minute in which there was none.
+ */
 export class PeerLimits {
   #bytes = 0;
   #keyExchanges = 0;
   #before: Cost = { writes: 0, busyMs: 0 };
+  #beganAtMs = Infinity;
 
-  /** Another command begins. */
-  begin(cost: Cost): void {
+  /** Another command begins, or another message goes out to a channel that is kept: `keptAtMs` is the time of it. */
+  begin(cost: Cost, keptAtMs = this.#beganAtMs): void {
+    this.#beganAtMs = keptAtMs;
     this.#bytes = 0;
     this.#keyExchanges = 0;
     this.#before = cost;
   }
 
   /** Why the host goes too far with what it has sent now; null where it does not. */
-  onReceived(bytes: number, { writes, busyMs }: Cost, phase: SSHPhase): string | null {
+  onReceived(bytes: number, cost: Cost, { phase, nowMs }: { phase: SSHPhase; nowMs: number }): string | null {
+    if (nowMs - this.#beganAtMs >= KEPT_PERIOD_MS) this.begin(cost, nowMs);
+    const { writes, busyMs } = cost;
     this.#bytes += bytes;
     const limit = phase === 'command' ? COMMAND_BYTES : PREAMBLE_BYTES;
     if (this.#bytes > limit) return `the host sent more than ${limit / 1024} KiB (${phase})`;

@@ -90,6 +90,16 @@ export function describeSocketError(error: NodeJS.ErrnoException, phase: SSHPhas
   return ['protocol', cleanRemoteText(`${error.code ?? 'unknown error'} (${phase})`)];
 }
 
+/** A timer this late means that this process slept or was blocked: the silence may have been ours. */
+const STALL_TOLERANCE_MS = 2_000;
+
+/** What it means that there was no answer within `timeoutMs`, and that this was noticed `lateMs` after that. */
+export function describeSilence(lateMs: number, timeoutMs: number, phase: SSHPhase): [SSHFailureCode, string] {
+  if (lateMs <= STALL_TOLERANCE_MS) return ['timeout', `no answer within ${timeoutMs / 1000} s (${phase})`];
+  const seconds = Math.round(lateMs / 1000);
+  return ['stalled', `the monitor itself stood still for ${seconds} s, so the silence says nothing`];
+}
+
 /** What it means that a host name was not found out. Source: getaddrinfo(3), under the names that Node gives it. */
 export function describeLookupError(error: NodeJS.ErrnoException): [SSHFailureCode, string] {
   if (error.code === 'ENOTFOUND') return ['dns', 'the host name is not known'];

@@ -12,11 +12,18 @@ import {
   PREFERRED_ALGORITHMS,
 } from './host-key.ts';
 import { dial } from './dial.ts';
+import { KeptCommand, type KeptChannel, type KeptListener } from './kept-command.ts';
 import { PacedSocket } from './paced-socket.ts';
 import { PeerLimits } from './peer-limits.ts';
 import { parsePrivateKey } from './private-key.ts';
 import { ALGORITHMS } from './ssh-algorithms.ts';
-import { describeSocketError, SSHCommandError, type SSHFailureCode, type SSHPhase } from './ssh-failure.ts';
+import {
+  describeSilence,
+  describeSocketError,
+  SSHCommandError,
+  type SSHFailureCode,
+  type SSHPhase,
+} from './ssh-failure.ts';
 import { guardClient } from './ssh2-guards.ts';
 
 export type SSHTarget = {
@@ -39,8 +46,6 @@ export type SSHCommandResult = {
 
 type Patience = { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined };
 
-/** A timer this late means that this process slept or was blocked: the silence may have been ours. */
-const STALL_TOLERANCE_MS = 2_000;
 const LONGEST_REMARK = 150;
 /** How long a polite goodbye may take before the socket is torn down. */
 const GOODBYE_MS = 250;
@@ -49,7 +54,10 @@ const LOGIN_ENDED_REASONS = [2, 14];
 
 const GIVEN_UP = 'the check was given up because the monitor is stopping';
 
-/** Somebody who waits for the login (`null`) or for the end of a command. */
+/** How long a kept connection may be silent before the system asks whether the host is still there. */
+const KEEP_ALIVE_AFTER_MS = 20_000;
+
+/** Somebody who waits for the login (`null`), for a channel that is kept (`null`) or for the end of a command. */
 type Waiter = {
   readonly resolve: (result: SSHCommandResult | null) => void;
   readonly reject: (error: SSHCommandError) => void;
@@ -57,10 +65,10 @@ type Waiter = {
 };
 
 /**
- * One connection, from the dial to the closed socket, on which commands run one after the other. Whatever the peer does,
- * each call settles once and in its time, rejects with `SSHCommandError` and with nothing else, and after the end no
- * socket, timer or listener is left. The first failure ends the connection: the call that met it rejects once the socket
- * has closed. Who opens a session closes it.
+ * One connection, from the dial to the closed socket, on which commands run one after the other, and beside them one that
+ * is kept. Whatever the peer does, each call settles once and in its time, rejects with `SSHCommandError` and with nothing
+ * else, and after the end no socket, timer or listener is left. The first failure ends the connection: the call that met it
+ * rejects once the socket has closed. Who opens a session closes it.
  */
 export class SSHSession {
   readonly #target: SSHTarget;
@@ -85,6 +93,7 @@ export class SSHSession {
   /** Set once the host has taken the key: what it has said since, of the account for one. */
   #remark: string | null = null;
   #record = new CommandRecord();
+  #kept: KeptCommand | null = null;
   #isSent = false;
   #hasEnded = false;
 
@@ -126,12 +135,36 @@ export class SSHSession {
    * the command, and all it prints.
    */
   async run(command: string, patience: Patience): Promise<SSHCommandResult> {
-    if (this.#failure !== null) throw new SSHCommandError(this.#failure.code, 'channel', this.#failure.message);
-    this.#phase = 'channel';
+    this.#beginCommand();
     if (this.#stream !== null) this.#limits.begin(this.#stream.cost);
     const result = await this.#wait(patience, () => this.#exec(command));
     if (result === null) throw new Error('a command ended as a login does');
     return result;
+  }
+
+  /**
+   * Starts a command that goes on beside those of `run`, one at a time; resolves once its channel is open, within
+   * `timeoutMs`. `begin` is called at that moment, before anything of what the command says. Its output is not kept here,
+   * but counted (`PeerLimits`).
+   */
+  async keep(command: string, begin: (channel: KeptChannel) => KeptListener, patience: Patience): Promise<void> {
+    if (this.#kept?.hasEnded === false) throw new Error('a command is kept on this connection already');
+    this.#beginCommand();
+    this.#beginKeptPeriod();
+    this.#stream?.keepAlive(KEEP_ALIVE_AFTER_MS);
+    await this.#wait(patience, () =>
+      this.#openChannel(command, (channel) => {
+        if (this.#failure !== null) return;
+        const connection = {
+          isOpen: () => this.#failure === null && !this.#hasEnded,
+          onWrite: () => this.#beginKeptPeriod(),
+          fail: (code: SSHFailureCode, message: string) => this.#fail(code, message),
+        };
+        this.#kept = new KeptCommand(channel, connection, begin);
+        this.#isSent = false;
+        this.#release()?.resolve(null);
+      }),
+    );
   }
 
   /** Says goodbye; resolves once the socket has closed, at the latest after a quarter of a second. */
@@ -143,6 +176,17 @@ export class SSHSession {
       this.#goodbye = setTimeout(() => this.#stream?.destroy(), GOODBYE_MS);
     }
     return this.#closed.promise;
+  }
+
+  #beginCommand(): void {
+    if (this.#failure !== null) throw new SSHCommandError(this.#failure.code, 'channel', this.#failure.message);
+    this.#phase = 'channel';
+    // Not that of the command before, whose exit code would be taken for an answer.
+    this.#record = new CommandRecord();
+  }
+
+  #beginKeptPeriod(): void {
+    if (this.#stream !== null) this.#limits.begin(this.#stream.cost, performance.now());
   }
 
   #wait({ timeoutMs, signal }: Patience, begin: () => void): Promise<SSHCommandResult | null> {
@@ -182,6 +226,7 @@ export class SSHSession {
       this.#failure ??= new SSHCommandError('reset', this.#phase, 'the connection was closed', { sent: this.#isSent });
       if (this.#result !== null) waiter?.resolve(this.#result);
       else waiter?.reject(this.#failure);
+      this.#kept?.end(this.#failure);
       this.#closed.resolve(undefined);
     });
   };
@@ -191,15 +236,10 @@ export class SSHSession {
   #armDeadline(timeoutMs: number): void {
     const dueAt = performance.now() + timeoutMs;
     this.#deadline = setTimeout(() => {
-      const lateMs = performance.now() - dueAt;
-      if (lateMs > STALL_TOLERANCE_MS)
-        this.#fail(
-          'stalled',
-          `the monitor itself stood still for ${Math.round(lateMs / 1000)} s, so the silence says nothing`,
-        );
-      else if (this.#isLookingUp)
+      const [code, message] = describeSilence(performance.now() - dueAt, timeoutMs, this.#phase);
+      if (code === 'timeout' && this.#isLookingUp)
         this.#fail('resolver', `the look-up of the host name has not come back within ${timeoutMs / 1000} s`);
-      else this.#fail('timeout', `no answer within ${timeoutMs / 1000} s (${this.#phase})`);
+      else this.#fail(code, message);
     }, timeoutMs);
   }
 
@@ -264,7 +304,8 @@ export class SSHSession {
       });
     });
     stream.on('data', (slice: Buffer) => {
-      const why = this.#limits.onReceived(slice.length, stream.cost, this.#phase);
+      const now = { phase: this.#phase, nowMs: performance.now() };
+      const why = this.#limits.onReceived(slice.length, stream.cost, now);
       if (why !== null) this.#fail('protocol', why);
     });
   }
@@ -343,14 +384,17 @@ export class SSHSession {
   }
 
   #exec(command: string): void {
-    this.#record = new CommandRecord();
+    this.#openChannel(command, (channel) => this.#listenToCommand(channel));
+  }
+
+  #openChannel(command: string, onOpen: (channel: ClientChannel) => void): void {
     this.#guarded(() => {
       this.#client.exec(command, (error, channel) => {
         // The end of the connection is told here, too; then nobody knows how far the command had come.
         if (this.#hasEnded) return;
         if (error)
           this.#fail('protocol', `the host opened no channel: ${cleanRemoteText(error.message)}`, { sent: false });
-        else this.#listenToCommand(channel);
+        else onOpen(channel);
       });
       this.#isSent = true;
     });

@@ -1,0 +1,239 @@
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
+import { BusRefusal } from '../src/lib/provisioning/bus/bus-connection.ts';
+import { writeMessage } from '../src/lib/provisioning/bus/rules/message.ts';
+import { UnitBus } from '../src/lib/provisioning/bus/unit-bus.ts';
+import type { SSHCommandError } from '../src/lib/provisioning/ssh-failure.ts';
+import { SSHSession } from '../src/lib/provisioning/ssh-session.ts';
+import { serveBus, type BusCaller } from './support/bus-peer.ts';
+import { answer, newKey, sshPeer, type Exec } from './support/peers.ts';
+
+const login = newKey();
+const hostKey = newKey();
+const patience = { timeoutMs: 10_000 };
+const BRIDGE = 'systemd-stdio-bridge';
+
+/** A connection to a host whose bridge is this; other commands are answered with their name. */
+async function dial(onBridge: (exec: Exec) => void) {
+  const callers: Exec[] = [];
+  const peer = await sshPeer({
+    hostKeys: [hostKey.privateKey],
+    onExec: (exec) => {
+      callers.push(exec);
+      if (exec.command === BRIDGE) onBridge(exec);
+      else answer(exec, { stdout: exec.command });
+    },
+  });
+  onTestFinished(peer.close);
+  const target = { host: '127.0.0.1', port: peer.port, username: 'ward', privateKey: login.privateKey };
+  const session = await SSHSession.open(target, patience);
+  onTestFinished(() => session.close().then(() => undefined));
+  return { session, callers };
+}
+
+/** The unit of a host with a bus, and who serves it. */
+async function openUnit(prepare: (caller: BusCaller) => void = () => undefined) {
+  let caller: BusCaller | null = null;
+  const dialled = await dial((exec) =>
+    serveBus(exec, (prepared) => {
+      caller = prepared;
+      prepare(prepared);
+    }),
+  );
+  const states: string[] = [];
+  const ends: SSHCommandError[] = [];
+  const listener = { onState: (state: string) => states.push(state), onEnd: (why: SSHCommandError) => ends.push(why) };
+  const unit = await UnitBus.open(dialled.session, 'rachel8', { ...patience, listener });
+  if (caller === null) throw new Error('nobody has called');
+  return { ...dialled, unit, states, ends, bus: caller as BusCaller };
+}
+
+describe('a unit on the bus', () => {
+  it('is looked at in one call while it is active', async () => {
+    const { unit, bus } = await openUnit();
+    bus.calls.length = 0;
+    expect(await unit.look(patience)).toEqual({ activeState: 'active', unit: null });
+    expect(bus.calls).toEqual(['Get']);
+  });
+
+  it('is described when it is not', async () => {
+    const { unit, bus } = await openUnit();
+    Object.assign(bus.unit, { ActiveState: 'failed', SubState: 'failed', Result: 'exit-code' });
+    expect(await unit.look(patience)).toEqual({
+      activeState: 'failed',
+      unit: {
+        loadState: 'loaded',
+        subState: 'failed',
+        result: 'exit-code',
+        invocationId: 'cafe',
+        startTimeoutMs: 90_000,
+        stateAgeMs: null,
+        notInactiveMs: null,
+      },
+    });
+  });
+
+  it('tells at once what becomes of it, and only by the service manager', async () => {
+    const { bus, states, unit } = await openUnit();
+    bus.become('inactive', ':1.66');
+    bus.become('failed');
+    await vi.waitFor(() => expect(states).toEqual(['failed']));
+    expect(await unit.look(patience)).toMatchObject({ activeState: 'failed' });
+  });
+
+  it.for([true, false])('is started, whether its job ends before the order is answered or not: %s', async (isEarly) => {
+    const { unit, bus } = await openUnit();
+    bus.unit.ActiveState = 'failed';
+    bus.job = { end: 'done', isEarly };
+    expect(await unit.start(patience)).toBe('done');
+    expect(await unit.look(patience)).toMatchObject({ activeState: 'active' });
+  });
+
+  it('is not called started by a job of an earlier order', async () => {
+    const { unit, bus } = await openUnit();
+    bus.job = { end: 'failed', isEarly: true };
+    expect(await unit.start(patience)).toBe('failed');
+    bus.job = { end: null, isEarly: false };
+    expect(await unit.start({ timeoutMs: 200 })).toBeNull();
+    expect(unit.isOpen).toBe(true);
+  });
+
+  it('is not started where that is not allowed, and the bus stays', async () => {
+    const { unit, bus } = await openUnit();
+    bus.refuses.set('StartUnit', 'org.freedesktop.DBus.Error.AccessDenied');
+    const refused = await unit.start(patience).catch((error: unknown) => error);
+    expect(refused).toBeInstanceOf(BusRefusal);
+    expect(refused).toMatchObject({
+      errorName: 'org.freedesktop.DBus.Error.AccessDenied',
+      message: 'StartUnit is refused',
+    });
+    await unit.resetFailed(patience);
+    expect(bus.calls.at(-1)).toBe('ResetFailedUnit');
+  });
+
+  it('may be no service, and then has no result', async () => {
+    const { unit, bus } = await openUnit();
+    bus.unit.ActiveState = 'inactive';
+    const { unit: facts } = await unit.look(patience);
+    expect(facts?.result).toBe('success');
+    bus.refuses.set('Get', 'org.freedesktop.DBus.Error.UnknownInterface');
+    await expect(unit.look(patience)).rejects.toBeInstanceOf(BusRefusal);
+  });
+});
+
+describe('beside the bus', () => {
+  it('commands run on the same connection', async () => {
+    const { session, unit, callers } = await openUnit();
+    for (const command of ['one', 'two']) {
+      const [{ stdout }, look] = await Promise.all([session.run(command, patience), unit.look(patience)]);
+      expect({ stdout, look }).toMatchObject({ stdout: command, look: { activeState: 'active' } });
+    }
+    expect(callers.map(({ command }) => command)).toEqual([BRIDGE, 'one', 'two']);
+  });
+
+  it('they go on when the bridge has ended, which is said in its own words', async () => {
+    const { session, ends, bus, unit } = await openUnit();
+    bus.ignores.add('Get');
+    const look = unit.look(patience).catch((error: unknown) => error);
+    bus.channel.stderr.write('bus: \u001b[31mBroken pipe\n');
+    bus.channel.exit(1);
+    bus.channel.end();
+    expect(await look).toMatchObject({
+      code: 'reset',
+      message: expect.stringMatching(/exit code 1\): bus: Broken pipe/),
+    });
+    expect(ends).toHaveLength(1);
+    expect(unit.isOpen).toBe(false);
+    expect(await session.run('one', patience)).toMatchObject({ stdout: 'one' });
+    await expect(unit.look(patience)).rejects.toMatchObject({ code: 'reset' });
+  });
+});
+
+describe('a bus that is none', () => {
+  const openOn = async (onBridge: (exec: Exec) => void) => {
+    const { session } = await dial(onBridge);
+    const onEnd = vi.fn();
+    const opened = UnitBus.open(session, 'rachel8', {
+      timeoutMs: 2_000,
+      listener: { onState: () => undefined, onEnd },
+    });
+    return { error: await opened.catch((error: unknown) => error), onEnd, session };
+  };
+
+  it.for<[string, (exec: Exec) => void, object]>([
+    [
+      'is not installed',
+      (exec) => answer(exec, { exitCode: 127, stderr: `sh: ${BRIDGE}: not found\n` }),
+      { code: 'reset', message: expect.stringMatching(/exit code 127\): sh: systemd-stdio-bridge: not found/) },
+    ],
+    ['says nothing', (exec) => exec.accept(), { code: 'timeout' }],
+    [
+      'is a shell',
+      (exec) => exec.accept().write('Welcome!\n'),
+      { code: 'protocol', message: expect.stringMatching(/no bus/) },
+    ],
+    ['is refused', (exec) => exec.reject(), { code: 'protocol' }],
+    ['breaks the connection', ({ socket }) => socket.destroy(), { code: 'reset' }],
+  ])('%s', async ([, onBridge, expected]) => {
+    const { error } = await openOn(onBridge);
+    expect(error).toMatchObject({ name: 'SSHCommandError', ...expected });
+  });
+});
+
+describe('a bus that does what it must not ends the connection:', () => {
+  /** Answers the next look like this. */
+  it.for<[string, (bus: BusCaller) => void, object]>([
+    ['it answers nothing', (bus) => bus.ignores.add('Get'), { code: 'timeout' }],
+    ['it answers what was not asked', (bus) => bus.reply({ serial: 4_711 } as never), { code: 'protocol' }],
+    [
+      'it calls',
+      (bus) => bus.send(writeMessage({ type: 'call', serial: 9, path: '/', member: 'Ping' })),
+      { code: 'protocol' },
+    ],
+    [
+      'it claims a message of 4 GiB',
+      (bus) => bus.send(Buffer.from('6c04000100ffffff0100000000ffffff', 'hex')),
+      { code: 'protocol' },
+    ],
+    [
+      'it prints to stderr without end',
+      (bus) => bus.channel.stderr.write(Buffer.alloc(65 * 1024)),
+      { code: 'output_limit' },
+    ],
+    [
+      'its manager comes back as another',
+      (bus) => {
+        bus.ignores.add('Get');
+        bus.reply({ serial: 7 } as never, [{ signature: 's', value: 'active' }], 'v', ':1.77');
+      },
+      { code: 'reset' },
+    ],
+    [
+      'it brings news without end',
+      (bus) => {
+        bus.ignores.add('Get');
+        for (let sent = 0; sent < 2_000; sent += 1) bus.become('failed');
+      },
+      { code: 'protocol', message: expect.stringMatching(/more than 256 KiB/) },
+    ],
+  ])('%s', async ([, misbehave, expected]) => {
+    const { unit, bus, ends, session } = await openUnit();
+    misbehave(bus);
+    const failed = await unit.look({ timeoutMs: 2_000 }).then(
+      () => vi.waitFor(() => ends[0] ?? expect.unreachable()),
+      (error: unknown) => error,
+    );
+    expect(failed).toMatchObject(expected);
+    await vi.waitFor(() => expect(ends).toHaveLength(1));
+    expect(session.isOpen).toBe(false);
+  });
+
+  it('a look is given up with the process', async () => {
+    const { unit, bus, ends } = await openUnit();
+    bus.ignores.add('Get');
+    const stop = new AbortController();
+    const look = unit.look({ ...patience, signal: stop.signal }).catch((error: unknown) => error);
+    stop.abort();
+    expect(await look).toMatchObject({ code: 'aborted' });
+    expect(ends).toHaveLength(1);
+  });
+});
