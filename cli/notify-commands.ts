@@ -7,13 +7,7 @@ import { type ChannelName, CHANNEL_NAMES } from '../src/lib/facts/message.ts';
 
 import { findMessage, listMessages, STATUSES, type OutboxLine } from '../src/lib/notifications/outbox-read.ts';
 import { retryFailed } from '../src/lib/notifications/outbox-upkeep.ts';
-import {
-  changePreference,
-  findUser,
-  readPreferences,
-  setTelegramBot,
-  type Preference,
-} from '../src/lib/notifications/preferences.ts';
+import { changePreference, findUser, readPreferences, type Preference } from '../src/lib/notifications/preferences.ts';
 import { sendTestMessage } from '../src/lib/notifications/test-message.ts';
 import { oneOf } from '../src/lib/parsing/fields.ts';
 import { troubleInWords } from '../src/lib/notifications/wording/trouble-words.ts';
@@ -125,7 +119,9 @@ export function fillNotify(notify: Command): void {
     .action((email: string, { botTokenFile, chatId, json }: JsonOption & { botTokenFile: string; chatId: string }) => {
       const token = readGivenFile('--bot-token-file', botTokenFile, 'a bot token');
       return withApp(async (app) => {
-        const preference = accepted(await setTelegramBot(app, LOCAL_OPERATOR, theUser(app, email), { token, chatId }));
+        const target = { user: theUser(app, email), channel: 'telegram' } as const;
+        const change = { enabled: true, bot: { token, chatId } };
+        const preference = accepted(await changePreference(app, LOCAL_OPERATOR, target, change));
         if (json) printJson(preference);
         else print(`${describePreference(preference)}\nTry it: wardround notify test --to ${email} --channel telegram`);
       });

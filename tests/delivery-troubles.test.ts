@@ -3,7 +3,7 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { deliveryTroubles, healthEvents, notificationTargets, users } from '../src/lib/db/schema.ts';
 import type { ChannelName, NotificationKind } from '../src/lib/facts/message.ts';
-import { changePreference, readPreferences, setTelegramBot } from '../src/lib/notifications/preferences.ts';
+import { changePreference, readPreferences } from '../src/lib/notifications/preferences.ts';
 import { sendTestMessage } from '../src/lib/notifications/test-message.ts';
 import { readSettings } from '../src/lib/views/settings-read.ts';
 import { startHttpReceiver, type HttpReceiver } from './support/http-receiver.ts';
@@ -51,7 +51,12 @@ const userOf = (id: string) => {
   return user;
 };
 const setTelegram = (id: string) =>
-  setTelegramBot(scratch.app, LOCAL_OPERATOR, userOf(id), { token: TOKEN, chatId: '4711' });
+  changePreference(
+    scratch.app,
+    LOCAL_OPERATOR,
+    { user: userOf(id), channel: 'telegram' },
+    { enabled: true, bot: { token: TOKEN, chatId: '4711' } },
+  );
 const setWebhook = (id: string) =>
   changePreference(
     scratch.app,

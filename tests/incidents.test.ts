@@ -153,6 +153,8 @@ describe('evidence', () => {
       'ExecMainStatus=1',
       'NRestarts=0',
       'InvocationID=0123456789abcdef',
+      'TimeoutStartUSec=',
+      expect.stringMatching(/^Uptime=[\d.]+$/),
     ]);
     const lines = ward.host.commands().map((line) => /is-active|show|journalctl|restart/.exec(line)?.[0]);
     expect(lines).toEqual(['is-active', 'show', 'journalctl', 'restart', 'is-active']);

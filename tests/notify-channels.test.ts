@@ -9,7 +9,7 @@ import { parseSettings } from '../src/lib/config.ts';
 import { notificationTargets, telegramBots, users } from '../src/lib/db/schema.ts';
 import { signature } from '../src/lib/notifications/channels/webhook.ts';
 import { createHeartbeat } from '../src/lib/notifications/heartbeat.ts';
-import { changePreference, setTelegramBot } from '../src/lib/notifications/preferences.ts';
+import { changePreference } from '../src/lib/notifications/preferences.ts';
 import { startHttpReceiver, type HttpReceiver } from './support/http-receiver.ts';
 import { startMailServer } from './support/mail-server.ts';
 import { addUser, BEGAN_MS, createTestSender, outboxOf, put, vpsFacts, type TestSender } from './support/outbox.ts';
@@ -226,8 +226,9 @@ describe('Telegram', () => {
   const recovered = () =>
     ({ to: admin, kind: 'down', facts: vpsFacts('a.example'), atMs: BEGAN_MS, channel: 'telegram' }) as const;
   beforeEach(async () => {
-    const bot = { token: TOKEN, chatId: '4711' };
-    expect(await setTelegramBot(scratch.app, LOCAL_OPERATOR, userOf(admin), bot)).toMatchObject({ enabled: true });
+    const target = { user: userOf(admin), channel: 'telegram' } as const;
+    const change = { enabled: true, bot: { token: TOKEN, chatId: '4711' } };
+    expect(await changePreference(scratch.app, LOCAL_OPERATOR, target, change)).toMatchObject({ enabled: true });
   });
 
   it("gets the text from the user's own bot, whose token is stored encrypted", async () => {

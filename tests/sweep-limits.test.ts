@@ -188,9 +188,10 @@ describe('a sweep that is interrupted', () => {
     const fleet = await openSimulatedFleet(10);
     await fleet.sweep();
     const before = fleet.vpss.map(({ userId }) => stateOf(fleet.app, userId));
+    const { sweptAt } = readMonitorState(fleet.app.db);
     await fleet.refuse(0, 10);
     await fleet.sweepUntil(5);
-    expect(readMonitorState(fleet.app.db)).toEqual(CALM);
+    expect(readMonitorState(fleet.app.db)).toEqual({ ...CALM, sweptAt });
     expect(fleet.vpss.map(({ userId }) => stateOf(fleet.app, userId))).toEqual(before);
     expect(messages(fleet)).toEqual([]);
 
@@ -207,9 +208,10 @@ describe('a sweep that is interrupted', () => {
     const fleet = await openSimulatedFleet(10);
     await fleet.sweep();
     const before = fleet.vpss.map(({ userId }) => stateOf(fleet.app, userId));
+    const { sweptAt } = readMonitorState(fleet.app.db);
     fleet.set({ unit: 'failed' }, 0, 10);
     await fleet.sweepUntil(5);
-    expect(readMonitorState(fleet.app.db)).toEqual(CALM);
+    expect(readMonitorState(fleet.app.db)).toEqual({ ...CALM, sweptAt });
     expect(fleet.restarts()).toBe(0);
     expect(fleet.vpss.map(({ userId }) => stateOf(fleet.app, userId))).toEqual(before);
     expect(messages(fleet)).toEqual([]);

@@ -171,6 +171,8 @@ describe('how long a sample stands', () => {
   it.each([
     ['*/1 * * * *', 180_000],
     ['*/5 * * * *', 900_000],
+    ['*/7 * * * *', 3 * 240_000],
+    ['*/45 * * * *', 3 * 900_000],
     ['*/10 * * * * *', 30_000],
     ['*/2 * * * * *', 30_000],
     // Nobody looks at night, and nobody knows of the night.

@@ -1,7 +1,7 @@
 import { resolve } from 'node:path';
-import cronParser from 'cron-parser';
 import * as z from 'zod/mini';
 import { parseMailbox } from './facts/mail-address.ts';
+import { isCron } from './parsing/cron-expression.ts';
 import { described, orNull, readBy, textLike, usually, wholeNumber } from './parsing/fields.ts';
 import { headerName, host, secretUrl, webOrigin } from './parsing/network-fields.ts';
 import { metaOf } from './parsing/parse.ts';
@@ -31,23 +31,10 @@ const databaseFile = readBy(
   'the path of a SQLite file, such as data/wardround.db',
 );
 
-const EACH_MINUTE = '*/1 * * * *';
-const EACH_HOUR = '0 * * * *';
-const PRUNING = '17 * * * *';
-/** Known to be right; and to ask costs a short command as much as all its work. */
-const USUAL_CRON = new Set([EACH_MINUTE, EACH_HOUR, PRUNING]);
-
-const cron = readBy((text) => {
-  if (USUAL_CRON.has(text)) return text;
-  const fields = text.split(/\s+/);
-  if (fields.length !== 5 && fields.length !== 6) return undefined;
-  try {
-    cronParser.parseExpression(text);
-    return fields.join(' ');
-  } catch {
-    return undefined;
-  }
-}, 'a cron expression of five fields, or six with seconds first, such as */1 * * * *');
+const cron = readBy(
+  (text) => (isCron(text) ? text.split(/\s+/).join(' ') : undefined),
+  'a cron expression of five fields, or six with seconds first, such as */1 * * * *',
+);
 
 const onOff = readBy((text) => {
   const word = text.toLowerCase();
@@ -69,7 +56,7 @@ export const VARIABLES = {
   ENCRYPTION_KEY: orNull(described(z.string().check(z.trim()), { description: 'a key', writeOnly: true })),
   ENCRYPTION_KEY_FILE: usually('data/encryption.key', path),
   ENABLE_HEALTH_MONITOR: orNull(onOff),
-  HEALTH_CHECK_CRON: usually(EACH_MINUTE, cron),
+  HEALTH_CHECK_CRON: usually('*/1 * * * *', cron),
   HEALTH_CHECK_BATCH_SIZE: usually('5', wholeNumber(1, 100, 'VPSs')),
   SWEEP_MAX_SOCKETS: usually('300', wholeNumber(5, 20_000, 'connections')),
   MONITORED_SERVICE: usually('rachel8', unitName),
@@ -83,7 +70,7 @@ export const VARIABLES = {
   RESTART_BUDGET_WINDOW_MS: usually('1800000', wholeNumber(1_000, WEEK_MS, 'milliseconds')),
   MAX_RESTARTS_PER_SWEEP: orNull(wholeNumber(0, 100_000, 'restarts')),
   NOTIFY_DOWN_AFTER_CHECKS: usually('2', wholeNumber(1, 1_000, 'checks')),
-  GRACE_PERIOD_CRON: usually(EACH_HOUR, cron),
+  GRACE_PERIOD_CRON: usually('0 * * * *', cron),
   GRACE_PERIOD_DAYS: usually('7', wholeNumber(0, 3_650, 'days')),
   // Each at least as long as the pages look back on it.
   HISTORY_DETAIL_HOURS: usually('24', wholeNumber(2, 168, 'hours')),
@@ -92,7 +79,7 @@ export const VARIABLES = {
   HISTORY_DAILY_DAYS: usually('730', wholeNumber(90, 3_650, 'days')),
   HISTORY_INCIDENT_DAYS: usually('730', wholeNumber(90, 3_650, 'days')),
   HISTORY_MESSAGE_DAYS: usually('90', wholeNumber(1, 3_650, 'days')),
-  HISTORY_PRUNE_CRON: usually(PRUNING, cron),
+  HISTORY_PRUNE_CRON: usually('17 * * * *', cron),
   SMTP_URL: orNull(secretUrl(['smtp:', 'smtps:'], 'smtp://user:password@host:587 or smtps://user:password@host:465')),
   MAIL_FROM: usually('Wardround <wardround@localhost>', mailbox),
   PUBLIC_URL: orNull(secretUrl(WEB, 'https://wardround.example.com')),

@@ -9,7 +9,7 @@ import { createLog } from '$lib/log';
 import { errorInWords } from '$lib/views/error-words';
 import { passOn } from './browser-cookies';
 import { answerTrouble, noteTrouble } from './database-trouble';
-import { errorPage, finishErrorPage, reportFault, wantsPage } from './error-page';
+import { ERROR_PAGE_POLICY, errorPage, finishErrorPage, reportFault, wantsPage } from './error-page';
 import { forgetKept, keepForm, keptFor } from './kept-form';
 import { readPostedForm } from './posted-form';
 import { sharedAnswer } from './shared-answers';
@@ -71,6 +71,8 @@ async function finished(response: Response, theme: Theme): Promise<Response> {
   const { text } = errorInWords(response.status, {});
   const html = finishErrorPage(await response.text(), text, theme);
   response.headers.delete('content-length');
+  if (!response.headers.has('content-security-policy'))
+    response.headers.set('content-security-policy', ERROR_PAGE_POLICY);
   return new Response(html, { status: response.status, headers: response.headers });
 }
 

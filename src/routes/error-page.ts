@@ -15,6 +15,10 @@ const escaped = (text: string): string => text.replaceAll(/[&<>"']/g, (character
 export const finishErrorPage = (html: string, text: string, theme: Theme): string =>
   html.replace('%wardround.theme%', theme).replace('%wardround.text%', () => escaped(text));
 
+/** The page carries all its style, and does nothing. */
+export const ERROR_PAGE_POLICY =
+  "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
+
 /** A whole page for somebody who is refused before any page is chosen, or when all else fails. */
 export function errorPage(status: number, said: Partial<App.Error>, theme: Theme): Response {
   const { title, text } = errorInWords(status, said);
@@ -23,8 +27,7 @@ export function errorPage(status: number, said: Partial<App.Error>, theme: Theme
     .replaceAll('%sveltekit.status%', String(status));
   const headers = {
     'content-type': 'text/html; charset=utf-8',
-    'content-security-policy':
-      "default-src 'none'; style-src 'unsafe-inline'; img-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'",
+    'content-security-policy': ERROR_PAGE_POLICY,
   };
   return new Response(finishErrorPage(html, text, theme), { status, headers });
 }

@@ -61,11 +61,11 @@ for (const [who, path, before, after] of [
   ['everybody', () => statusPage, 'This service is running.', 'This service cannot be checked at the moment.'],
 ] as const)
   test(`the page of ${who} turns by itself when time passes and nothing is heard`, async ({ page }) => {
+    // Whatever the server would say of it later does not arrive.
+    await page.route('**/__data.json*', () => undefined);
     await page.clock.install();
     await visit(page, path(), who === 'a customer' ? customer : admin);
     await expect(heading(page)).toContainText(before);
-    // Whatever the server would say of it does not arrive.
-    await page.route('**/__data.json*', () => undefined);
     await page.clock.fastForward(3 * HOUR_MS);
     await expect(heading(page)).toHaveText(after);
     if (path() === '/')

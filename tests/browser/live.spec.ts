@@ -1,5 +1,6 @@
-import { expect, test, type Page } from '@playwright/test';
+import { expect, type Page } from '@playwright/test';
 import { acceptInvitation, cookiesOf, createAdmin, post, signIn } from '../support/accounts.ts';
+import { test } from '../support/browser.ts';
 import { addAll, makeLogin, startVps, type SimulatedVps } from '../support/fleet.ts';
 import { endWith, runCli, scratchEnvironment, startServer } from '../support/project.ts';
 

@@ -1,9 +1,10 @@
-import { expect, test, type BrowserContext, type Page } from '@playwright/test';
+import { expect, type BrowserContext, type Page } from '@playwright/test';
 import { eq } from 'drizzle-orm';
 import { seedHistory } from '../../demo/seed-history.ts';
 import { openApp } from '../../src/lib/app.ts';
 import { incidents, subscriptions } from '../../src/lib/db/schema.ts';
 import { acceptInvitation, ADMIN, cookiesOf, createAdmin, signIn } from '../support/accounts.ts';
+import { test } from '../support/browser.ts';
 import { addAll, makeLogin, startVps, type SimulatedVps } from '../support/fleet.ts';
 import { lookAt } from '../support/looks.ts';
 import { endWith, scratchEnvironment, startServer } from '../support/project.ts';

@@ -41,6 +41,8 @@ export class LeaseKeeper {
   /** Unique for each keeper, also after a PID is used again. */
   readonly #holder = `${process.pid}-${randomBytes(6).toString('hex')}`;
   #holding: Holding | null = null;
+  /** What could not be given back when it should have been: nobody here holds it any more, and others wait for it. */
+  #unreleased: Tenure | null = null;
   /** Taking, renewing and freeing happen one after the other: they all write the one row. */
   #turn: Promise<unknown> = Promise.resolve();
 
@@ -53,6 +55,7 @@ export class LeaseKeeper {
   /** Takes the lease, or a share of it where this keeper has it already. Rejects when the database cannot be written. */
   hold(): Promise<HeldLease | TakenLease> {
     return this.#inTurn(async () => {
+      await this.#catchUp();
       if (this.#holding === null || this.#holding.lost.signal.aborted) {
         const taken = await takeLease(this.#db, this.#name, this.#holder);
         if ('takenBy' in taken) return { pid: taken.takenBy.pid };
@@ -98,7 +101,15 @@ export class LeaseKeeper {
     if (--holding.holders > 0) return;
     clearInterval(holding.renewal);
     if (this.#holding === holding) this.#holding = null;
-    if (!holding.lost.signal.aborted) await releaseLease(this.#db, holding.tenure);
+    if (holding.lost.signal.aborted) return;
+    this.#unreleased = holding.tenure;
+    await this.#catchUp();
+  }
+
+  async #catchUp(): Promise<void> {
+    if (this.#unreleased === null) return;
+    await releaseLease(this.#db, this.#unreleased);
+    this.#unreleased = null;
   }
 
   /** What is left of a lost lease. */

@@ -130,4 +130,15 @@ describe('a keeper', () => {
     expect(await mayWrite(second.tenure)).toBe(true);
     await second.release();
   });
+
+  it('gives back late what a database in trouble has not let it give back in time', async () => {
+    const keeper = new LeaseKeeper(db, 'sweep', log);
+    const { tenure, release } = await held(keeper);
+    db.$client.exec('ALTER TABLE leases RENAME TO away');
+    await expect(release()).rejects.toThrow(/no such table/);
+    await expect(keeper.hold()).rejects.toThrow(/no such table/);
+    db.$client.exec('ALTER TABLE away RENAME TO leases');
+    // Nobody waits until it has run out.
+    expect((await held(keeper)).tenure.term).toBe(tenure.term + 1);
+  });
 });

@@ -83,6 +83,11 @@ describe('the fleet is', () => {
   });
 });
 
+it('is known to a page that has lost its server for as long, and then for that reason not', () => {
+  expect(freshnessOf(WELL, NOW, true)).toEqual(FRESH);
+  expect(freshnessOf({ ...WELL, sweptAt: old, trouble: 'locked' }, NOW, true)).toEqual(stale({ kind: 'cut_off' }));
+});
+
 describe('a VPS is', () => {
   it.each<[string, Date | null, Date | null, boolean]>([
     ['not known before its first look', null, null, false],

@@ -23,7 +23,8 @@ export type Watch = {
 
 export type Why =
   | { readonly kind: 'gone' | 'trouble'; readonly text: string }
-  | { readonly kind: 'nobody' }
+  /** `cut_off`: the page itself hears nothing from its server. */
+  | { readonly kind: 'nobody' | 'cut_off' }
   /** `slow`: it is there, but no sweep of it comes to an end. */
   | { readonly kind: 'silent' | 'slow'; readonly pid: number };
 
@@ -40,11 +41,17 @@ const holds = (at: Date, validMs: number, now: Date): boolean => Math.abs(now.ge
 
 /**
  * The one rule of how long a fleet counts as known: three intervals from the last sweep that was completed and saved. A
- * server that has just begun to sweep has as long for its first one.
+ * server that has just begun to sweep has as long for its first one. `isCutOff`: whether an open page has lost the server
+ * from which it has all this.
  */
-export function freshnessOf({ sweptAt, validMs, watcher, isSweeping, trouble, gone }: Watch, now: Date): Freshness {
+export function freshnessOf(
+  { sweptAt, validMs, watcher, isSweeping, trouble, gone }: Watch,
+  now: Date,
+  isCutOff = false,
+): Freshness {
   if (gone !== null) return { kind: 'stale', since: sweptAt, why: { kind: 'gone', text: gone } };
   if (sweptAt !== null && holds(sweptAt, validMs, now)) return { kind: 'fresh' };
+  if (isCutOff) return { kind: 'stale', since: sweptAt, why: { kind: 'cut_off' } };
   if (trouble !== null) return { kind: 'stale', since: sweptAt, why: { kind: 'trouble', text: trouble } };
   if (watcher.kind !== 'active') return { kind: 'stale', since: sweptAt, why: watcher };
   return holds(watcher.since, validMs, now)

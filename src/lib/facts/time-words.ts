@@ -58,8 +58,11 @@ export function shortDuration(durationMs: number): string {
 }
 
 /** `2,000`: every count that people read, on a page, in a mail and in a terminal. Null, where it is not known: `some`. */
-export const withCommas = (number: number | null): string =>
-  number === null ? 'some' : number.toLocaleString('en-US');
+export const withCommas = (number: number | null): string => (number === null ? 'some' : inThousands(String(number)));
+
+/** By hand: to ask for a locale costs a short command as much as all its work. */
+const inThousands = (digits: string): string =>
+  digits.length <= 3 ? digits : `${inThousands(digits.slice(0, -3))},${digits.slice(-3)}`;
 
 export const count = (number: number, one: string, many = `${one}s`): string =>
   `${withCommas(number)} ${number === 1 ? one : many}`;

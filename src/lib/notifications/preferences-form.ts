@@ -12,7 +12,6 @@ import {
   changePreference,
   readPreferences,
   readTelegramChat,
-  setTelegramBot,
   type Preference,
   type PreferenceChange,
   type Problems,
@@ -77,16 +76,22 @@ export async function saveChannel(
   { user, channel, now }: { readonly user: User; readonly channel: ChannelName; readonly now: Date },
   form: ChannelForm,
 ): Promise<Problems['problems']> {
-  const { enabled, kind, address, secret } = form;
+  const { enabled, kind, address, secret, token } = form;
   const offered: readonly string[] = offeredTo(app, user);
   if (enabled && kind.length === 0)
     return [problem('kinds', 'choose at least one kind of message, or turn this channel off')];
   const all = offered.every((one) => kind.includes(one));
   const kinds = kind.length === 0 ? undefined : all ? 'all' : kind.join(',');
-  const change: PreferenceChange = { enabled, kinds, address };
-  if (channel === 'telegram') return saveTelegram(app, actor, user, form, change);
-  const given = channel === 'webhook' && secret !== '' ? { ...change, secret } : change;
-  const saved = await changePreference(app, actor, { user, channel }, given);
+  if (channel === 'telegram' && token === '' && enabled && readTelegramChat(app, actor, user.id) === null)
+    return [problem('token', 'enter the token of your bot and the id of your chat')];
+  const change: PreferenceChange = {
+    enabled,
+    kinds,
+    ...(channel === 'webhook' && secret !== '' && { secret }),
+    // The bot has a chat of its own; another one stands with the preference.
+    ...(channel === 'telegram' && token !== '' ? { bot: { token, chatId: address }, address: '' } : { address }),
+  };
+  const saved = await changePreference(app, actor, { user, channel }, change);
   if ('problems' in saved || saved.pendingAddress === null) return problemsOf(saved);
   const { kind: asked } = await askForConfirmation(app, user, now);
   return asked === 'asked' ? [] : [problem('', NOT_ASKED[asked])];
@@ -98,31 +103,6 @@ const NOT_ASKED: Readonly<Record<Exclude<ConfirmationRequest['kind'], 'asked'>, 
   not_sent: 'The mail that asks whether the address is yours could not be sent. Save once more later',
   limited: 'So many mails were sent to confirm an address that this one has to wait. Save once more in an hour',
 };
-
-async function saveTelegram(
-  app: App,
-  actor: Actor,
-  user: User,
-  { token, address, enabled }: ChannelForm,
-  change: PreferenceChange,
-): Promise<Problems['problems']> {
-  const chat = readTelegramChat(app, actor, user.id);
-  if (token === '' && chat === null && enabled)
-    return [problem('token', 'enter the token of your bot and the id of your chat')];
-  if (token !== '') {
-    const problems = problemsOf(await setTelegramBot(app, actor, user, { token, chatId: address }));
-    if (problems.length > 0) return problems;
-  }
-  // The bot has a chat of its own; another one stands with the preference.
-  const isBots = token !== '' || address === (chat?.chatId ?? '');
-  const saved = await changePreference(
-    app,
-    actor,
-    { user, channel: 'telegram' },
-    { ...change, address: isBots ? '' : address },
-  );
-  return problemsOf(saved);
-}
 
 const problemsOf = (result: Preference | Problems): Problems['problems'] =>
   'problems' in result ? result.problems : [];

@@ -13,10 +13,10 @@ import {
   changePreference,
   findUser,
   readPreferences,
-  setTelegramBot,
   type Preference,
   type PreferenceChange,
   type Problems,
+  type TelegramBot,
 } from './preferences.ts';
 import { inTerminal } from '../parsing/problems.ts';
 import { channelsFor } from './target-store.ts';
@@ -139,17 +139,16 @@ describe('preferences', () => {
   });
 
   it('take a bot, whose token opens for that bot only, and turn its channel on', async () => {
-    const user = findUser(app, ADA, 'ada@customer.example');
-    if (!user) throw new Error('no user');
+    const set = (bot: TelegramBot, actor = ADA) => change('telegram', { enabled: true, bot }, { actor });
     const token = '123456:AAtokenAAtokenAAtokenAA';
-    expect(await setTelegramBot(app, EVE, user, { token, chatId: '1' })).toHaveProperty('problems');
-    const refused = await setTelegramBot(app, ADA, user, { token: 'HUNTER2', chatId: 'x' });
+    expect(await set({ token, chatId: '1' }, EVE)).toHaveProperty('problems');
+    const refused = await set({ token: 'HUNTER2', chatId: 'x' });
     expect(inTerminal((refused as Problems).problems)).toEqual([
       'bot token has another form; allowed: digits, a colon and the secret part',
       'chat id is "x"; allowed: a chat id such as 123456789, -1001234567890 or @channel',
     ]);
-    await setTelegramBot(app, ADA, user, { token, chatId: '1' });
-    await setTelegramBot(app, ADA, user, { token, chatId: '-100123' });
+    await set({ token, chatId: '1' });
+    await set({ token, chatId: '-100123' });
     const [bot, ...others] = app.db.select().from(telegramBots).all();
     expect(others).toEqual([]);
     expect(bot?.chatId).toBe('-100123');

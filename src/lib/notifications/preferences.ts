@@ -50,10 +50,15 @@ export type PreferenceChange = {
   /** Empty: the channel's own. */
   readonly address?: string;
   readonly secret?: string | undefined;
+  /** Of Telegram: the user's bot and the chat it writes to. The token is stored encrypted and told to nobody. */
+  readonly bot?: TelegramBot;
 };
+export type TelegramBot = { readonly token: string; readonly chatId: string };
 
 /** What could not be done. */
-export type Problems = { readonly problems: readonly Problem<keyof PreferenceChange | 'token' | 'chatId'>[] };
+export type Problems = {
+  readonly problems: readonly Problem<Exclude<keyof PreferenceChange, 'bot'> | keyof TelegramBot>[];
+};
 
 /** The user with that e-mail address, if the actor may see it: customers find themselves only. */
 export function findUser({ db }: Pick<App, 'db'>, actor: Actor, email: string): User | null {
@@ -74,9 +79,12 @@ export function readTelegramChat(
   userId: string,
 ): { readonly chatId: string | null } | null {
   if (!mayChange(actor, userId)) return null;
-  const bot = db.select().from(telegramBots).where(eq(telegramBots.userId, userId)).get();
+  const bot = readBot(db, userId);
   return bot ? { chatId: bot.chatId } : null;
 }
+
+const readBot = (db: Database | Transaction, userId: string) =>
+  db.select().from(telegramBots).where(eq(telegramBots.userId, userId)).get();
 
 type Target = typeof notificationTargets.$inferSelect;
 
@@ -93,12 +101,12 @@ const preferenceOf = (db: Database | Transaction, userId: string, channel: Chann
   };
 };
 
-/** Changes one channel of one user, or gives every reason why not. */
+/** Changes one channel of one user, all of it or nothing, or gives every reason why not. */
 export const changePreference = (
   { db, encryptionKey }: App,
   actor: Actor,
   { user, channel }: { readonly user: User; readonly channel: ChannelName },
-  change: PreferenceChange,
+  { bot, ...change }: PreferenceChange,
 ): Promise<Preference | Problems> =>
   write(db, (tx) => {
     if (!mayChange(actor, user.id))
@@ -116,11 +124,15 @@ export const changePreference = (
     const enabled = change.enabled ?? before?.enabled ?? true;
     const hasAddress = (change.address ?? before?.address ?? '').trim() !== '';
     const hasSecret = (change.secret ?? before?.secret ?? null) !== null;
+    const parsedBot = bot && parse(TelegramBot, bot);
+    const hasBot = bot !== undefined || readBot(tx, user.id) !== undefined;
     const problems = [
       ...('problems' in parsed ? parsed.problems : []),
-      ...(enabled ? missing(tx, { channel, hasAddress, hasSecret, userId: user.id }) : []),
+      ...(parsedBot && 'problems' in parsedBot ? parsedBot.problems : []),
+      ...(enabled ? missing({ channel, hasAddress, hasSecret, hasBot }) : []),
     ];
     if ('problems' in parsed || problems.length > 0) return { problems };
+    if (parsedBot && 'value' in parsedBot) saveBot(tx, encryptionKey, user.id, parsedBot.value);
     const { kinds, address, secret } = parsed.value;
     const where =
       address === undefined ? addressesOf(before) : whereTo(tx, { user, channel, actor }, before, address || null);
@@ -159,7 +171,8 @@ function whereTo(
   before: Target | undefined,
   given: string | null,
 ): Addresses {
-  const address = channel === 'email' && given === user.email ? null : given;
+  const own = channel === 'email' ? user.email : channel === 'telegram' ? readBot(tx, user.id)?.chatId : undefined;
+  const address = given === own ? null : given;
   const named = { address, addressNamedBy: journalName(actor), addressConfirmedAt: null, pendingAddress: null };
   if (address === null || actor.role === 'admin') return named;
   const isKept = before?.address === address;
@@ -211,15 +224,12 @@ const secretOn = (channel: ChannelName) =>
     { description: `${SHORTEST_SECRET} to ${LONGEST_SECRET} characters`, writeOnly: true },
   );
 
-function missing(
-  tx: Transaction,
-  given: {
-    readonly channel: ChannelName;
-    readonly hasAddress: boolean;
-    readonly hasSecret: boolean;
-    readonly userId: string;
-  },
-): Problem<'address' | 'secret' | 'token'>[] {
+function missing(given: {
+  readonly channel: ChannelName;
+  readonly hasAddress: boolean;
+  readonly hasSecret: boolean;
+  readonly hasBot: boolean;
+}): Problem<'address' | 'secret' | 'token'>[] {
   switch (given.channel) {
     case 'webhook':
       return [
@@ -234,9 +244,8 @@ function missing(
               ),
             ]),
       ];
-    case 'telegram': {
-      const bot = tx.select().from(telegramBots).where(eq(telegramBots.userId, given.userId)).get();
-      return bot
+    case 'telegram':
+      return given.hasBot
         ? []
         : [
             problem(
@@ -244,7 +253,6 @@ function missing(
               'telegram has no bot; set one first: wardround notify telegram EMAIL --bot-token-file F --chat-id ID',
             ),
           ];
-    }
     case 'email':
       return [];
   }
@@ -261,32 +269,11 @@ const TelegramBot = z.object({
   }),
 });
 
-/** Sets the user's bot and chat, and turns the channel on. The token is stored encrypted and told to nobody. */
-export const setTelegramBot = (
-  { db, encryptionKey }: App,
-  actor: Actor,
-  user: User,
-  bot: { readonly token: string; readonly chatId: string },
-): Promise<Preference | Problems> =>
-  write(db, (tx) => {
-    if (!mayChange(actor, user.id)) return { problems: [problem('', 'only an admin may set the bot of another user')] };
-    const parsed = parse(TelegramBot, bot);
-    if ('problems' in parsed) return parsed;
-    const { token, chatId } = parsed.value;
-    const known = tx.select().from(telegramBots).where(eq(telegramBots.userId, user.id)).get();
-    const id = known?.id ?? newId('bot');
-    const values = { botToken: encryptToken(token, botTokenPlace(id), encryptionKey), chatId };
-    tx.insert(telegramBots)
-      .values({ id, userId: user.id, ...values })
-      .onConflictDoUpdate({ target: telegramBots.userId, set: values })
-      .run();
-    tx.insert(notificationTargets)
-      .values({ userId: user.id, channel: 'telegram', enabled: true })
-      .onConflictDoUpdate({
-        target: [notificationTargets.userId, notificationTargets.channel],
-        set: { enabled: true },
-      })
-      .run();
-    forgetTrouble(tx, { channel: 'telegram', userId: user.id });
-    return preferenceOf(tx, user.id, 'telegram');
-  });
+function saveBot(tx: Transaction, encryptionKey: Buffer, userId: string, { token, chatId }: TelegramBot): void {
+  const id = readBot(tx, userId)?.id ?? newId('bot');
+  const values = { botToken: encryptToken(token, botTokenPlace(id), encryptionKey), chatId };
+  tx.insert(telegramBots)
+    .values({ id, userId, ...values })
+    .onConflictDoUpdate({ target: telegramBots.userId, set: values })
+    .run();
+}

@@ -251,6 +251,7 @@ describe('one VPS in words', () => {
     const row = { ...ROW, ...STARTING, lastError: 'starting since 10 s' };
     expect(whatWeSaw(row, NOW)).toBe('starting since 40 s, is given until 12:01 UTC');
     expect(whatWeSaw({ ...row, startingSince: null }, NOW)).toBe('starting since 10 s');
+    expect(whatWeSaw({ ...row, status: 'unhealthy', ...OLD }, NOW)).toMatch(/unhealthy then · starting since 10 s$/);
   });
 
   it('says when a refused login is tried again', () => {

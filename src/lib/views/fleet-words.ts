@@ -84,9 +84,11 @@ export function circuitInWords(row: CircuitFacts, now: Date, { maxConsecutiveFai
 
 type StartFacts = Pick<FleetRow, 'lastErrorCode' | 'startingSince' | 'startingUntil'>;
 
-/** `starting since 40 s, is given until 14:03 UTC`; null while no start is waited for. */
-function startInWords({ lastErrorCode, startingSince, startingUntil }: StartFacts, now: Date): string | null {
+/** `starting since 40 s, is given until 14:03 UTC`; null while no start is waited for, or nobody has looked for long. */
+function startInWords(row: StartFacts & ConditionFacts, now: Date): string | null {
+  const { lastErrorCode, startingSince, startingUntil } = row;
   if (lastErrorCode !== 'service_starting' || startingSince === null || startingUntil === null) return null;
+  if (!isKnown(row, now)) return null;
   const since = shortDuration(now.getTime() - startingSince.getTime());
   return `starting since ${since}, is given until ${timeInWords(startingUntil.getTime(), now.getTime())}`;
 }

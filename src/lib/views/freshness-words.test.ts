@@ -50,6 +50,10 @@ describe('the headline of the fleet', () => {
       'No sweep since 20:36 UTC: what you see is of another clock. No server has the monitor on.',
       stale({ kind: 'nobody' }, ago(-60)),
     ],
+    [
+      'No sweep since 19:14 UTC: what you see is 22 min old. This page has lost its connection to the server.',
+      stale({ kind: 'cut_off' }),
+    ],
     ['There has been no sweep yet: nothing is known. No server has the monitor on.', stale({ kind: 'nobody' }, null)],
     ['Nothing is watched: the database was taken away.', stale({ kind: 'gone', text: 'x was deleted.' })],
   ])('%s', (text, fresh) => {

@@ -28,6 +28,11 @@ function whyInWords(why: Why): WhyWords {
         reason: 'No server has the monitor on.',
         todo: 'Start one with ENABLE_HEALTH_MONITOR=true; if there should be one, look at its log.',
       };
+    case 'cut_off':
+      return {
+        reason: 'This page has lost its connection to the server.',
+        todo: 'It tries again by itself: see whether the server runs.',
+      };
     case 'silent':
       return {
         reason: `The server that sweeps (process ${why.pid}) does not report any more.`,

@@ -1,4 +1,5 @@
 import { isAhead } from '../../facts/clock-jump.ts';
+import type { Withheld } from '../../facts/withheld.ts';
 import { getEffectiveCircuitState, type BreakerSettings, type CircuitBreakerState } from '../circuit-breaker.ts';
 import type { Verdict } from './verdict.ts';
 
@@ -14,28 +15,6 @@ export type NoHealing =
   /** The one trial of this half-open circuit was sent already, and its end was never recorded. */
   | 'trial_spent'
   | Withheld;
-
-/** A restart is called for and would be allowed, but this sweep sends none, or none more. */
-export type Withheld =
-  /** An admin has switched healing off. */
-  | 'healing_off'
-  /** An admin has switched it off for this VPS. */
-  | 'vps_paused'
-  /** So much stopped at once that an admin has to decide. */
-  | 'healing_paused'
-  /** This sweep has sent as many restarts as it may; the next one goes on. */
-  | 'restart_cap'
-  /** So much of what was looked at has stopped that the whole fleet has to be seen first. */
-  | 'fleet_unseen';
-
-const WITHHELD: readonly NoHealing[] = [
-  'healing_off',
-  'vps_paused',
-  'healing_paused',
-  'restart_cap',
-  'fleet_unseen',
-] satisfies readonly Withheld[];
-export const isWithheld = (reason: NoHealing): reason is Withheld => WITHHELD.includes(reason);
 
 export type HealingDecision =
   | { readonly action: 'none'; readonly reason: NoHealing }

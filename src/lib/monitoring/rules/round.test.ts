@@ -58,7 +58,7 @@ const look = (
 /** As it was before. */
 const after = (before: Partial<HealthState>, one: Look): Look => ({
   ...one,
-  vps: { state: { ...UNCHECKED, reachable: true, lastCheckAt: AT, ...before } as HealthState },
+  vps: { state: { ...UNCHECKED, reachable: true, lastCheckAt: AT, ...before } },
 });
 const many = (count: number, verdict: Verdict): Look[] =>
   Array.from({ length: count }, (_, at) => look(`${at}`, verdict));

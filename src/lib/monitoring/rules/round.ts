@@ -1,4 +1,5 @@
-import type { HealingDecision, NoHealing, Withheld } from './healing.ts';
+import type { Withheld } from '../../facts/withheld.ts';
+import type { HealingDecision, NoHealing } from './healing.ts';
 import type { Reachability } from './outage-guard.ts';
 import type { Check, HealthState } from './transition.ts';
 import { isSilent, type Verdict } from './verdict.ts';

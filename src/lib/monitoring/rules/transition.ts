@@ -1,5 +1,6 @@
 import type { HealthCheck } from '../../db/schema.ts';
 import { isOurFault, traitsOf, type Cause } from '../../facts/cause.ts';
+import { isWithheld, WITHHELD, type Withheld } from '../../facts/withheld.ts';
 import type { RestartOutcome } from '../../provisioning/vps-status.ts';
 import {
   getEffectiveCircuitState,
@@ -9,7 +10,7 @@ import {
   type BreakerSettings,
   type CircuitBreakerState,
 } from '../circuit-breaker.ts';
-import { isWithheld, restartFollows, type HealingDecision, type NoHealing, type Withheld } from './healing.ts';
+import { restartFollows, type HealingDecision, type NoHealing } from './healing.ts';
 import { advanceLogin } from './login-backoff.ts';
 import {
   columnsOf,
@@ -237,18 +238,10 @@ const awaitRestart = (failed: HealthState, before: HealthState): HealthState => 
       : failed.lastErrorCode,
 });
 
-const WITHHELD_WORDS: Record<Withheld, string> = {
-  healing_off: 'automatic restarts are switched off',
-  vps_paused: 'automatic restarts of this VPS are switched off',
-  healing_paused: 'automatic restarts pause until an admin decides',
-  restart_cap: 'restarted in one of the next sweeps: this one has sent as many restarts as it may',
-  fleet_unseen: 'so much has stopped at once that the next sweep has to see the whole fleet first',
-};
-
 function afterNoRestart(failed: HealthState, reason: NoHealing, context: Context): Transition {
   // Our own limit, not a fault of this VPS: it must not open a circuit that has had no restart. See decision 0008.
   if (isWithheld(reason)) {
-    const lastError = `${failed.lastError}; ${WITHHELD_WORDS[reason]}`;
+    const lastError = `${failed.lastError}; ${WITHHELD[reason]}`;
     const next: HealthState = { ...failed, status: statusWhileDown(failed), lastError };
     return { next, events: [...context.events, { kind: 'restart_withheld', reason }] };
   }
