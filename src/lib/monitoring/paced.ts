@@ -96,7 +96,7 @@ class PacedRun<V extends Paced> {
   /** Until that time, unless a batch ends before. */
   async #wait({ untilMs, brake }: { readonly untilMs: number | null; readonly brake: Brake }): Promise<void> {
     const sinceMs = this.#elapsedMs();
-    const forMs = Math.min(LONGEST_WAIT_MS, untilMs === null ? Infinity : untilMs - sinceMs);
+    const forMs = untilMs === null ? LONGEST_WAIT_MS : Math.max(0, Math.min(LONGEST_WAIT_MS, untilMs - sinceMs));
     let timer: NodeJS.Timeout | undefined;
     await new Promise<void>((resolve) => {
       this.#wake = resolve;
