@@ -1,4 +1,4 @@
-// `npm run bench:cli`: what a call of the command line costs beside a bare Node, and what the server keeps in memory.
+// `npm run bench -- cli`: what a call of the command line costs beside a bare Node, and what the server keeps in memory.
 import { execFileSync } from 'node:child_process';
 import { existsSync, readFileSync } from 'node:fs';
 import { setTimeout as sleep } from 'node:timers/promises';

@@ -1,4 +1,4 @@
-// `npm run bench:history`: how large the history of 1,000 VPSs gets in two years, and what it costs to write, read and prune.
+// `npm run bench -- history`: how large the history of 1,000 VPSs gets in two years, and what it costs to write, read and prune.
 import { mkdtempSync, rmSync, statSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';

@@ -1,4 +1,4 @@
-// `npm run bench:link -- HOST KEY_FILE [--user USER] [--service UNIT] [--kill COMMAND]`: what a look costs over a fresh
+// `npm run bench -- link HOST KEY_FILE [--user USER] [--service UNIT] [--kill COMMAND]`: what a look costs over a fresh
 // connection, a kept one and systemd's own bus, on a real machine with systemd; and, where COMMAND kills the service there,
 // how fast the news of it comes and it is active again. The user needs sudo for the first two, and root or the rule of
 // polkit for the last.
@@ -25,7 +25,7 @@ const { values, positionals } = parseArgs({
 });
 const [host, keyFile] = positionals;
 if (host === undefined || keyFile === undefined) {
-  console.error('usage: npm run bench:link -- HOST KEY_FILE [--user USER] [--service UNIT] [--kill COMMAND]');
+  console.error('usage: npm run bench -- link HOST KEY_FILE [--user USER] [--service UNIT] [--kill COMMAND]');
   process.exit(2);
 }
 const { user: username, service } = values;

@@ -1,4 +1,4 @@
-// `npm run bench:live`: what 500 open streams cost a sweep, and how long the page of a fleet of 5,000 takes.
+// `npm run bench -- live`: what 500 open streams cost a sweep, and how long the page of a fleet of 5,000 takes.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import http from 'node:http';

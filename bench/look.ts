@@ -1,4 +1,4 @@
-// `npm run bench:look`: what a look and a healing cost. Real OpenSSH on loopback, in processes of its own, with stubs for
+// `npm run bench -- look`: what a look and a healing cost. Real OpenSSH on loopback, in processes of its own, with stubs for
 // sudo and systemctl; the client is a process that does nothing else.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';

@@ -1,4 +1,4 @@
-// `npm run bench:maintenance`: what a weekly maintenance window costs whoever asks whether it is open.
+// `npm run bench -- maintenance`: what a weekly maintenance window costs whoever asks whether it is open.
 import { openApp } from '../src/lib/app.ts';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { maintenanceWindows, type MaintenanceWindow } from '../src/lib/db/schema.ts';

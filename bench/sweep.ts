@@ -1,4 +1,4 @@
-// `npm run bench`: how long a sweep of healthy VPSs takes. Simulated hosts on loopback, in a process of their own.
+// `npm run bench -- sweep`: how long a sweep of healthy VPSs takes. Simulated hosts on loopback, in a process of their own.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
 import { mkdtempSync, rmSync } from 'node:fs';

@@ -18,7 +18,16 @@ export async function startSshHost(
   machine: Machine,
   address: string,
   publicKey: string,
-  { latencyMs, onCommand }: { readonly latencyMs: () => number; readonly onCommand?: (command: string) => void },
+  {
+    latencyMs,
+    onCommand,
+    hangsAt = () => false,
+  }: {
+    readonly latencyMs: () => number;
+    readonly onCommand?: (command: string) => void;
+    /** Where one listener has many addresses: whether the machine with this one hangs. */
+    readonly hangsAt?: (address: string) => boolean;
+  },
 ): Promise<SshHost> {
   const allowed = ssh2.utils.parseKey(publicKey);
   if (allowed instanceof Error) throw allowed;
@@ -63,7 +72,7 @@ export async function startSshHost(
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket)).on('error', () => undefined);
     // A machine that hangs has taken the connection, and that is all it does.
-    if (machine.network === 'up') ssh.injectSocket(socket);
+    if (machine.network === 'up' && !hangsAt(socket.localAddress ?? '')) ssh.injectSocket(socket);
   });
   await once(listener.listen(0, address), 'listening');
   const { port } = listener.address() as net.AddressInfo;

@@ -185,7 +185,7 @@ describe('the built command line', () => {
     });
   });
 
-  // What makes a command slow, instead of how slow it is: `npm run bench:cli` measures that.
+  // What makes a command slow, instead of how slow it is: `npm run bench -- cli` measures that.
   it.each([
     ['--version', 250],
     ['vps --help', 900],

@@ -195,22 +195,73 @@ describe('a fleet', () => {
     return { ...first, app: first.app, hosts, userIds };
   };
 
-  it('of seven is looked at in batches of five, and no batch begins before the last one has ended', async () => {
-    const { app, hosts } = await openFleet(7);
+  it('of seven is looked at in batches of five, each of which ends by itself', async () => {
+    const { app, hosts, userIds } = await openFleet(7);
     const releases = hosts.map((host) => host.hold('is-active'));
     const progress: SweepProgress[] = [];
     const log = createSilentLog();
     const sweeping = runHealthSweep(app, { log, onProgress: (now) => progress.push(now) });
-    const looks = (): number => hosts.filter((host) => host.commands().length > 0).length;
-    await until(looks, 5);
+    const written = () => userIds.map((userId) => stateOf(app, userId)?.totalChecks ?? 0);
+    // The second batch does not wait for the first one.
+    await until(() => hosts.filter((host) => host.commands().length > 0).length, 7);
     releases.slice(0, 4).forEach((release) => release());
     await until(() => hosts.slice(0, 4).filter((host) => host.ended() === 1).length, 4);
-    expect(hosts.map((host) => host.dials())).toEqual([1, 1, 1, 1, 1, 0, 0]);
+    releases.slice(5).forEach((release) => release());
+    await until(() => progress.length, 2);
+    // Of the first one, nothing is written before its last member has answered.
+    expect(written()).toEqual([0, 0, 0, 0, 0, 1, 1]);
     releases[4]?.();
-    await until(looks, 7);
-    releases.forEach((release) => release());
     expect(await sweeping).toMatchObject({ kind: 'completed', summary: { checked: 7, healthy: 7 } });
-    expect(progress.map(({ done, total }) => `${done}/${total}`)).toEqual(['0/7', '5/7', '7/7']);
+    expect(written()).toEqual([1, 1, 1, 1, 1, 1, 1]);
+    expect(progress.map(({ done, total }) => `${done}/${total}`)).toEqual(['0/7', '2/7', '7/7']);
+  });
+
+  it('too large for its interval and its connections is looked at in part; the next sweep begins with the rest', async () => {
+    const environment = { HEALTH_CHECK_CRON: '*/2 * * * * *', HEALTH_CHECK_BATCH_SIZE: '1', SWEEP_MAX_SOCKETS: '5' };
+    const { app, hosts, userIds, log, lines } = await openFleet(7, environment);
+    const releases = hosts.slice(0, 5).map((host) => host.hold('is-active'));
+    const sweeping = runHealthSweep(app, { log });
+    await expect.poll(() => lines.join('\n')).toContain('2 of 7 VPSs were not looked at within 2 s');
+    releases.forEach((release) => release());
+    expect(await sweeping).toMatchObject({
+      kind: 'completed',
+      summary: { checked: 5, healthy: 5, unchecked: 2, fault: expect.stringContaining('SWEEP_MAX_SOCKETS') },
+    });
+    expect(userIds.map((userId) => stateOf(app, userId)?.totalChecks)).toEqual([1, 1, 1, 1, 1, undefined, undefined]);
+    const due = listActive(app.db, app.settings).map(({ subscription }) => subscription.userId);
+    expect(due.slice(0, 2)).toEqual(userIds.slice(5));
+    expect(await runHealthSweep(app, { log })).toMatchObject({ kind: 'completed', summary: { checked: 7 } });
+  });
+
+  it('is asked once more where a VPS that was reachable falls silent, on a fresh connection, before that counts', async () => {
+    const { app, hosts, userIds, sweep } = await openFleet(2, { SSH_COMMAND_TIMEOUT_MS: '1000' });
+    await sweep();
+    const release = hosts[0]?.hold('is-active');
+    const sweeping = sweep();
+    // The first look at it has run out of time by then.
+    await until(() => hosts[0]?.dials() ?? 0, 3);
+    release?.();
+    expect(await sweeping).toMatchObject({ checked: 2, healthy: 2, unhealthy: 0 });
+    expect(hosts.map((host) => host.dials())).toEqual([3, 2]);
+    expect(stateOf(app, userIds[0] ?? '')).toMatchObject({ status: 'healthy', totalChecks: 2, totalFailures: 0 });
+  });
+
+  it('counts a silence once, and asks no second time where it lasts', async () => {
+    const { app, hosts, userIds, sweep } = await openFleet(2, { SSH_COMMAND_TIMEOUT_MS: '500' });
+    await sweep();
+    hosts[0]?.hold('is-active');
+    expect(await sweep()).toMatchObject({ checked: 2, healthy: 1, unhealthy: 1 });
+    expect(hosts[0]?.dials()).toBe(3);
+    const first = { status: 'down', totalChecks: 2, totalFailures: 1, consecutiveFailures: 1 };
+    expect(stateOf(app, userIds[0] ?? '')).toMatchObject(first);
+    await sweep();
+    expect(hosts[0]?.dials()).toBe(4);
+    expect(stateOf(app, userIds[0] ?? '')).toMatchObject({
+      ...first,
+      totalChecks: 3,
+      totalFailures: 2,
+      consecutiveFailures: 2,
+    });
   });
 
   it('is looked at to its end while a restart of the first batch goes on, longest not looked at first', async () => {

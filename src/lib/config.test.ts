@@ -27,6 +27,7 @@ describe('settings', () => {
       monitorEnabled: false,
       healthCheckCron: '*/1 * * * *',
       batchSize: 5,
+      maxSockets: 300,
       monitoredService: 'rachel8',
       connectTimeoutMs: 10_000,
       commandTimeoutMs: 10_000,

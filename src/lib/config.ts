@@ -15,6 +15,8 @@ export type Settings = {
   readonly monitorEnabled: boolean;
   readonly healthCheckCron: string;
   readonly batchSize: number;
+  /** Connections that a sweep may have open at once. */
+  readonly maxSockets: number;
   readonly monitoredService: string;
   readonly connectTimeoutMs: number;
   readonly commandTimeoutMs: number;
@@ -88,6 +90,7 @@ export function parseSettings(environment: Environment): Settings {
     monitorEnabled: given.ENABLE_HEALTH_MONITOR ?? given.NODE_ENV === 'production',
     healthCheckCron: given.HEALTH_CHECK_CRON,
     batchSize: given.HEALTH_CHECK_BATCH_SIZE,
+    maxSockets: given.SWEEP_MAX_SOCKETS,
     monitoredService: given.MONITORED_SERVICE,
     connectTimeoutMs: given.SSH_CONNECT_TIMEOUT_MS,
     commandTimeoutMs: given.SSH_COMMAND_TIMEOUT_MS,

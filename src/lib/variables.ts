@@ -58,6 +58,7 @@ export const VARIABLES = {
   ENABLE_HEALTH_MONITOR: orNull(onOff),
   HEALTH_CHECK_CRON: usually('*/1 * * * *', cron),
   HEALTH_CHECK_BATCH_SIZE: usually('5', wholeNumber(1, 100, 'VPSs')),
+  SWEEP_MAX_SOCKETS: usually('300', wholeNumber(5, 20_000, 'connections')),
   MONITORED_SERVICE: usually('rachel8', unitName),
   SSH_CONNECT_TIMEOUT_MS: usually('10000', wholeNumber(100, 120_000, 'milliseconds')),
   SSH_COMMAND_TIMEOUT_MS: usually('10000', wholeNumber(100, 120_000, 'milliseconds')),

@@ -1,13 +1,18 @@
 import type { App } from '../app.ts';
 import { databaseTrouble } from '../db/trouble.ts';
+import { exactDuration } from '../facts/time-words.ts';
 import { messageOf } from '../log.ts';
 import { heal, recordOf, restartOnRequest, type CarryOutContext, type Outcome } from './carry-out.ts';
 import type { DueVps } from './fleet.ts';
 import { recordChecks, type CheckRecord, type Recorded } from './health-store.ts';
 import { lookAtVps, type Look } from './look.ts';
+import { limitsOf, noteLookTime, pacedOf, planOf, type PacedVps } from './pace-facts.ts';
+import { runPaced } from './paced.ts';
 import { describeRecorded } from './rules/log-lines.ts';
 import type { Reachability } from './rules/outage-guard.ts';
+import { inBatches, type Batch } from './rules/pace.ts';
 import { newRound, seeBatch, settle, type RoundRules, type Settled, type Step } from './rules/round.ts';
+import { isSecondLookInVain, isSeenTwice, secondLookDelayMs } from './rules/second-look.ts';
 import { isUpAfter } from './rules/transition.ts';
 import { LeaseLostError } from './tenure.ts';
 import { claimsOf } from './vps-claims.ts';
@@ -64,6 +69,13 @@ class RoundRun {
   #round = newRound<Look>();
   /** Restarts under way: the next batch does not wait for them. */
   readonly #healing: Promise<void>[] = [];
+  /** Connections that are open. */
+  #open = 0;
+  #done = 0;
+  /** VPSs for which a sweep had no time. */
+  #leftOut = 0;
+  /** First looks at those that were reachable before, and are to be looked at once more. */
+  readonly #silent = new Map<string, Look>();
   readonly #claimed = new Set<string>();
   /** VPSs of a sweep that it has left to what an admin has asked for. */
   #unseen = 0;
@@ -90,24 +102,70 @@ class RoundRun {
   }
 
   async lookAtAll(): Promise<void> {
-    let done = 0;
-    this.#context.onLookedAt([], done);
-    for (const wanted of inBatches(this.#due, this.#app.settings.batchSize)) {
-      if (this.#isStopped()) break;
-      const batch = await this.#context.claim(wanted, (id) => this.#claimed.add(id));
-      this.#unseen += wanted.length - batch.length;
-      const looks = await this.#look(batch);
-      const { round, steps } = seeBatch(this.#round, looks, this.#rules);
-      this.#round = round;
-      await this.#take(steps);
-      await closeUnused(looks, steps);
-      const isSettled = (step: Step<Look>): boolean => !isRestart(step);
-      this.#giveBack(steps.filter(isSettled).map(({ look }) => idOf(look.vps)));
-      done += wanted.length;
-      this.#context.onLookedAt(batch.map(idOf), done);
-    }
+    this.#context.onLookedAt([], 0);
+    const limits = limitsOf(this.#app.settings, this.#rules.kind);
+    await runPaced(planOf(this.#app, this.#due, limits), limits, {
+      begin: (batch) => this.#lookAtBatch(batch),
+      leave: (left, why) => this.#leaveOut(left.length, why, limits.intervalMs),
+      againAfterMs: () => secondLookDelayMs(Math.random()),
+      open: () => this.#open,
+      stop: this.#context.stop.probes,
+      isStopped: this.#isStopped,
+    });
     await Promise.all(this.#healing);
-    this.#interrupted ||= done < this.#due.length || this.#context.stop.probes.aborted;
+    this.#interrupted ||= this.#context.stop.probes.aborted;
+  }
+
+  /** Gives those that are to be looked at once more before it counts that they are silent. */
+  async #lookAtBatch({ vpss, againAtMs }: Batch<PacedVps>): Promise<readonly PacedVps[]> {
+    const wanted = vpss.map(({ vps }) => vps);
+    if (againAtMs !== null) {
+      await this.#see(await this.#lookTwice(wanted), wanted.length);
+      return [];
+    }
+    const batch = await this.#context.claim(wanted, (id) => this.#claimed.add(id));
+    this.#unseen += wanted.length - batch.length;
+    const looks = await this.#look(batch);
+    const silent = looks.filter(isSeenTwice);
+    for (const look of silent) this.#silent.set(idOf(look.vps), look);
+    const seen = looks.filter((look) => !silent.includes(look));
+    await this.#see(seen, wanted.length - silent.length);
+    return silent.map(({ vps }) => pacedOf(vps, this.#app.settings.connectTimeoutMs));
+  }
+
+  /** The second looks at those VPSs; the first ones where nothing more is to be learned. */
+  async #lookTwice(wanted: readonly DueVps[]): Promise<readonly Look[]> {
+    const silent = this.#round.reachability.lost + this.#silent.size;
+    const isInVain = isSecondLookInVain(silent, this.#due.filter(({ state }) => state.reachable === true).length);
+    const first = wanted.flatMap((vps) => this.#silent.get(idOf(vps)) ?? []);
+    const looks = isInVain ? first : await this.#look(first.map(({ vps }) => vps));
+    for (const vps of wanted) this.#silent.delete(idOf(vps));
+    return looks;
+  }
+
+  /** What is known now of `count` VPSs is written down, or acted on, or waits for the end of the round. */
+  async #see(looks: readonly Look[], count: number): Promise<void> {
+    const { round, steps } = seeBatch(this.#round, looks, this.#rules);
+    this.#round = round;
+    await this.#take(steps);
+    await closeUnused(looks, steps);
+    this.#open -= looks.filter(this.#isKept).length;
+    const isSettled = (step: Step<Look>): boolean => !isRestart(step);
+    this.#giveBack(steps.filter(isSettled).map(({ look }) => idOf(look.vps)));
+    this.#done += count;
+    this.#context.onLookedAt(
+      looks.map(({ vps }) => idOf(vps)),
+      this.#done,
+    );
+  }
+
+  /** What has been looked at is judged by itself; the next sweep begins with the others, as their looks are the oldest. */
+  #leaveOut(count: number, why: string, intervalMs: number): void {
+    this.#leftOut = count;
+    this.#count.unchecked += count;
+    const all = this.#due.length;
+    this.#fault = `${count} of ${all} VPSs were not looked at within ${exactDuration(intervalMs)}: ${why}; the next sweep begins with them`;
+    this.#context.log.error(this.#fault);
   }
 
   /** A part of the fleet is no basis to judge the whole; what waits is looked at again in the next sweep. */
@@ -125,7 +183,7 @@ class RoundRun {
     const { reachability, unreachable } = this.#round;
     const silenceCounts = await this.#context.judge({ ...reachability, unseen: this.#unseen });
     if (!silenceCounts && unreachable.length > 0) this.#tellOfOutage(reachability);
-    const { steps, pause } = settle(this.#round, this.#rules, { silenceCounts, unseen: this.#unseen });
+    const { steps, pause } = settle(this.#round, this.#seenRules(), { silenceCounts, unseen: this.#unseen });
     if (pause !== null) {
       await this.#context.pause(pause);
       this.#context.log.error(
@@ -140,18 +198,35 @@ class RoundRun {
     this.#interrupted ||= this.#context.stop.probes.aborted;
   }
 
+  #seenRules = (): RoundRules =>
+    this.#rules.kind === 'sweep' ? { ...this.#rules, fleet: this.#rules.fleet - this.#leftOut } : this.#rules;
+
   /** Whatever it was that ended it: nothing goes on, and nothing stays claimed. */
   async end(): Promise<void> {
     await Promise.all(this.#healing);
     this.#giveBack([...this.#claimed]);
   }
 
+  /** Whether its connection stays open for a restart. */
+  #isKept = ({ connection, decision }: Look): boolean =>
+    connection !== null && (this.#context.restartId !== null || decision.action === 'restart');
+
   #isStopped = (): boolean => this.#interrupted || this.#context.stop.probes.aborted;
 
   async #look(batch: readonly DueVps[]): Promise<readonly Look[]> {
     const { stop, stalls, restartId } = this.#context;
     const watch = { signal: stop.probes, stalls, isRestartOrdered: restartId !== null };
-    const looking = batch.map((vps) => lookAtVps(this.#app, vps, watch));
+    const looking = batch.map(async (vps) => {
+      const beganAtMs = performance.now();
+      let look: Look | null = null;
+      this.#open++;
+      try {
+        return (look = await lookAtVps(this.#app, vps, watch));
+      } finally {
+        if (look === null || !this.#isKept(look)) this.#open--;
+        noteLookTime(this.#app, vps, performance.now() - beganAtMs);
+      }
+    });
     const settled = await Promise.allSettled(looking);
     return settled.flatMap((result, index) => {
       if (result.status === 'fulfilled') return [result.value];
@@ -166,7 +241,12 @@ class RoundRun {
     const records = steps.flatMap((step) => (isRestart(step) ? [] : (recordOf(step) ?? [])));
     this.#noteUnsent(steps);
     await this.#record(records);
-    if (restarts.length > 0) this.#healing.push(this.#restartAll(restarts));
+    if (restarts.length === 0) return;
+    this.#open += restarts.length;
+    const healing = this.#restartAll(restarts).finally(() => {
+      this.#open -= restarts.length;
+    });
+    this.#healing.push(healing);
   }
 
   /** Restarts of a batch run at the same time; one that throws costs its own VPS only. */
@@ -262,7 +342,3 @@ async function closeUnused(looks: readonly Look[], steps: readonly Step<Look>[])
 }
 
 const idOf = ({ subscription }: DueVps): string => subscription.id;
-
-function* inBatches<T>(items: readonly T[], size: number): Generator<readonly T[]> {
-  for (let start = 0; start < items.length; start += size) yield items.slice(start, start + size);
-}

@@ -7,7 +7,8 @@ export type Threshold = { readonly what: string; readonly value: string; readonl
 /** What decides about checks and restarts, in the order in which a check meets it. */
 export const thresholdsOf = (settings: Settings): Threshold[] => [
   { what: 'Sweeps', value: settings.healthCheckCron, variable: 'HEALTH_CHECK_CRON' },
-  { what: 'VPSs at the same time', value: String(settings.batchSize), variable: 'HEALTH_CHECK_BATCH_SIZE' },
+  { what: 'VPSs in a batch', value: String(settings.batchSize), variable: 'HEALTH_CHECK_BATCH_SIZE' },
+  { what: 'Connections at the same time', value: String(settings.maxSockets), variable: 'SWEEP_MAX_SOCKETS' },
   { what: 'Service, unless a VPS has its own', value: settings.monitoredService, variable: 'MONITORED_SERVICE' },
   { what: 'Time to connect', value: exactDuration(settings.connectTimeoutMs), variable: 'SSH_CONNECT_TIMEOUT_MS' },
   { what: 'Time for a command', value: exactDuration(settings.commandTimeoutMs), variable: 'SSH_COMMAND_TIMEOUT_MS' },
