@@ -1,12 +1,7 @@
 import type { ServerChannel } from 'ssh2';
-import type { BusValue } from '../../src/lib/provisioning/bus/rules/bus-value.ts';
-import {
-  measureMessage,
-  parseMessage,
-  writeMessage,
-  type BusMessage,
-  type OutgoingMessage,
-} from '../../src/lib/provisioning/bus/rules/message.ts';
+import { writeMessage, type SentMessage } from '../../demo/bus-message.ts';
+import { measureMessage, readMessage, type BusMessage } from '../../src/lib/provisioning/bus/rules/message.ts';
+import type { BusValue } from '../../src/lib/provisioning/bus/rules/values.ts';
 import type { Exec } from './peers.ts';
 
 const SYSTEMD = ':1.0';
@@ -35,13 +30,14 @@ export type BusCaller = {
   readonly channel: ServerChannel;
 };
 
+const textOf = (value: BusValue | undefined): string => (typeof value === 'string' ? value : '');
 const SIGNATURES: Readonly<Record<string, string>> = { bigint: 't', number: 'u' };
 
 /** Serves the command that joins its caller to the bus. `prepare` is called at the end of the login. */
 export function serveBus(exec: Exec, prepare: (caller: BusCaller) => void = () => undefined): void {
   const channel = exec.accept();
   let serial = 0;
-  const send = (message: Omit<OutgoingMessage, 'serial'>): void => {
+  const send = (message: Omit<SentMessage, 'serial'>): void => {
     serial += 1;
     if (channel.writable) channel.write(writeMessage({ ...message, serial }));
   };
@@ -85,37 +81,32 @@ export function serveBus(exec: Exec, prepare: (caller: BusCaller) => void = () =
     channel,
   };
   let unread = Buffer.alloc(0);
-  const logIn = ['\0AUTH ANONYMOUS\r\n', 'DATA\r\n', 'BEGIN\r\n'];
-  const answers = ['DATA\r\n', 'OK 0123456789abcdef0123456789abcdef\r\n', ''];
+  let isLoggedIn = false;
   channel.on('data', (chunk: Buffer) => {
     unread = Buffer.concat([unread, chunk]);
-    for (let line = logIn[0]; line !== undefined && unread.indexOf(line) === 0; line = logIn[0]) {
-      unread = unread.subarray(line.length);
-      logIn.shift();
-      channel.write(answers.shift() ?? '');
-      if (logIn.length === 0) prepare(caller);
+    const end = unread.indexOf('\r\nBEGIN\r\n');
+    if (!isLoggedIn && end > 0) {
+      isLoggedIn = true;
+      unread = unread.subarray(end + '\r\nBEGIN\r\n'.length);
+      channel.write('OK 0123456789abcdef0123456789abcdef\r\n');
+      prepare(caller);
     }
     for (;;) {
-      const length = logIn.length > 0 ? null : measureMessage(unread);
-      if (typeof length !== 'number' || unread.length < length) return;
-      const call = parseMessage(unread.subarray(0, length));
+      const length = isLoggedIn ? measureMessage(unread) : null;
+      if (length === null || unread.length < length) return;
+      const call = readMessage(unread.subarray(0, length));
       unread = unread.subarray(length);
-      if ('fault' in call) throw new Error(call.fault);
       answerCall(caller, call, send);
       caller.onCall(call);
     }
   });
 }
 
-function answerCall(
-  caller: BusCaller,
-  call: BusMessage,
-  send: (message: Omit<OutgoingMessage, 'serial'>) => void,
-): void {
+function answerCall(caller: BusCaller, call: BusMessage, send: (message: Omit<SentMessage, 'serial'>) => void): void {
   const { member = '', serial: replySerial } = call;
   caller.calls.push(member);
   if (caller.ignores.has(member)) return;
-  const errorName = caller.refuses.get(member) ?? caller.refuses.get(String(call.body[0]));
+  const errorName = caller.refuses.get(member) ?? caller.refuses.get(textOf(call.body[0]));
   if (errorName !== undefined) {
     send({ type: 'error', replySerial, errorName, sender: SYSTEMD, signature: 's', body: [`${member} is refused`] });
     return;
@@ -145,7 +136,7 @@ function answerCall(
       caller.reply(call, [UNIT_PATH], 'o');
       return;
     case 'Get': {
-      const value = caller.unit[String(call.body[1])] ?? '';
+      const value = caller.unit[textOf(call.body[1])] ?? '';
       caller.reply(
         call,
         [{ signature: value instanceof Uint8Array ? 'ay' : (SIGNATURES[typeof value] ?? 's'), value }],

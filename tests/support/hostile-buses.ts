@@ -1,9 +1,9 @@
-import { writeMessage, type OutgoingMessage } from '../../src/lib/provisioning/bus/rules/message.ts';
+import { writeMessage, type SentMessage } from '../../demo/bus-message.ts';
 import type { BusCaller } from './bus-peer.ts';
 
 type HostileBus = { readonly onBus: (bus: BusCaller) => void; readonly ends: RegExp };
 
-const signal = (fields: Pick<OutgoingMessage, 'signature' | 'body'>): Buffer =>
+const signal = (fields: Pick<SentMessage, 'signature' | 'body'>): Buffer =>
   writeMessage({ type: 'signal', serial: 1, path: '/a', interface: 'a.b', member: 'C', sender: ':1.0', ...fields });
 
 /** Instead of an answer to any look, the same again and again, as fast as it is taken. */
