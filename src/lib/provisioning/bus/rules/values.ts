@@ -43,7 +43,7 @@ export function alignmentOf(code: string): number {
 export function typesOf(signature: string): string[] {
   if (signature.length > LONGEST_SIGNATURE) throw new Malformed('a signature that is too long');
   const types: string[] = [];
-  for (let at = 0; at < signature.length; ) {
+  for (let at = 0; at < signature.length;) {
     const from = at;
     at = endOfType(signature, from, 0);
     types.push(signature.slice(from, at));
@@ -55,7 +55,11 @@ function endOfType(signature: string, at: number, depth: number): number {
   const code = signature[at];
   if (code !== undefined && depth <= DEEPEST) {
     if (code === 'v' || BASIC.includes(code)) return at + 1;
-    if (code === '(') return endOfFields(signature, at + 1, depth + 1);
+    if (code === '(') {
+      let end = endOfType(signature, at + 1, depth + 1);
+      while (signature[end] !== ')') end = endOfType(signature, end, depth + 1);
+      return end + 1;
+    }
     if (code === 'a' && signature[at + 1] !== '{') return endOfType(signature, at + 1, depth + 1);
     if (code === 'a' && BASIC.includes(signature[at + 2] ?? '-')) {
       const end = endOfType(signature, at + 3, depth + 1);
@@ -63,12 +67,6 @@ function endOfType(signature: string, at: number, depth: number): number {
     }
   }
   throw new Malformed('a signature that is none, or is nested too deeply');
-}
-
-function endOfFields(signature: string, from: number, depth: number): number {
-  let at = endOfType(signature, from, depth);
-  while (signature[at] !== ')') at = endOfType(signature, at, depth);
-  return at + 1;
 }
 
 /**
