@@ -1,3 +1,5 @@
+import { readFileSync } from 'node:fs';
+import { platform } from 'node:os';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { writeMessage } from '../demo/bus-message.ts';
 import { BusRefusal } from '../src/lib/provisioning/bus/bus-connection.ts';
@@ -195,6 +197,37 @@ describe('a unit on the bus', () => {
     expect(await unit.life(patience)).toEqual({ invocationId: 'cafe', restarts: 0 });
     bus.refuses.set('Get', 'org.freedesktop.DBus.Error.UnknownObject');
     await expect(unit.look(patience)).rejects.toBeInstanceOf(BusRefusal);
+  });
+});
+
+/** What the system waits for on a connection of this machine, and for how many hundredths of a second. Source: proc(5). */
+function kernelTimer(localPort: number): { readonly kind: string; readonly left: number } {
+  const port = localPort.toString(16).toUpperCase().padStart(4, '0');
+  const connection = readFileSync('/proc/net/tcp', 'utf8')
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/))
+    .find(([, local = '', , state]) => local.endsWith(`:${port}`) && state === '01');
+  const [kind = '', left = ''] = (connection?.[5] ?? '').split(':');
+  return { kind, left: Number.parseInt(left, 16) };
+}
+const KEEP_ALIVE = '02';
+
+describe('a host that is silent', () => {
+  it.runIf(platform() === 'linux')('is asked by the system after 20 s whether it is still there', async () => {
+    const { callers } = await openUnit();
+    const [{ socket } = expect.unreachable()] = callers;
+    // While something is on its way, that is waited for.
+    await vi.waitFor(() => expect(kernelTimer(socket.remotePort ?? 0)).toMatchObject({ kind: KEEP_ALIVE }));
+    expect(kernelTimer(socket.remotePort ?? 0).left).toBeLessThanOrEqual(2_000);
+  });
+
+  it('and takes what is sent to it is noticed by the next look, in the time that look has', async () => {
+    const { callers, unit, ends } = await openUnit();
+    callers[0]?.socket.pause();
+    expect(unit.isOpen).toBe(true);
+    await expect(unit.look({ timeoutMs: 300 })).rejects.toMatchObject({ code: 'timeout' });
+    expect(ends).toMatchObject([{ code: 'timeout' }]);
+    expect(unit.isOpen).toBe(false);
   });
 });
 
