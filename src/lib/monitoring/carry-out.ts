@@ -151,11 +151,7 @@ async function restartSeen(app: App, look: Linked, restartId: string, context: C
  * Over the same link. Null: it is not watched any more, has been edited, or is silent now; the next sweep judges
  * that.
  */
-async function lookAgain(
-  app: App,
-  { vps, link }: Linked,
-  { stop, stalls }: CarryOutContext,
-): Promise<Look | null> {
+async function lookAgain(app: App, { vps, link }: Linked, { stop, stalls }: CarryOutContext): Promise<Look | null> {
   const [now] = listActive(app.db, app.settings, [vps.subscription.id]);
   if (!now || !isSameLogin(now.subscription, vps.subscription)) return null;
   const look = await lookAtVps(app, now, { signal: stop.probes, stalls, link });

@@ -68,7 +68,11 @@ class HealthMonitor implements RunningJob {
     this.#app = app;
     this.#keeper = new LeaseKeeper(app.db, 'monitor', serverLog);
     this.#heartbeat = createHeartbeat(app.settings, serverLog);
-    this.#news = new NewsDesk(app, { probes: this.#stop.probes.signal, restarts: this.#stop.restarts.signal }, serverLog);
+    this.#news = new NewsDesk(
+      app,
+      { probes: this.#stop.probes.signal, restarts: this.#stop.restarts.signal },
+      serverLog,
+    );
     this.#job = scheduleJob('sweep', app.settings.healthCheckCron, serverLog, () => this.#sweep());
     this.#renewal = setInterval(() => {
       this.#leads().catch((error: unknown) =>

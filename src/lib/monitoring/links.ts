@@ -91,8 +91,7 @@ export class Links {
 
   /** Ends the links to all VPSs but these. */
   retain(ids: ReadonlySet<string>): void {
-    for (const [id, { link }] of this.#links)
-      if (!ids.has(id) && !this.#inUse.has(id)) void this.#drop(id, link);
+    for (const [id, { link }] of this.#links) if (!ids.has(id) && !this.#inUse.has(id)) void this.#drop(id, link);
   }
 
   /** What is known of the link to this VPS in this process; null: nothing. */

@@ -77,12 +77,7 @@ const stalledLook = (app: App, vps: DueVps): Look =>
   });
 
 /** Null: this process stood still in the middle of it. */
-async function askVps(
-  app: App,
-  vps: DueVps,
-  link: VpsLink,
-  { signal, stalls }: Watch,
-): Promise<Look | null> {
+async function askVps(app: App, vps: DueVps, link: VpsLink, { signal, stalls }: Watch): Promise<Look | null> {
   const beganAtMs = performance.now();
   const { result, durationMs, hostKey, unitText } = await link.look(signal);
   if (stalls.stalledSince(beganAtMs)) return null;

@@ -13,7 +13,16 @@ import { Lately, NOTHING_BEFORE, type Before } from './rules/lately.ts';
 import { describeRecorded } from './rules/log-lines.ts';
 import type { Reachability } from './rules/outage-guard.ts';
 import { inBatches, type Batch } from './rules/pace.ts';
-import { hasStopped, newRound, seeBatch, settle, type Round, type RoundRules, type Settled, type Step } from './rules/round.ts';
+import {
+  hasStopped,
+  newRound,
+  seeBatch,
+  settle,
+  type Round,
+  type RoundRules,
+  type Settled,
+  type Step,
+} from './rules/round.ts';
 import { isSecondLookInVain, isSeenTwice, secondLookDelayMs } from './rules/second-look.ts';
 import { isUpAfter } from './rules/transition.ts';
 import { LeaseLostError } from './tenure.ts';

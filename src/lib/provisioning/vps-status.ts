@@ -108,7 +108,11 @@ export async function restartRachelService(
     resetFailed = false,
     before = null,
     signal,
-  }: { readonly resetFailed?: boolean; readonly before?: UnitFacts | null; readonly signal?: AbortSignal | undefined } = {},
+  }: {
+    readonly resetFailed?: boolean;
+    readonly before?: UnitFacts | null;
+    readonly signal?: AbortSignal | undefined;
+  } = {},
 ): Promise<RestartOutcome> {
   const { target, limits } = vps;
   const unit = shellWord(target.service);

@@ -128,8 +128,7 @@ function seeOne<L extends Seen>(round: Round<L>, look: L, rules: RoundRules): Se
       ? isFleetStopped(round.stoppedAtOnce, rules.fleet)
       : hasMassStopRule(rules.kind === 'sweep' ? rules.fleet : rules.asked) &&
         isMassStop(round.stoppedAtOnce, round.looked);
-  if (isMass)
-    return { round: { ...round, stopped: [...round.stopped, { look, trial }] }, steps: [] };
+  if (isMass) return { round: { ...round, stopped: [...round.stopped, { look, trial }] }, steps: [] };
   return grantRestart(round, { look, trial }, rules);
 }
 
