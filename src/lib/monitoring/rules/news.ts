@@ -20,6 +20,7 @@ export function newsCalls(activeState: string | undefined, status: HealthState['
       return status === 'healthy';
     case 'active':
       return status !== 'healthy';
+    case undefined:
     default:
       return false;
   }

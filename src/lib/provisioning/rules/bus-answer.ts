@@ -44,6 +44,7 @@ export function readFailedJob(
       return { code: 'unit_missing', message: 'the service is not installed on the VPS' };
     case 'masked':
       return { code: 'unit_masked', message: 'the service is masked on the VPS' };
+    case undefined:
     default:
       break;
   }
