@@ -111,6 +111,23 @@ export default ts.config(
     },
   },
   {
+    files: ['tests/browser/**'],
+    rules: {
+      '@typescript-eslint/no-restricted-imports': [
+        'error',
+        {
+          paths: [
+            {
+              name: '@playwright/test',
+              importNames: ['test'],
+              message: 'that of support/browser.ts begins when the scripts of the page are at work',
+            },
+          ],
+        },
+      ],
+    },
+  },
+  {
     files: ['src/routes/**', 'src/hooks.server.ts'],
     ignores: ['src/routes/posted-form.ts'],
     rules: {

@@ -10,6 +10,7 @@ import {
   whatWeSaw,
   type Condition,
 } from '../src/lib/views/fleet-words.ts';
+import { linkInWords, linkLimitInWords } from '../src/lib/views/link-words.ts';
 import { shortAddress } from '../src/lib/facts/host-words.ts';
 import { count, relativeTime, withCommas } from '../src/lib/facts/time-words.ts';
 
@@ -79,10 +80,19 @@ export function renderVps(row: FleetRow, now: Date, breaker: BreakerSettings): s
     ...(row.offeredHostKeyFingerprint === null
       ? []
       : [['shown now', row.offeredHostKeyFingerprint] as [string, string]]),
+    ['link', linkOf(row, time)],
     ['subscription', `${row.subscriptionStatus}${row.active ? '' : ' (not swept)'}`],
     ['id', row.id],
   ];
   return facts.map(([name, value]) => `${`${name}:`.padEnd(14)} ${value}`).join('\n');
+}
+
+function linkOf({ link }: FleetRow, time: (at: Date | null) => string): string {
+  if (link === null) return linkInWords(null);
+  const limit = linkLimitInWords(link);
+  const news = link.kind === 'bus' ? `, last news ${time(link.newsAt)}` : '';
+  const why = limit === null ? '' : `; no better one: ${limit.why}${limit.todo === null ? '' : `. ${limit.todo}`}`;
+  return `${linkInWords(link)}, since ${time(link.since)}${news}${why}`;
 }
 
 export async function confirm(question: string): Promise<boolean> {

@@ -51,13 +51,13 @@ describe('a unit on the bus', () => {
   it('is looked at in one call while it is active', async () => {
     const { unit, bus } = await openUnit();
     bus.calls.length = 0;
-    expect(await unit.look(patience)).toEqual({ activeState: 'active', unit: null });
+    expect(await unit.look(patience)).toEqual({ activeState: 'active', unit: null, text: '' });
     expect(bus.calls).toEqual(['Get']);
   });
 
   it('is described when it is not', async () => {
     const { unit, bus } = await openUnit();
-    Object.assign(bus.unit, { ActiveState: 'failed', SubState: 'failed', Result: 'exit-code' });
+    Object.assign(bus.unit, { ActiveState: 'failed', SubState: 'failed', Result: 'exit-code', NRestarts: 3 });
     expect(await unit.look(patience)).toEqual({
       activeState: 'failed',
       unit: {
@@ -69,7 +69,73 @@ describe('a unit on the bus', () => {
         stateAgeMs: null,
         notInactiveMs: null,
       },
+      text: [
+        'LoadState=loaded',
+        'ActiveState=failed',
+        'SubState=failed',
+        'Result=exit-code',
+        'ExecMainCode=1',
+        'ExecMainStatus=203',
+        'NRestarts=3',
+        'InvocationID=cafe',
+        'TimeoutStartUSec=90s',
+        'InactiveExitTimestampMonotonic=4711000000',
+        'StateChangeTimestampMonotonic=4711000000\n',
+      ].join('\n'),
     });
+  });
+
+  it('is described in clean lines of bounded length, whatever its host calls it', async () => {
+    const { unit, bus } = await openUnit();
+    Object.assign(bus.unit, {
+      ActiveState: 'failed',
+      SubState: 'a\nLoadState=\u001b[31mmasked',
+      Result: 'x'.repeat(999),
+    });
+    const { text, unit: facts } = await unit.look(patience);
+    expect(text.split('\n')).toHaveLength(12);
+    expect(text).not.toMatch(/\u001b|x{41}/);
+    expect(facts?.loadState).toBe('loaded');
+  });
+
+  it('may have come up while it was described', async () => {
+    const { unit, bus } = await openUnit();
+    bus.unit.ActiveState = 'activating';
+    bus.onCall = () => {
+      bus.unit.ActiveState = 'active';
+    };
+    expect(await unit.look(patience)).toEqual({ activeState: 'active', unit: null, text: '' });
+  });
+
+  it.for([
+    [90_000_000n, 90_000],
+    [1_500_001n, 1_500.001],
+    [0n, Infinity],
+    [2n ** 64n - 1n, Infinity],
+    [86_400_000_000n * 3_000n, 86_400_000 * 3_000],
+  ] as const)('may take %i us to start', async ([us, startTimeoutMs]) => {
+    const { unit, bus } = await openUnit();
+    Object.assign(bus.unit, { ActiveState: 'failed', TimeoutStartUSec: us });
+    expect((await unit.look(patience)).unit).toMatchObject({ startTimeoutMs });
+  });
+
+  it('tells which run of it this is, and how often systemd has started it again', async () => {
+    const { unit, bus } = await openUnit();
+    expect(await unit.life(patience)).toEqual({ invocationId: 'cafe', restarts: 0 });
+    Object.assign(bus.unit, { InvocationID: Uint8Array.of(0xbe, 0xef), NRestarts: 2 });
+    expect(await unit.life(patience)).toEqual({ invocationId: 'beef', restarts: 2 });
+  });
+
+  it('tells when it was heard of, and how long an answer takes', async () => {
+    const { unit, bus } = await openUnit();
+    expect(unit).toMatchObject({ lastNewsAt: null, roundTripMs: null });
+    const before = Date.now();
+    bus.become('failed', ':1.66');
+    await unit.look(patience);
+    expect(unit.lastNewsAt).toBeNull();
+    bus.become('failed');
+    await vi.waitFor(() => expect(unit.lastNewsAt?.getTime()).toBeGreaterThanOrEqual(before));
+    expect(unit.roundTripMs).toBeGreaterThan(0);
   });
 
   it('tells at once what becomes of it, and only by the service manager', async () => {
@@ -80,13 +146,21 @@ describe('a unit on the bus', () => {
     expect(await unit.look(patience)).toMatchObject({ activeState: 'failed' });
   });
 
-  it.for([true, false])('is started, whether its job ends before the order is answered or not: %s', async (isEarly) => {
-    const { unit, bus } = await openUnit();
-    bus.unit.ActiveState = 'failed';
-    bus.job = { end: 'done', isEarly };
-    expect(await unit.start(patience)).toBe('done');
-    expect(await unit.look(patience)).toMatchObject({ activeState: 'active' });
-  });
+  it.for([
+    ['StartUnit', 'start', true],
+    ['StartUnit', 'start', false],
+    ['RestartUnit', 'restart', true],
+  ] as const)(
+    'takes %s, by %s, whether the job ends before it is answered or not: %s',
+    async ([member, verb, isEarly]) => {
+      const { unit, bus } = await openUnit();
+      bus.unit.ActiveState = 'failed';
+      bus.job = { end: 'done', isEarly };
+      expect(await unit[verb](patience)).toBe('done');
+      expect(bus.calls.at(-1)).toBe(member);
+      expect(await unit.look(patience)).toMatchObject({ activeState: 'active' });
+    },
+  );
 
   it('is not called started by a job of an earlier order', async () => {
     const { unit, bus } = await openUnit();
@@ -113,9 +187,12 @@ describe('a unit on the bus', () => {
   it('may be no service, and then has no result', async () => {
     const { unit, bus } = await openUnit();
     bus.unit.ActiveState = 'inactive';
-    const { unit: facts } = await unit.look(patience);
-    expect(facts?.result).toBe('success');
-    bus.refuses.set('Get', 'org.freedesktop.DBus.Error.UnknownInterface');
+    bus.refuses.set('org.freedesktop.systemd1.Service', 'org.freedesktop.DBus.Error.UnknownInterface');
+    expect(await unit.look(patience)).toMatchObject({
+      unit: { result: '', loadState: 'loaded', startTimeoutMs: null },
+    });
+    expect(await unit.life(patience)).toEqual({ invocationId: 'cafe', restarts: 0 });
+    bus.refuses.set('Get', 'org.freedesktop.DBus.Error.UnknownObject');
     await expect(unit.look(patience)).rejects.toBeInstanceOf(BusRefusal);
   });
 });

@@ -1,4 +1,5 @@
 import { ConfigurationError, type Environment } from './environment.ts';
+import type { LinkChoice } from './facts/link.ts';
 import type { Mailbox } from './facts/mail-address.ts';
 import { runsAfter } from './parsing/cron-expression.ts';
 import { parse, withoutBlanks } from './parsing/parse.ts';
@@ -17,6 +18,10 @@ export type Settings = {
   readonly batchSize: number;
   /** Connections that a sweep may have open at once. */
   readonly maxSockets: number;
+  /** Which kinds of link may be used. */
+  readonly sshLink: LinkChoice;
+  /** Connections that are kept from look to look. */
+  readonly sshMaxLinks: number;
   readonly monitoredService: string;
   readonly connectTimeoutMs: number;
   readonly commandTimeoutMs: number;
@@ -91,6 +96,8 @@ export function parseSettings(environment: Environment): Settings {
     healthCheckCron: given.HEALTH_CHECK_CRON,
     batchSize: given.HEALTH_CHECK_BATCH_SIZE,
     maxSockets: given.SWEEP_MAX_SOCKETS,
+    sshLink: given.SSH_LINK,
+    sshMaxLinks: given.SSH_MAX_LINKS,
     monitoredService: given.MONITORED_SERVICE,
     connectTimeoutMs: given.SSH_CONNECT_TIMEOUT_MS,
     commandTimeoutMs: given.SSH_COMMAND_TIMEOUT_MS,

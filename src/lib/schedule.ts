@@ -35,6 +35,15 @@ export function intervalMs(cron: string, now: Date): number {
   return due - runs.prev().getTime();
 }
 
+/** The same of a schedule that has begun; a minute where an expression never comes true (30 February). */
+export function intervalOf(cron: string): number {
+  try {
+    return intervalMs(cron, new Date());
+  } catch {
+    return 60_000;
+  }
+}
+
 /**
  * Runs `run` at the times of a cron expression (five fields, or six with seconds), one at a time. A failure is logged
  * and costs that run only. node-schedule fires by the wall clock; this measures with one that is never set: a burst

@@ -1,8 +1,9 @@
 import { resolve } from 'node:path';
 import * as z from 'zod/mini';
+import { LINK_CHOICES } from './facts/link.ts';
 import { parseMailbox } from './facts/mail-address.ts';
 import { isCron } from './parsing/cron-expression.ts';
-import { described, orNull, readBy, textLike, usually, wholeNumber } from './parsing/fields.ts';
+import { described, oneOf, orNull, readBy, textLike, usually, wholeNumber } from './parsing/fields.ts';
 import { headerName, host, secretUrl, webOrigin } from './parsing/network-fields.ts';
 import { metaOf } from './parsing/parse.ts';
 
@@ -59,6 +60,8 @@ export const VARIABLES = {
   HEALTH_CHECK_CRON: usually('*/1 * * * *', cron),
   HEALTH_CHECK_BATCH_SIZE: usually('5', wholeNumber(1, 100, 'VPSs')),
   SWEEP_MAX_SOCKETS: usually('300', wholeNumber(5, 20_000, 'connections')),
+  SSH_LINK: usually('auto', oneOf(LINK_CHOICES)),
+  SSH_MAX_LINKS: usually('12000', wholeNumber(0, 100_000, 'connections')),
   MONITORED_SERVICE: usually('rachel8', unitName),
   SSH_CONNECT_TIMEOUT_MS: usually('10000', wholeNumber(100, 120_000, 'milliseconds')),
   SSH_COMMAND_TIMEOUT_MS: usually('10000', wholeNumber(100, 120_000, 'milliseconds')),

@@ -1,7 +1,8 @@
-import { expect, test, type Page } from '@playwright/test';
+import { expect, type Page } from '@playwright/test';
 import Sqlite from 'better-sqlite3';
 import { acceptInvitation, cookiesOf, createAdmin, post, signIn } from '../support/accounts.ts';
 import { addAll, makeLogin, startVps, type SimulatedVps } from '../support/fleet.ts';
+import { test } from '../support/browser.ts';
 import { lookAt } from '../support/looks.ts';
 import { endWith, runCli, scratchEnvironment, startServer } from '../support/project.ts';
 

@@ -20,10 +20,12 @@ export type BusCaller = {
   readonly calls: string[];
   /** Every call of this member waits for an answer for ever. */
   readonly ignores: Set<string>;
-  /** Errors that stand for answers, by member. */
+  /** Errors that stand for answers, by member, or by the interface that is read. */
   readonly refuses: Map<string, string>;
   /** What becomes of a job, and whether that is told before the order is answered. */
   job: { readonly end: string | null; readonly isEarly: boolean };
+  /** What happens once a call has been answered. */
+  onCall: (call: BusMessage) => void;
   /** Properties of the unit. */
   readonly unit: Record<string, BusValue>;
   /** The unit enters a state, and the bus says so. */
@@ -32,6 +34,8 @@ export type BusCaller = {
   readonly reply: (call: BusMessage, body?: readonly BusValue[], signature?: string, sender?: string) => void;
   readonly channel: ServerChannel;
 };
+
+const SIGNATURES: Readonly<Record<string, string>> = { bigint: 't', number: 'u' };
 
 /** Serves the command that joins its caller to the bus. `prepare` is called at the end of the login. */
 export function serveBus(exec: Exec, prepare: (caller: BusCaller) => void = () => undefined): void {
@@ -47,8 +51,13 @@ export function serveBus(exec: Exec, prepare: (caller: BusCaller) => void = () =
     LoadState: 'loaded',
     SubState: 'running',
     Result: 'success',
+    ExecMainCode: 1,
+    ExecMainStatus: 203,
+    NRestarts: 0,
     InvocationID: Uint8Array.of(0xca, 0xfe),
     TimeoutStartUSec: 90_000_000n,
+    InactiveExitTimestampMonotonic: 4_711_000_000n,
+    StateChangeTimestampMonotonic: 4_711_000_000n,
   };
   const caller: BusCaller = {
     calls: [],
@@ -56,6 +65,7 @@ export function serveBus(exec: Exec, prepare: (caller: BusCaller) => void = () =
     refuses: new Map(),
     job: { end: 'done', isEarly: false },
     unit,
+    onCall: () => undefined,
     become: (activeState, sender = SYSTEMD) => {
       if (sender === SYSTEMD) unit.ActiveState = activeState;
       const changed = new Map<BusValue, BusValue>([['ActiveState', { signature: 's', value: activeState }]]);
@@ -92,6 +102,7 @@ export function serveBus(exec: Exec, prepare: (caller: BusCaller) => void = () =
       unread = unread.subarray(length);
       if ('fault' in call) throw new Error(call.fault);
       answerCall(caller, call, send);
+      caller.onCall(call);
     }
   });
 }
@@ -104,7 +115,7 @@ function answerCall(
   const { member = '', serial: replySerial } = call;
   caller.calls.push(member);
   if (caller.ignores.has(member)) return;
-  const errorName = caller.refuses.get(member);
+  const errorName = caller.refuses.get(member) ?? caller.refuses.get(String(call.body[0]));
   if (errorName !== undefined) {
     send({ type: 'error', replySerial, errorName, sender: SYSTEMD, signature: 's', body: [`${member} is refused`] });
     return;
@@ -137,12 +148,13 @@ function answerCall(
       const value = caller.unit[String(call.body[1])] ?? '';
       caller.reply(
         call,
-        [{ signature: value instanceof Uint8Array ? 'ay' : typeof value === 'bigint' ? 't' : 's', value }],
+        [{ signature: value instanceof Uint8Array ? 'ay' : (SIGNATURES[typeof value] ?? 's'), value }],
         'v',
       );
       return;
     }
     case 'StartUnit':
+    case 'RestartUnit':
       if (caller.job.isEarly) endJob();
       caller.reply(call, [JOB_PATH], 'o');
       if (!caller.job.isEarly) endJob();

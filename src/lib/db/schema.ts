@@ -2,6 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { sql } from 'drizzle-orm';
 import { parseCause, type Cause } from '../facts/cause.ts';
 import type { JournalDetail, JournalKind } from '../facts/journal.ts';
+import { LINK_KINDS } from '../facts/link.ts';
 import type { ChannelName, MessageFacts, NotificationKind } from '../facts/message.ts';
 import {
   customType,
@@ -166,6 +167,12 @@ export const healthChecks = sqliteTable('health_checks', {
   maintenanceSeenSince: time('maintenance_seen_since'),
   /** When an admin last reset the circuit: restarts before that are no crash loop any more. */
   circuitResetAt: time('circuit_reset_at'),
+  /** How it was reached last: the kind of link, since when, why it is no better one, and when the bus told something. */
+  linkKind: text('link_kind', { enum: LINK_KINDS }),
+  linkSince: time('link_since'),
+  linkLimit: text('link_limit'),
+  linkDetail: text('link_detail'),
+  linkNewsAt: time('link_news_at'),
   createdAt: createdAt(),
   updatedAt: updatedAt(),
 });

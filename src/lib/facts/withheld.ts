@@ -11,6 +11,8 @@ export const WITHHELD = {
   healing_paused: 'automatic restarts pause until an admin decides',
   /** This sweep has sent as many restarts as it may; the next one goes on. */
   restart_cap: 'restarted in one of the next sweeps: this one has sent as many restarts as it may',
+  /** News of it has had the restart of this sweep: a VPS that keeps failing gets no more than one an interval. */
+  restarted_lately: 'restarted a moment ago: the next sweep goes on',
   /** So much of what was looked at has stopped that the whole fleet has to be seen first. */
   fleet_unseen: 'so much has stopped at once that the next sweep has to see the whole fleet first',
 } as const satisfies Readonly<Record<string, string>>;

@@ -6,12 +6,11 @@ import { write, type Transaction } from '../db/client.ts';
 import { healthChecks, newId, subscriptions, users, type Subscription } from '../db/schema.ts';
 import { noteAdminAction } from '../db/journal-store.ts';
 import { publish } from '../live/bus.ts';
-import { openTarget } from '../monitoring/look.ts';
+import { openTarget } from '../monitoring/vps-target.ts';
 import { clearLoginBackoff, clearLoginBackoffIn, forgetHealth } from '../monitoring/health-store.ts';
 import { judge, type Verdict } from '../monitoring/rules/verdict.ts';
 import { fingerprint } from '../provisioning/host-key.ts';
-import { VpsConnection } from '../provisioning/vps-connection.ts';
-import { probeService } from '../provisioning/vps-status.ts';
+import { VpsLink } from '../provisioning/vps-link.ts';
 import type { NewVps } from './new-vps.ts';
 import { RefusedError, theVps } from './the-vps.ts';
 
@@ -126,9 +125,9 @@ export async function testVps(app: App, id: string): Promise<VpsTest> {
   if (!subscription) throw new RefusedError(`there is no VPS with the id ${id}`);
   const target = openTarget(app, subscription);
   if ('kind' in target) return { verdict: target, durationMs: null, hostKey: null };
-  const connection = new VpsConnection(target, app.settings);
-  const { result, durationMs, hostKey } = await probeService(connection);
-  await connection.close();
+  const link = new VpsLink(target, { limits: app.settings, choice: app.settings.sshLink });
+  const { result, durationMs, hostKey } = await link.look();
+  await link.close();
   if (hostKey !== null) await clearLoginBackoff(app.db, subscription.userId);
   return { verdict: judge(result, { graceUsed: true, start: null }, new Date()), durationMs, hostKey };
 }

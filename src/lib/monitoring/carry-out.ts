@@ -2,10 +2,11 @@ import type { App } from '../app.ts';
 import type { Tenure } from '../db/lease.ts';
 import type { Subscription } from '../db/schema.ts';
 import type { Log } from '../log.ts';
-import type { VpsConnection } from '../provisioning/vps-connection.ts';
-import { readJournalTail, restartRachelService, type RestartOutcome } from '../provisioning/vps-status.ts';
+import type { VpsLink } from '../provisioning/vps-link.ts';
+import type { RestartOutcome } from '../provisioning/vps-status.ts';
 import { listActive } from './fleet.ts';
 import { targetOf, type CheckRecord, type LookRecord, type Recorded } from './health-store.ts';
+import { linksOf } from './links.ts';
 import { isStale, lookAtVps, type Look } from './look.ts';
 import { recordRequestedRestart, recordRestartIntent, type Evidence } from './restart-intent.ts';
 import type { HealingDecision } from './rules/healing.ts';
@@ -40,6 +41,7 @@ export const toRecord = (look: Look, healing: HealingDecision): LookRecord => ({
   kind: 'look',
   check: { ...look.check, healing },
   hostKey: look.hostKey,
+  link: look.link?.facts ?? null,
 });
 
 const subjectOf = ({ vps: { subscription } }: Look) => ({
@@ -79,23 +81,27 @@ const STOOD_STILL: RestartOutcome = {
   message: 'the restart was not sent: the monitor stood still after it had decided',
 };
 
-type Connected = Look & { readonly connection: VpsConnection };
+type Linked = Look & { readonly link: VpsLink };
 
 /**
- * Restarts the service of a VPS for which that is called for, over the connection of the look, and closes that. A look
+ * Restarts the service of a VPS for which that is called for, over the link of the look, and gives that back. A look
  * that has grown old is not acted on: the VPS is looked at again first, and what that finds is all that counts.
  */
-export const heal = (app: App, seen: Connected, context: CarryOutContext): Promise<Outcome> =>
-  healSeen(app, seen, context).finally(() => seen.connection.close());
+export const heal = (app: App, seen: Linked, context: CarryOutContext): Promise<Outcome> =>
+  healSeen(app, seen, context).finally(() => giveBack(app, seen));
 
-async function healSeen(app: App, seen: Connected, context: CarryOutContext): Promise<Outcome> {
+/** Ends the use of the link of a look. */
+export const giveBack = (app: App, { vps, link }: Pick<Linked, 'vps' | 'link'>): Promise<void> =>
+  linksOf(app).giveBack(vps.subscription.id, link);
+
+async function healSeen(app: App, seen: Linked, context: CarryOutContext): Promise<Outcome> {
   const { stop, stalls, log } = context;
   if (stop.probes.aborted) return NOTHING;
   const evidence = await readEvidence(seen, stop);
   const look = isStale(seen, stalls) ? await lookAgain(app, seen, context) : seen;
   // A stopping monitor begins no restart.
   if (look === null || stop.probes.aborted) return NOTHING;
-  if (look.decision.action !== 'restart' || look.connection === null)
+  if (look.decision.action !== 'restart' || look.link === null)
     return { recorded: null, record: toRecord(look, asDecided(look)) };
 
   const { trial } = look.decision;
@@ -105,10 +111,12 @@ async function healSeen(app: App, seen: Connected, context: CarryOutContext): Pr
   log.info(attemptingRestart(record.userId, recorded.next, trial));
   const outcome = isStale(look, stalls)
     ? STOOD_STILL
-    : await restartRachelService(look.connection, {
+    : await look.link.heal({
         // systemd's own start limit is a protection: only the one trial per cooldown may lift it.
         resetFailed: trial,
         before: look.unit,
+        // What hangs half-way is not down: a start would wait for that.
+        force: isHanging(look),
         signal: stop.restarts,
       });
   const end = { at: new Date(), outcome, trial, requested: false };
@@ -117,16 +125,16 @@ async function healSeen(app: App, seen: Connected, context: CarryOutContext): Pr
 
 /**
  * Restarts the service because an admin has asked for it (`restartId` in the ledger), whatever the look has found; SSH
- * has to work. Closes the connection of the look.
+ * has to work. Gives the link of the look back.
  */
 export const restartOnRequest = (
   app: App,
-  look: Connected,
+  look: Linked,
   restartId: string,
   context: CarryOutContext,
-): Promise<Outcome> => restartSeen(app, look, restartId, context).finally(() => look.connection.close());
+): Promise<Outcome> => restartSeen(app, look, restartId, context).finally(() => giveBack(app, look));
 
-async function restartSeen(app: App, look: Connected, restartId: string, context: CarryOutContext): Promise<Outcome> {
+async function restartSeen(app: App, look: Linked, restartId: string, context: CarryOutContext): Promise<Outcome> {
   const { stop, log } = context;
   const evidence = await readEvidence(look, stop);
   const order = { restartId, look: toRecord(look, none('on_request')) };
@@ -134,27 +142,24 @@ async function restartSeen(app: App, look: Connected, restartId: string, context
   if (recorded === null) return NOTHING;
   log.info(`${recorded.userId}: an admin has asked for a restart, sending it`);
   // Whoever asks for it by hand means it: systemd's own start limit is lifted.
-  const options = { resetFailed: true, before: look.unit, signal: stop.restarts };
-  const outcome = await restartRachelService(look.connection, options);
+  const outcome = await look.link.heal({ resetFailed: true, before: look.unit, force: true, signal: stop.restarts });
   const end = { at: new Date(), outcome, trial: true, requested: true };
   return { recorded, record: { ...subjectOf(look), kind: 'restart', restartId, end } };
 }
 
 /**
- * Over the same connection. Null: it is not watched any more, has been edited, or is silent now; the next sweep judges
+ * Over the same link. Null: it is not watched any more, has been edited, or is silent now; the next sweep judges
  * that.
  */
-async function lookAgain(
-  app: App,
-  { vps, connection }: Connected,
-  { stop, stalls }: CarryOutContext,
-): Promise<Look | null> {
+async function lookAgain(app: App, { vps, link }: Linked, { stop, stalls }: CarryOutContext): Promise<Look | null> {
   const [now] = listActive(app.db, app.settings, [vps.subscription.id]);
   if (!now || !isSameLogin(now.subscription, vps.subscription)) return null;
-  const look = await lookAtVps(app, now, { signal: stop.probes, stalls, connection });
+  const look = await lookAtVps(app, now, { signal: stop.probes, stalls, link });
   const { kind } = look.check.verdict;
   return kind === 'unreachable' || kind === 'inconclusive' ? null : look;
 }
+
+const isHanging = ({ check: { verdict } }: Look): boolean => verdict.kind === 'not_active' && verdict.transitional;
 
 const asDecided = ({ decision }: Look): HealingDecision =>
   decision.action === 'none' ? decision : none('not_called_for');
@@ -165,9 +170,9 @@ const isSameLogin = (now: Subscription, then: Subscription): boolean =>
   now.sshPrivateKey === then.sshPrivateKey &&
   (now.sshHostKey === then.sshHostKey || then.sshHostKey === null);
 
-const readEvidence = async ({ connection, unitText }: Connected, { probes }: StopSignals): Promise<Evidence> => ({
+const readEvidence = async ({ link, unitText }: Linked, { probes }: StopSignals): Promise<Evidence> => ({
   unitText,
-  journal: await readJournalTail(connection, probes),
+  journal: await link.journalTail(probes),
 });
 
 const intentOf = ({ settings }: App, { tenure }: CarryOutContext) => ({ tenure, settings });

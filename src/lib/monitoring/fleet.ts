@@ -1,4 +1,4 @@
-import { and, asc, eq, exists, gt, inArray, isNull, ne, or, sql, type SQL } from 'drizzle-orm';
+import { and, asc, count, eq, exists, gt, inArray, isNull, ne, or, sql, type SQL } from 'drizzle-orm';
 import type { SQLiteColumn } from 'drizzle-orm/sqlite-core';
 import type { Database, Transaction } from '../db/client.ts';
 import { prepared } from '../db/prepared.ts';
@@ -59,6 +59,26 @@ export function listActive(
       windows: windows.get(subscription.userId) ?? [],
       restarts: (restarts.get(subscription.userId) ?? []).map(({ at }) => at),
     }));
+}
+
+/** How many VPSs are watched. */
+export const countActive = (db: Database): number =>
+  db
+    .select({ count: count() })
+    .from(subscriptions)
+    .innerJoin(users, eq(users.id, subscriptions.userId))
+    .where(watched())
+    .get()?.count ?? 0;
+
+/** The status that is written down of this VPS; null: it was never looked at, or is not watched. */
+export function readStatusOf(db: Database, subscriptionId: string): HealthState['status'] | null {
+  const row = db
+    .select({ status: healthChecks.status, lastCheckAt: healthChecks.lastCheckAt })
+    .from(subscriptions)
+    .innerJoin(healthChecks, eq(healthChecks.userId, subscriptions.userId))
+    .where(and(eq(subscriptions.id, subscriptionId), watched()))
+    .get();
+  return row === undefined || row.lastCheckAt === null ? null : row.status;
 }
 
 /** The maintenance of this user's VPS, as it stands in the database at this moment. */

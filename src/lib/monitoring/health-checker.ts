@@ -1,6 +1,6 @@
 /**
- * The health monitor. Each look at a VPS is an `execSSHCommand` (provisioning/vps-status.ts, called from look.ts); what it
- * means is judged in rules/, and it ends as an upsert into `healthChecks` (`conclude` in health-store.ts), in one
+ * The health monitor. Each look at a VPS is an `execSSHCommand` (provisioning/vps-status.ts, called from look.ts by way of
+ * provisioning/vps-link.ts, which keeps the connection and knows a faster way to ask the same); what it means is judged in rules/, and it ends as an upsert into `healthChecks` (`conclude` in health-store.ts), in one
  * transaction a batch with everything that follows from it. sweep.ts is one sweep; this file runs one each minute.
  */
 import { defaultApp, openedApp, partOf, type App } from '../app.ts';
@@ -13,6 +13,8 @@ import { messageOf } from '../log.ts';
 import { createHeartbeat } from '../notifications/heartbeat.ts';
 import { scheduleJob, type RunningJob, type ScheduledJob } from '../schedule.ts';
 import type { StopSignals } from './carry-out.ts';
+import { linksOf } from './links.ts';
+import { NewsDesk } from './news-desk.ts';
 import { runHealthSweep, serverLog, type SweepProgress, type SweepSummary } from './sweep.ts';
 
 export { runHealthSweep };
@@ -52,6 +54,7 @@ class HealthMonitor implements RunningJob {
   readonly #heartbeat;
   readonly #renewal: NodeJS.Timeout;
   readonly #job: ScheduledJob;
+  readonly #news: NewsDesk;
   #lead: HeldLease | null = null;
   #standby = false;
   readonly #startedAt = new Date();
@@ -65,6 +68,11 @@ class HealthMonitor implements RunningJob {
     this.#app = app;
     this.#keeper = new LeaseKeeper(app.db, 'monitor', serverLog);
     this.#heartbeat = createHeartbeat(app.settings, serverLog);
+    this.#news = new NewsDesk(
+      app,
+      { probes: this.#stop.probes.signal, restarts: this.#stop.restarts.signal },
+      serverLog,
+    );
     this.#job = scheduleJob('sweep', app.settings.healthCheckCron, serverLog, () => this.#sweep());
     this.#renewal = setInterval(() => {
       this.#leads().catch((error: unknown) =>
@@ -133,9 +141,17 @@ class HealthMonitor implements RunningJob {
       // What keeps others from sweeping, they say themselves.
       if ('pid' in taken) this.#trouble = null;
       this.#lead = 'pid' in taken ? null : taken;
+      await this.#keepLinks(this.#lead !== null);
       this.#tellRole('pid' in taken ? taken.pid : null);
     }
     return this.#lead !== null;
+  }
+
+  /** Only who sweeps keeps links, and hears what they tell. */
+  async #keepLinks(leads: boolean): Promise<void> {
+    const links = linksOf(this.#app);
+    if (leads) links.keep((vps, activeState) => this.#news.onNews(vps, activeState));
+    else await links.endKeeping();
   }
 
   #tellRole(other: number | null): void {
@@ -154,7 +170,8 @@ class HealthMonitor implements RunningJob {
     const giveUp = (): void => this.#stop.restarts.abort();
     if (patience.aborted) giveUp();
     patience.addEventListener('abort', giveUp, { once: true });
-    await this.#job.stop();
+    await Promise.all([this.#job.stop(), this.#news.ended()]);
+    await linksOf(this.#app).endKeeping();
     await this.#lead?.release();
     monitors(this.#app).running = null;
     serverLog.info('health monitor stopped');

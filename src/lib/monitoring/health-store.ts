@@ -15,6 +15,7 @@ import {
   type Subscription,
 } from '../db/schema.ts';
 import type { JournalActor } from '../facts/journal.ts';
+import type { LinkFacts } from '../facts/link.ts';
 import { forgetHistory, recordSample } from '../history/sample-store.ts';
 import { publish } from '../live/bus.ts';
 import { announceIn } from '../notifications/announcer.ts';
@@ -27,6 +28,7 @@ import { announce } from './rules/announcements.ts';
 import { restartFollows, type HealingDecision } from './rules/healing.ts';
 import { advanceIncident } from './rules/incident.ts';
 import { entriesOf, isOfLook } from './rules/journal-entries.ts';
+import { columnsOfLink } from './rules/link-columns.ts';
 import { sampleOfLook, sampleOfRestart } from './rules/samples-of.ts';
 import {
   advance,
@@ -57,6 +59,8 @@ export type LookRecord = Subject & {
   readonly check: Check;
   /** The key the host has shown: pinned, where none is. */
   readonly hostKey: string | null;
+  /** How it was reached; null where it was not. */
+  readonly link: LinkFacts | null;
 };
 
 /** The end of a restart whose intent, with the look before it, is written down already. */
@@ -164,7 +168,7 @@ export const recordChecks = (
  */
 export function recordLook(
   tx: Transaction,
-  { userId, check: looked, hostKey }: LookRecord,
+  { userId, check: looked, hostKey, link }: LookRecord,
   subscription: Subscription,
   settings: RecordSettings,
 ): Recorded | undefined {
@@ -180,7 +184,8 @@ export function recordLook(
   if (lost && closed?.outcome) closeLost(tx, lost, closed.outcome);
   const state = closed?.next ?? before;
   const check = { ...looked, maintenance, healing: stillAllowed(looked.healing, state, lookedAt, settings) };
-  const { next, events } = advance(state, check, settings.breaker);
+  const { next: judged, events } = advance(state, check, settings.breaker);
+  const next = link === null ? judged : { ...judged, ...columnsOfLink(link) };
 
   const sample = sampleOfLook(check);
   if (sample) recordSample(tx, { userId, ...sample }, settings.history.sampleValidMs);

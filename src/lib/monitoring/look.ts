@@ -1,14 +1,8 @@
 import type { App } from '../app.ts';
-import { UNIT_NAME } from '../variables.ts';
-import { DecryptionError, decryptToken, privateKeyPlace } from '../crypto/encryption.ts';
-import type { Subscription } from '../db/schema.ts';
-import { isOurFault, type OwnFault } from '../facts/cause.ts';
 import type { UnitFacts } from '../facts/unit-state.ts';
-import { parsePrivateKey } from '../provisioning/private-key.ts';
-import { SSHCommandError } from '../provisioning/ssh-failure.ts';
-import { VpsConnection, type VpsTarget } from '../provisioning/vps-connection.ts';
-import { probeService } from '../provisioning/vps-status.ts';
+import type { VpsLink } from '../provisioning/vps-link.ts';
 import type { DueVps } from './fleet.ts';
+import { linksOf } from './links.ts';
 import { decideHealing, type HealingDecision } from './rules/healing.ts';
 import { maintenanceAt } from './rules/maintenance.ts';
 import { startOf } from './rules/start-wait.ts';
@@ -22,8 +16,8 @@ export type Look = {
   readonly check: Omit<Check, 'healing'>;
   /** When its answer came, by `performance.now()`: see `isStale`. */
   readonly answeredAtMs: number;
-  /** Where to go on; still open if a restart may follow. Null when it came to no login. */
-  readonly connection: VpsConnection | null;
+  /** How it was reached; still in use if a restart may follow. Null when it came to no login. */
+  readonly link: VpsLink | null;
   readonly hostKey: string | null;
   readonly unitText: string;
   /** The same, read; null where nothing is known. */
@@ -32,44 +26,13 @@ export type Look = {
   readonly decision: HealingDecision;
 };
 
-/**
- * Where to log in for this subscription. A secret that does not open or an address that is none is our own fault, not
- * the host's, and comes back as an inconclusive verdict.
- */
-export function openTarget(
-  app: App,
-  subscription: Subscription,
-): VpsTarget | Extract<Verdict, { kind: 'inconclusive' }> {
-  const inconclusive = (cause: OwnFault, message: string) => ({ kind: 'inconclusive', cause, message }) as const;
-  const { vpsIpAddress, sshPrivateKey, serviceName } = subscription;
-  if (!vpsIpAddress) return inconclusive('target_invalid', 'no address is stored for this VPS');
-  if (!sshPrivateKey) return inconclusive('key_unreadable', 'no private key is stored for this VPS');
-  const service = serviceName ?? app.settings.monitoredService;
-  if (!UNIT_NAME.test(service)) return inconclusive('target_invalid', 'the stored service is no name of a unit');
-  try {
-    return {
-      host: vpsIpAddress,
-      port: subscription.sshPort,
-      username: subscription.sshUser,
-      privateKey: parsePrivateKey(decryptToken(sshPrivateKey, privateKeyPlace(subscription.id), app.encryptionKey)),
-      hostKey: subscription.sshHostKey,
-      service,
-    };
-  } catch (error) {
-    if (error instanceof DecryptionError)
-      return inconclusive('key_unreadable', `the private key cannot be read: ${error.message}`);
-    if (error instanceof SSHCommandError && isOurFault(error.code)) return inconclusive(error.code, error.message);
-    throw error;
-  }
-}
-
 type Watch = {
   readonly signal: AbortSignal;
   readonly stalls: StallWatch;
   /** Whether a restart follows whatever the look finds. */
   readonly isRestartOrdered?: boolean;
-  /** To the same VPS, to be used again. */
-  readonly connection?: VpsConnection;
+  /** To the same VPS, in use already. */
+  readonly link?: VpsLink;
 };
 
 /** Nothing is done about a look that is older than this: the VPS is looked at again. */
@@ -80,25 +43,28 @@ export const isStale = ({ answeredAtMs }: Look, stalls: StallWatch): boolean =>
   performance.now() - answeredAtMs > STALE_AFTER_MS || stalls.stalledSince(answeredAtMs);
 
 /**
- * Looks at one VPS and says what is called for. Changes nothing, there or here. Where a restart may follow, the connection
- * stays open for it, and whoever acts on the look closes it.
+ * Looks at one VPS and says what is called for. Changes nothing, there or here. Where a restart may follow, its link stays
+ * in use, and whoever acts on the look gives it back.
  */
 export async function lookAtVps(app: App, vps: DueVps, watch: Watch): Promise<Look> {
-  const target = openTarget(app, vps.subscription);
-  if ('kind' in target) return lookOf(app, vps, { verdict: target });
-  const connection = watch.connection ?? new VpsConnection(target, app.settings);
+  const link = watch.link ?? linksOf(app).take(vps);
+  if ('kind' in link) return lookOf(app, vps, { verdict: link });
   let goesOn = false;
   try {
-    // An answer that was read after a standstill may have lain there all the while.
-    const look =
-      (await askVps(app, vps, connection, watch)) ??
-      (await askVps(app, vps, connection, watch)) ??
-      stalledLook(app, vps);
-    goesOn = look.connection !== null && (watch.isRestartOrdered === true || look.decision.action === 'restart');
+    const look = await askTwice(app, vps, link, watch);
+    goesOn = look.link !== null && (watch.isRestartOrdered === true || look.decision.action === 'restart');
     return look;
   } finally {
-    if (!goesOn) await connection.close();
+    if (!goesOn) await linksOf(app).giveBack(vps.subscription.id, link);
   }
+}
+
+/** An answer that was read after a standstill may have lain there all the while, and so may what comes over that link. */
+async function askTwice(app: App, vps: DueVps, link: VpsLink, watch: Watch): Promise<Look> {
+  const look = await askVps(app, vps, link, watch);
+  if (look !== null) return look;
+  await link.close();
+  return (await askVps(app, vps, link, watch)) ?? stalledLook(app, vps);
 }
 
 const stalledLook = (app: App, vps: DueVps): Look =>
@@ -111,24 +77,19 @@ const stalledLook = (app: App, vps: DueVps): Look =>
   });
 
 /** Null: this process stood still in the middle of it. */
-async function askVps(
-  app: App,
-  vps: DueVps,
-  connection: VpsConnection,
-  { signal, stalls }: Watch,
-): Promise<Look | null> {
+async function askVps(app: App, vps: DueVps, link: VpsLink, { signal, stalls }: Watch): Promise<Look | null> {
   const beganAtMs = performance.now();
-  const { result, durationMs, hostKey, unitText } = await probeService(connection, signal);
+  const { result, durationMs, hostKey, unitText } = await link.look(signal);
   if (stalls.stalledSince(beganAtMs)) return null;
   const unit = result.kind === 'state' ? result.unit : null;
   const before = { graceUsed: vps.state.transitionalSince !== null, start: startOf(vps.state) };
   const verdict = judge(result, before, new Date());
   if (hostKey === null) return lookOf(app, vps, { verdict });
-  return lookOf(app, vps, { verdict, answer: { connection, hostKey, unitText, unit, durationMs } });
+  return lookOf(app, vps, { verdict, answer: { link, hostKey, unitText, unit, durationMs } });
 }
 
 type Answer = {
-  readonly connection: VpsConnection;
+  readonly link: VpsLink;
   readonly hostKey: string;
   readonly unitText: string;
   readonly unit: UnitFacts | null;
@@ -148,7 +109,7 @@ function lookOf(
     vps,
     check: { lookedAt: now, verdict, maintenance, probeMs: answer?.durationMs ?? null },
     answeredAtMs: performance.now(),
-    connection: answer?.connection ?? null,
+    link: answer?.link ?? null,
     hostKey: answer?.hostKey ?? null,
     unitText: answer?.unitText ?? '',
     unit: answer?.unit ?? null,

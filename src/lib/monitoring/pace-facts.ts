@@ -1,6 +1,6 @@
 import { partOf, type App } from '../app.ts';
 import type { Settings } from '../config.ts';
-import { intervalMs } from '../schedule.ts';
+import { intervalOf } from '../schedule.ts';
 import type { DueVps } from './fleet.ts';
 import { planBatches, type Batch, type Paced, type PaceLimits } from './rules/pace.ts';
 import type { RoundRules } from './rules/round.ts';
@@ -52,14 +52,3 @@ export const limitsOf = (
   intervalMs: intervalOf(healthCheckCron),
   isDueToEnd: kind === 'sweep',
 });
-
-const MINUTE_MS = 60_000;
-
-/** An expression that never comes true (30 February) has no interval. */
-function intervalOf(cron: string): number {
-  try {
-    return intervalMs(cron, new Date());
-  } catch {
-    return MINUTE_MS;
-  }
-}

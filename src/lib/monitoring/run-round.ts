@@ -1,17 +1,28 @@
-import type { App } from '../app.ts';
 import { databaseTrouble } from '../db/trouble.ts';
 import { exactDuration } from '../facts/time-words.ts';
 import { messageOf } from '../log.ts';
-import { heal, recordOf, restartOnRequest, type CarryOutContext, type Outcome } from './carry-out.ts';
+import { giveBack, heal, recordOf, restartOnRequest, type CarryOutContext, type Outcome } from './carry-out.ts';
 import type { DueVps } from './fleet.ts';
 import { recordChecks, type CheckRecord, type Recorded } from './health-store.ts';
 import { lookAtVps, type Look } from './look.ts';
 import { limitsOf, noteLookTime, pacedOf, planOf, type PacedVps } from './pace-facts.ts';
 import { runPaced } from './paced.ts';
+import { partOf, type App } from '../app.ts';
+import { intervalOf } from '../schedule.ts';
+import { Lately, NOTHING_BEFORE, type Before } from './rules/lately.ts';
 import { describeRecorded } from './rules/log-lines.ts';
 import type { Reachability } from './rules/outage-guard.ts';
 import { inBatches, type Batch } from './rules/pace.ts';
-import { newRound, seeBatch, settle, type RoundRules, type Settled, type Step } from './rules/round.ts';
+import {
+  hasStopped,
+  newRound,
+  seeBatch,
+  settle,
+  type Round,
+  type RoundRules,
+  type Settled,
+  type Step,
+} from './rules/round.ts';
 import { isSecondLookInVain, isSeenTwice, secondLookDelayMs } from './rules/second-look.ts';
 import { isUpAfter } from './rules/transition.ts';
 import { LeaseLostError } from './tenure.ts';
@@ -66,7 +77,7 @@ class RoundRun {
   #saved = true;
   #interrupted = false;
   #whyNotSent: string | null = null;
-  #round = newRound<Look>();
+  #round: Round<Look>;
   /** Restarts under way: the next batch does not wait for them. */
   readonly #healing: Promise<void>[] = [];
   /** Connections that are open. */
@@ -89,6 +100,7 @@ class RoundRun {
     this.#due = due;
     this.#rules = rules;
     this.#context = context;
+    this.#round = newRound<Look>(this.#before());
   }
 
   get report(): RoundReport {
@@ -143,12 +155,56 @@ class RoundRun {
     return looks;
   }
 
+  #before(): Before {
+    const lately = latelyOf(this.#app);
+    switch (this.#rules.kind) {
+      case 'sweep': {
+        const down = new Set(this.#due.filter(({ state }) => state.status !== 'healthy').map(idOf));
+        return lately.beforeSweep((id) => down.has(id), this.#latelyMs());
+      }
+      case 'news':
+        return lately.beforeNews(this.#due.map(idOf), this.#latelyMs());
+      case 'request':
+        return NOTHING_BEFORE;
+    }
+  }
+
+  /** Since when something counts as lately, by `performance.now()`. */
+  #latelyMs = (): number => performance.now() - intervalOf(this.#app.settings.healthCheckCron);
+
+  /** A VPS gets one restart an interval, whether a sweep or news has brought it. */
+  #tempered = (look: Look): Look => {
+    const { kind } = this.#rules;
+    if (look.decision.action !== 'restart' || kind === 'request') return look;
+    const lately = latelyOf(this.#app);
+    const id = idOf(look.vps);
+    const isSpent =
+      kind === 'sweep' ? lately.isRestartedOnNews(id, this.#latelyMs()) : this.#isRestartedLately(look.vps);
+    return isSpent ? { ...look, decision: { action: 'none', reason: 'restarted_lately' } } : look;
+  };
+
+  #isRestartedLately({ restarts, subscription }: DueVps): boolean {
+    const sinceMs = this.#latelyMs();
+    const ageMs = performance.now() - sinceMs;
+    const nowMs = Date.now();
+    const inLedger = restarts.some((at) => Math.abs(nowMs - at.getTime()) < ageMs);
+    return inLedger || latelyOf(this.#app).isRestarted(subscription.id, sinceMs);
+  }
+
+  #noteLately(looks: readonly Look[], steps: readonly Step<Look>[]): void {
+    const lately = latelyOf(this.#app);
+    const seen = { atMs: performance.now(), onNews: this.#rules.kind === 'news' };
+    for (const look of looks) if (hasStopped(look)) lately.noteStop(idOf(look.vps), seen);
+    for (const step of steps) if (step.do === 'heal') lately.noteRestart(idOf(step.look.vps), seen);
+  }
+
   /** What is known now of `count` VPSs is written down, or acted on, or waits for the end of the round. */
   async #see(looks: readonly Look[], count: number): Promise<void> {
-    const { round, steps } = seeBatch(this.#round, looks, this.#rules);
+    const { round, steps } = seeBatch(this.#round, looks.map(this.#tempered), this.#rules);
     this.#round = round;
+    this.#noteLately(looks, steps);
     await this.#take(steps);
-    await closeUnused(looks, steps);
+    await giveBackUnused(this.#app, looks, steps);
     this.#open -= looks.filter(this.#isKept).length;
     const isSettled = (step: Step<Look>): boolean => !isRestart(step);
     this.#giveBack(steps.filter(isSettled).map(({ look }) => idOf(look.vps)));
@@ -184,6 +240,7 @@ class RoundRun {
     const silenceCounts = await this.#context.judge({ ...reachability, unseen: this.#unseen });
     if (!silenceCounts && unreachable.length > 0) this.#tellOfOutage(reachability);
     const { steps, pause } = settle(this.#round, this.#seenRules(), { silenceCounts, unseen: this.#unseen });
+    this.#noteLately([], steps);
     if (pause !== null) {
       await this.#context.pause(pause);
       this.#context.log.error(
@@ -207,9 +264,9 @@ class RoundRun {
     this.#giveBack([...this.#claimed]);
   }
 
-  /** Whether its connection stays open for a restart. */
-  #isKept = ({ connection, decision }: Look): boolean =>
-    connection !== null && (this.#context.restartId !== null || decision.action === 'restart');
+  /** Whether its link stays in use for a restart. */
+  #isKept = ({ link, decision }: Look): boolean =>
+    link !== null && (this.#context.restartId !== null || decision.action === 'restart');
 
   #isStopped = (): boolean => this.#interrupted || this.#context.stop.probes.aborted;
 
@@ -267,12 +324,12 @@ class RoundRun {
   }
 
   async #restart({ do: what, look }: RestartStep): Promise<Outcome> {
-    const { connection } = look;
+    const { link } = look;
     const { restartId } = this.#context;
-    if (connection === null) return { recorded: null, record: null };
-    if (what === 'heal') return heal(this.#app, { ...look, connection }, this.#context);
+    if (link === null) return { recorded: null, record: null };
+    if (what === 'heal') return heal(this.#app, { ...look, link }, this.#context);
     if (restartId === null) throw new Error('a restart on request without an order');
-    return restartOnRequest(this.#app, { ...look, connection }, restartId, this.#context);
+    return restartOnRequest(this.#app, { ...look, link }, restartId, this.#context);
   }
 
   #noteUnsent(steps: readonly Step<Look>[]): void {
@@ -335,10 +392,14 @@ class RoundRun {
 type RestartStep = Extract<Step<Look>, { do: 'heal' | 'restart' }>;
 const isRestart = (step: Step<Look>): step is RestartStep => step.do === 'heal' || step.do === 'restart';
 
-/** A restart closes its connection itself; what waits for the end of the round makes another then. */
-async function closeUnused(looks: readonly Look[], steps: readonly Step<Look>[]): Promise<void> {
+/** A restart gives its link back itself; what waits for the end of the round comes to it later. */
+async function giveBackUnused(app: App, looks: readonly Look[], steps: readonly Step<Look>[]): Promise<void> {
   const used = new Set(steps.filter(isRestart).map(({ look }) => look));
-  await Promise.all(looks.filter((look) => !used.has(look)).map(async (look) => look.connection?.close()));
+  const unused = looks.filter((look) => !used.has(look));
+  await Promise.all(unused.map(async ({ vps, link }) => (link === null ? undefined : giveBack(app, { vps, link }))));
 }
 
 const idOf = ({ subscription }: DueVps): string => subscription.id;
+
+/** What the rounds of this process have seen and sent of late. */
+const latelyOf = (app: App): Lately => partOf(app, 'lately', () => new Lately());

@@ -5,6 +5,7 @@ import type { Tenure } from '../db/lease.ts';
 import { databaseTrouble } from '../db/trouble.ts';
 import { createLog, messageOf, type Log } from '../log.ts';
 import type { StopSignals } from './carry-out.ts';
+import { linksOf } from './links.ts';
 import { listActive, type DueVps } from './fleet.ts';
 import { judgeSweep, noteFailedSweep, noteSweep, pauseHealing, readMonitorState } from './monitor-state.ts';
 import { isLoginBackedOff } from './rules/login-backoff.ts';
@@ -109,6 +110,7 @@ async function sweep(app: App, { tenure }: HeldLease, { stop, log, onProgress }:
   const active = listActive(db, settings);
   const due = active.filter((vps) => !isLoginBackedOff(vps.state, startedAt));
   const waiting = active.length - due.length;
+  linksOf(app).retain(new Set(active.map(({ subscription }) => subscription.id)));
   log.info(
     `sweep started: ${active.length} active VPSs${waiting > 0 ? `, ${waiting} of them waiting after refused logins` : ''}`,
   );

@@ -16,8 +16,18 @@ export class VpsClaims {
     return true;
   }
 
+  isClaimed(id: string): boolean {
+    return this.#held.has(id);
+  }
+
+  /** Resolves as soon as nobody has it. */
+  async whenFree(id: string): Promise<void> {
+    for (let held = this.#held.get(id); held; held = this.#held.get(id)) await held.promise;
+  }
+
   /** Takes the VPS as soon as nobody has it. */
   async claimWhenFree(id: string): Promise<void> {
+    // Asked in one go with taking it: others wait, too.
     for (let held = this.#held.get(id); held; held = this.#held.get(id)) await held.promise;
     this.#claim(id);
   }

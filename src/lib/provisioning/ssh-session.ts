@@ -130,6 +130,11 @@ export class SSHSession {
     return this.#failure === null;
   }
 
+  /** Whether a command of `keep` goes on. */
+  get isKeeping(): boolean {
+    return this.isOpen && this.#kept?.hasEnded === false;
+  }
+
   /**
    * Runs a command and gives its exit code and output, at most 64 KiB a stream. `timeoutMs` covers opening the channel,
    * the command, and all it prints.
@@ -151,7 +156,7 @@ export class SSHSession {
     if (this.#kept?.hasEnded === false) throw new Error('a command is kept on this connection already');
     this.#beginCommand();
     this.#beginKeptPeriod();
-    this.#stream?.keepAlive(KEEP_ALIVE_AFTER_MS);
+    this.keepAlive();
     await this.#wait(patience, () =>
       this.#openChannel(command, (channel) => {
         if (this.#failure !== null) return;
@@ -165,6 +170,11 @@ export class SSHSession {
         this.#release()?.resolve(null);
       }),
     );
+  }
+
+  /** Lets the system find out during long silences whether the host is still there. */
+  keepAlive(): void {
+    this.#stream?.keepAlive(KEEP_ALIVE_AFTER_MS);
   }
 
   /** Says goodbye; resolves once the socket has closed, at the latest after a quarter of a second. */
@@ -392,15 +402,26 @@ export class SSHSession {
       this.#client.exec(command, (error, channel) => {
         // The end of the connection is told here, too; then nobody knows how far the command had come.
         if (this.#hasEnded) return;
-        if (error)
-          this.#fail('protocol', `the host opened no channel: ${cleanRemoteText(error.message)}`, { sent: false });
+        if (error) this.#onNoChannel(`the host opened no channel: ${cleanRemoteText(error.message)}`);
         else onOpen(channel);
       });
       this.#isSent = true;
     });
   }
 
+  /** A host may allow one channel a connection: what is kept goes on. Source: MaxSessions in sshd_config(5). */
+  #onNoChannel(why: string): void {
+    if (!this.isKeeping) {
+      this.#fail('protocol', why, { sent: false });
+      return;
+    }
+    this.#isSent = false;
+    this.#release()?.reject(new SSHCommandError('protocol', 'channel', why, { sent: false }));
+  }
+
   #listenToCommand(channel: ClientChannel): void {
+    // A login that starts something else than what it is told would wait for more.
+    channel.end();
     const record = this.#record;
     this.#phase = 'command';
     channel.on('exit', (code: number | null, signalName?: string) => {

@@ -30,17 +30,25 @@ export type Order = {
 
 /** Of a kept connection: what may have come from its having been kept. */
 const OF_A_BROKEN_CONNECTION: readonly SSHFailureCode[] = ['reset', 'protocol'];
+/** The same of one that has rested: a network that has forgotten it drops what is sent, and nobody answers. */
+const OF_A_FORGOTTEN_CONNECTION: readonly SSHFailureCode[] = [...OF_A_BROKEN_CONNECTION, 'timeout'];
+/** So long a connection that has rested may take for its first answer before a fresh one is asked. */
+export const RESTED_PATIENCE_MS = 5_000;
 
 /**
- * The one connection for a look at a VPS and all that follows from it. It is made for the first command and stays for the
- * next ones; one that broke, or was closed meanwhile, is made anew for the next. A kept connection that turns out to be
- * dead is no dead VPS: the command goes over a fresh one, once, but one that changes something only if it certainly has
- * not been sent. Never rejects. Whoever makes one closes it.
+ * The connection over which a VPS is sent commands. It is made for the first one and stays for the next ones; one that
+ * broke, or was closed meanwhile, is made anew for the next. A kept connection that turns out to be dead is no dead VPS:
+ * the command goes over a fresh one, once, but one that changes something only if it certainly has not been sent. Never
+ * rejects. Whoever makes one closes it.
  */
 export class VpsConnection {
   readonly target: VpsTarget;
   readonly limits: SSHLimits;
   #session: SSHSession | null = null;
+  /** For commands, where the host allows no channel beside the one that is kept. */
+  #side: SSHSession | null = null;
+  #openedAtMs = -Infinity;
+  #hasRested = false;
   /** What it has shown at its first login: this host, and no other, is the one that is asked on. */
   #hostKey: string | null = null;
 
@@ -49,34 +57,79 @@ export class VpsConnection {
     this.limits = limits;
   }
 
+  get isOpen(): boolean {
+    return this.#session?.isOpen ?? false;
+  }
+
+  /** When the connection that is there was made, by `performance.now()`; -Infinity: there never was one. */
+  get openedAtMs(): number {
+    return this.#openedAtMs;
+  }
+
+  /** The key the host has proved to own; null before the first login. */
+  get hostKey(): string | null {
+    return this.#hostKey;
+  }
+
   async run(order: Order): Promise<Answer> {
-    const kept = this.#session;
+    const kept = this.#side?.isOpen ? this.#side : this.#session;
     if (kept?.isOpen) {
-      const answer = await settle(kept.run(order.command, order));
-      if (answer.ok || !mayGoAgain(answer, order)) return answer;
+      const hasRested = this.#hasRested;
+      const timeoutMs = hasRested && order.reads ? Math.min(order.timeoutMs, RESTED_PATIENCE_MS) : order.timeoutMs;
+      const answer = await settle(kept.run(order.command, { timeoutMs, signal: order.signal }));
+      if (answer.ok) this.#hasRested = false;
+      if (answer.ok || !mayGoAgain(answer, order, hasRested)) return answer;
     }
-    const opened = await settle(this.#open(order.signal));
+    const opened = this.#session?.isOpen ? await this.#openSide(order.signal) : await this.session(order.signal);
     if (!opened.ok) return opened;
     return settle(opened.session.run(order.command, order));
   }
 
-  /** Closes the connection that is there, if there is one; a later command makes another. */
-  async close(): Promise<void> {
-    await this.#session?.close();
+  /** The session that is open, or a new one. */
+  async session(signal: AbortSignal | undefined): Promise<Opened> {
+    if (this.#session?.isOpen) return { ok: true, session: this.#session };
+    const opened = await this.#open(signal);
+    if (!opened.ok) return opened;
+    this.#session = opened.session;
+    this.#openedAtMs = performance.now();
+    this.#hasRested = false;
+    return opened;
   }
 
-  async #open(signal: AbortSignal | undefined): Promise<{ readonly session: SSHSession }> {
+  /** Keeps the connection for a later use: nothing is sent over it until then. */
+  async rest(): Promise<void> {
+    this.#session?.keepAlive();
+    this.#hasRested = true;
+    await this.#side?.close();
+  }
+
+  /** Closes the connection that is there, if there is one; a later command makes another. */
+  async close(): Promise<void> {
+    await Promise.all([this.#session?.close(), this.#side?.close()]);
+  }
+
+  async #openSide(signal: AbortSignal | undefined): Promise<Opened> {
+    const opened = await this.#open(signal);
+    if (opened.ok) this.#side = opened.session;
+    return opened;
+  }
+
+  async #open(signal: AbortSignal | undefined): Promise<Opened> {
     const { connectTimeoutMs } = this.limits;
     const target = { ...this.target, hostKey: this.#hostKey ?? this.target.hostKey ?? null };
-    const session = await SSHSession.open(target, { timeoutMs: connectTimeoutMs, signal });
-    this.#session = session;
-    this.#hostKey = session.hostKey;
-    return { session };
+    const opened = await settle(
+      SSHSession.open(target, { timeoutMs: connectTimeoutMs, signal }).then((session) => ({ session })),
+    );
+    if (opened.ok) this.#hostKey = opened.session.hostKey;
+    return opened;
   }
 }
 
-function mayGoAgain({ code, sent }: Extract<Answer, { ok: false }>, { reads }: Order): boolean {
-  return OF_A_BROKEN_CONNECTION.includes(code) && (reads || !sent);
+type Opened = { readonly ok: true; readonly session: SSHSession } | Extract<Answer, { ok: false }>;
+
+function mayGoAgain({ code, sent }: Extract<Answer, { ok: false }>, { reads }: Order, hasRested: boolean): boolean {
+  const codes = hasRested ? OF_A_FORGOTTEN_CONNECTION : OF_A_BROKEN_CONNECTION;
+  return codes.includes(code) && (reads || !sent);
 }
 
 async function settle<T extends object>(

@@ -108,7 +108,11 @@ export async function restartRachelService(
     resetFailed = false,
     before = null,
     signal,
-  }: { readonly resetFailed?: boolean; readonly before?: UnitFacts | null; readonly signal?: AbortSignal } = {},
+  }: {
+    readonly resetFailed?: boolean;
+    readonly before?: UnitFacts | null;
+    readonly signal?: AbortSignal | undefined;
+  } = {},
 ): Promise<RestartOutcome> {
   const { target, limits } = vps;
   const unit = shellWord(target.service);
@@ -123,19 +127,27 @@ export async function restartRachelService(
   if (!answer.ok && !answer.sent)
     return { outcome: 'not_sent', code: answer.code, message: `the restart could not be sent: ${answer.message}` };
   const sent = answer.ok ? 'restarted' : `restart sent, then ${answer.message}`;
+  return settleRestart(() => probeService(vps, signal), { sent, isCutOff: !answer.ok, limits, signal });
+}
+
+/** What became of a restart that was sent, by a look some seconds later. `isCutOff`: nobody has heard how the order ended. */
+export async function settleRestart(
+  look: () => Promise<Probe>,
+  { signal, ...order }: Sent & { readonly signal?: AbortSignal | undefined },
+): Promise<RestartOutcome> {
+  const { sent, limits } = order;
   try {
     await sleep(limits.restartSettleMs, undefined, { signal });
   } catch {
     return { outcome: 'interrupted', message: `${sent}; the monitor was stopped before it could look again` };
   }
-  return describeSettled(await probeService(vps, signal), { sent, isCutOff: !answer.ok, limits });
+  return describeSettled(await look(), order);
 }
 
-/** What the look after a restart says about it. `isCutOff`: nobody has heard how the command ended. */
-function describeSettled(
-  { result }: Probe,
-  { sent, isCutOff, limits }: { readonly sent: string; readonly isCutOff: boolean; readonly limits: SSHLimits },
-): RestartOutcome {
+type Sent = { readonly sent: string; readonly isCutOff: boolean; readonly limits: SSHLimits };
+
+/** What the look after a restart says about it. */
+function describeSettled({ result }: Probe, { sent, isCutOff, limits }: Sent): RestartOutcome {
   switch (result.kind) {
     case 'state': {
       if (isUp(result.activeState, result.exitCode)) return { outcome: 'succeeded' };

@@ -5,6 +5,8 @@ import { healthChecks, maintenanceWindows, restartAttempts, subscriptions, users
 import { isWatched } from '../db/watched.ts';
 import { knownUntil } from '../facts/freshness.ts';
 import { withoutBrackets } from '../facts/host-words.ts';
+import type { LinkFacts } from '../facts/link.ts';
+import { rememberedLink } from '../monitoring/rules/link-columns.ts';
 import { getEffectiveCircuitState, type CircuitState } from '../monitoring/circuit-breaker.ts';
 import { maintenanceAt } from '../monitoring/rules/maintenance.ts';
 import { isLoginBackedOff } from '../monitoring/rules/login-backoff.ts';
@@ -43,6 +45,8 @@ export type FleetRow = {
   readonly circuitState: CircuitState;
   /** When an open circuit becomes half-open. */
   readonly halfOpenAt: Date | null;
+  /** How it was reached at the last look; null before the first login, and for customers. */
+  readonly link: LinkFacts | null;
 } & Pick<
   HealthState,
   | 'reachable'
@@ -118,6 +122,7 @@ function readRows({ db, settings }: App, where: SQL | undefined, now: Date): Fle
         startingSince: state.startingSince,
         startingUntil: state.startingUntil,
         lastProbeMs: state.lastProbeMs,
+        link: rememberedLink(state),
         authRetryAt: isLoginBackedOff(state, now) ? state.authRetryAt : null,
         totalChecks: state.totalChecks,
         totalFailures: state.totalFailures,
@@ -130,9 +135,12 @@ function readRows({ db, settings }: App, where: SQL | undefined, now: Date): Fle
 const rowFor =
   (actor: Actor) =>
   (row: FleetRow): FleetRow =>
-    actor.role === 'admin' || row.lastError === null
-      ? row
-      : { ...row, lastError: TROUBLE_WORDS[traitsOf(row.lastErrorCode ?? 'unknown').trouble].past };
+    actor.role === 'admin' ? row : withoutWords({ ...row, link: null });
+
+const withoutWords = (row: FleetRow): FleetRow =>
+  row.lastError === null
+    ? row
+    : { ...row, lastError: TROUBLE_WORDS[traitsOf(row.lastErrorCode ?? 'unknown').trouble].past };
 
 /** Likewise for a restart. */
 const restartFor =

@@ -16,6 +16,7 @@ const inMinutes = (minutes: number): Date => new Date(NOW.getTime() + minutes * 
 const BREAKER = { maxConsecutiveFailures: 3, cooldownMs: 1_800_000 };
 const ROW: FleetRow = {
   id: 'vps-1',
+  link: null,
   userId: 'user-1',
   customer: 'Nordlys AS',
   email: 'ops@nordlys.test',

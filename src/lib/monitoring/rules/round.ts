@@ -1,4 +1,5 @@
 import type { Withheld } from '../../facts/withheld.ts';
+import { NOTHING_BEFORE, type Before } from './lately.ts';
 import type { HealingDecision, NoHealing } from './healing.ts';
 import type { Reachability } from './outage-guard.ts';
 import type { Check, HealthState } from './transition.ts';
@@ -44,10 +45,11 @@ export type Round<L> = {
   readonly stopped: readonly { readonly look: L; readonly trial: boolean }[];
 };
 
-export const newRound = <L>(): Round<L> => ({
-  looked: 0,
-  stoppedAtOnce: 0,
-  restartsGranted: 0,
+/** `before`: what was seen and sent before this round, and counts into it. */
+export const newRound = <L>({ stopped, restarts }: Before = NOTHING_BEFORE): Round<L> => ({
+  looked: stopped,
+  stoppedAtOnce: stopped,
+  restartsGranted: restarts,
   reachability: { reachableBefore: 0, lost: 0 },
   unreachable: [],
   stopped: [],
@@ -58,7 +60,9 @@ type Limits = { readonly cap: number; readonly healing: 'on' | 'off' | 'paused' 
 export type SweepRules = Limits & { readonly kind: 'sweep'; readonly fleet: number };
 /** A look at some VPSs that an admin has asked for: no basis to judge the whole. `restart`: so is a restart of the one. */
 export type RequestRules = Limits & { readonly kind: 'request'; readonly asked: number; readonly restart: boolean };
-export type RoundRules = SweepRules | RequestRules;
+/** A look at those of which news has come: judged by what all rounds of the last interval have seen and sent. */
+export type NewsRules = Limits & { readonly kind: 'news'; readonly fleet: number };
+export type RoundRules = SweepRules | RequestRules | NewsRules;
 
 type Seeing<L> = { readonly round: Round<L>; readonly steps: readonly Step<L>[] };
 
@@ -78,23 +82,28 @@ export const seeBatch = <L extends Seen>(round: Round<L>, looks: readonly L[], r
 
 /** VPSs under maintenance do not count: what happens to them was meant to. */
 function addLooks<L extends Seen>(round: Round<L>, looks: readonly L[]): Round<L> {
-  const counted = looks.filter(({ check }) => !check.maintenance && check.verdict.kind !== 'inconclusive');
+  const counted = looks.filter(counts);
   const before = counted.filter(({ vps }) => vps.state.reachable === true);
-  const wasHealthy = ({ vps: { state } }: L): boolean =>
-    (state.status === 'healthy' && state.lastCheckAt !== null) || isStartingAnew(state);
   const { reachableBefore, lost } = round.reachability;
   return {
     ...round,
     looked: round.looked + counted.length,
-    stoppedAtOnce:
-      round.stoppedAtOnce +
-      counted.filter((look) => look.check.verdict.kind === 'not_active' && wasHealthy(look)).length,
+    stoppedAtOnce: round.stoppedAtOnce + counted.filter(hasStopped).length,
     reachability: {
       reachableBefore: reachableBefore + before.length,
       lost: lost + before.filter(({ check }) => isSilent(check.verdict)).length,
     },
   };
 }
+
+const counts = ({ check }: Seen): boolean => !check.maintenance && check.verdict.kind !== 'inconclusive';
+
+/** Whether a service that ran at the look before runs no more, and is not meant to. */
+export const hasStopped = (look: Seen): boolean => {
+  const { state } = look.vps;
+  const ran = (state.status === 'healthy' && state.lastCheckAt !== null) || isStartingAnew(state);
+  return counts(look) && look.check.verdict.kind === 'not_active' && ran;
+};
 
 /** What is restarted and then does not come up has stopped, only later. */
 const isStartingAnew = ({ lastErrorCode, consecutiveFailures, circuitState }: Seen['vps']['state']): boolean =>
@@ -105,6 +114,8 @@ function seeOne<L extends Seen>(round: Round<L>, look: L, rules: RoundRules): Se
   if (isGivenUp(check.verdict)) return { round, steps: [{ do: 'drop', look }] };
   if (rules.kind === 'request' && rules.restart && hasAnswered(check.verdict))
     return { round, steps: [{ do: 'restart', look }] };
+  // Only a sweep judges what does not answer: it sees the others, too.
+  if (rules.kind === 'news' && !hasAnswered(check.verdict)) return { round, steps: [{ do: 'drop', look }] };
   if (isSilent(check.verdict)) return { round: { ...round, unreachable: [...round.unreachable, look] }, steps: [] };
   if (decision.action === 'none') return { round, steps: [{ do: 'record', look, reason: decision.reason }] };
   if (rules.healing !== 'on') {
@@ -112,9 +123,12 @@ function seeOne<L extends Seen>(round: Round<L>, look: L, rules: RoundRules): Se
     return { round, steps: [{ do: 'withhold', look, reason }] };
   }
   const { trial } = decision;
-  const size = rules.kind === 'sweep' ? rules.fleet : rules.asked;
-  if (hasMassStopRule(size) && isMassStop(round.stoppedAtOnce, round.looked))
-    return { round: { ...round, stopped: [...round.stopped, { look, trial }] }, steps: [] };
+  const isMass =
+    rules.kind === 'news'
+      ? isFleetStopped(round.stoppedAtOnce, rules.fleet)
+      : hasMassStopRule(rules.kind === 'sweep' ? rules.fleet : rules.asked) &&
+        isMassStop(round.stoppedAtOnce, round.looked);
+  if (isMass) return { round: { ...round, stopped: [...round.stopped, { look, trial }] }, steps: [] };
   return grantRestart(round, { look, trial }, rules);
 }
 

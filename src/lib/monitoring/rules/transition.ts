@@ -11,6 +11,7 @@ import {
   type CircuitBreakerState,
 } from '../circuit-breaker.ts';
 import { restartFollows, type HealingDecision, type NoHealing } from './healing.ts';
+import { NO_LINK } from './link-columns.ts';
 import { advanceLogin } from './login-backoff.ts';
 import {
   columnsOf,
@@ -111,6 +112,7 @@ export const UNCHECKED: HealthState = {
   lastNotifiedRecoveredAt: null,
   maintenanceSeenSince: null,
   circuitResetAt: null,
+  ...NO_LINK,
 };
 
 /**

@@ -8,8 +8,8 @@ import { BusWire } from './rules/wire.ts';
 
 /** Part of systemd's own package; joins its standard streams to the system bus. Source: systemd-stdio-bridge(1). */
 const BRIDGE = 'systemd-stdio-bridge';
-/** Calls without an answer; a look at a unit that is not active makes six at once. */
-const MOST_CALLS = 16;
+/** Calls without an answer; a look at a unit that is not active makes eleven at once. */
+const MOST_CALLS = 32;
 /** So much is heard in one turn, or one message if that is longer. */
 const SLICE_BYTES = 4 * 1024;
 /** The key of the login among the calls, whose serial numbers begin with 1. */

@@ -1,0 +1,152 @@
+import type { App } from '../app.ts';
+import { createLog, messageOf, type Log } from '../log.ts';
+import type { VpsLink } from '../provisioning/vps-link.ts';
+import type { StopSignals } from './carry-out.ts';
+import { countActive, listActive, readStatusOf, type DueVps } from './fleet.ts';
+import { pauseHealing, readMonitorState } from './monitor-state.ts';
+import { newsCalls, nextLookAtMs } from './rules/news.ts';
+import { restartCap } from './rules/round.ts';
+import { runRound } from './run-round.ts';
+import { watchStalls } from './stall-watch.ts';
+import { sweepLeaseOf } from './sweep-lease.ts';
+import { stopSignals } from './sweep.ts';
+import { claimsOf } from './vps-claims.ts';
+
+/** A stop and a start that belong together pass by within this; and what stops together is looked at together. */
+const GATHERING_MS = 40;
+
+/**
+ * What the buses of the fleet tell: a VPS of which news comes that does not fit what is written down is looked at at once,
+ * and everything after that is as in a sweep. News itself is never believed: the look decides.
+ */
+export class NewsDesk {
+  readonly #app: App;
+  readonly #log: Log;
+  readonly #stop: StopSignals;
+  /** The last word of each bus. */
+  readonly #heard = new Map<string, string>();
+  readonly #lookedAtMs = new Map<string, number>();
+  readonly #gathered = new Set<string>();
+  readonly #waiting = new Map<string, NodeJS.Timeout>();
+  readonly #underWay = new Set<Promise<void>>();
+  #gathering: NodeJS.Timeout | null = null;
+
+  constructor(app: App, stop: StopSignals, log: Log = createLog('health-checker')) {
+    this.#app = app;
+    this.#log = log;
+    this.#stop = stop;
+    stop.probes.addEventListener('abort', () => this.#forgetTimers(), { once: true });
+  }
+
+  /** The unit has entered this state. Never throws. */
+  onNews({ id }: { readonly id: string; readonly link: VpsLink }, activeState: string): void {
+    this.#heard.set(id, activeState);
+    this.#consider(id);
+  }
+
+  /** Resolves when what was begun has ended. */
+  async ended(): Promise<void> {
+    await Promise.all(this.#underWay);
+  }
+
+  /** Looks at it, now or when it may be looked at again, if what was heard of it does not fit what is written down. */
+  #consider(id: string): void {
+    if (this.#stop.probes.aborted || this.#gathered.has(id) || this.#waiting.has(id)) return;
+    if (!this.#isCalledFor(id)) return;
+    const claims = claimsOf(this.#app);
+    if (claims.isClaimed(id)) {
+      // Whoever has it looks by himself; what he has not seen comes after.
+      void claims.whenFree(id).then(() => this.#consider(id));
+      return;
+    }
+    const nowMs = performance.now();
+    const dueMs = nextLookAtMs(this.#lookedAtMs.get(id) ?? null, nowMs);
+    if (dueMs > nowMs) {
+      this.#waiting.set(
+        id,
+        setTimeout(() => {
+          this.#waiting.delete(id);
+          this.#consider(id);
+        }, dueMs - nowMs).unref(),
+      );
+      return;
+    }
+    this.#gathered.add(id);
+    this.#gathering ??= setTimeout(() => this.#lookAtGathered(), GATHERING_MS);
+  }
+
+  #isCalledFor(id: string): boolean {
+    try {
+      return newsCalls(this.#heard.get(id), readStatusOf(this.#app.db, id));
+    } catch (error) {
+      // The sweep sees it.
+      this.#log.error(`news could not be followed: ${messageOf(error)}`);
+      return false;
+    }
+  }
+
+  #lookAtGathered(): void {
+    this.#gathering = null;
+    const gathered = [...this.#gathered];
+    this.#gathered.clear();
+    const looking = this.#look(gathered)
+      .catch((error: unknown) => this.#log.error(`news could not be followed: ${messageOf(error)}`))
+      .finally(() => {
+        this.#underWay.delete(looking);
+        for (const id of gathered) this.#consider(id);
+      });
+    this.#underWay.add(looking);
+  }
+
+  async #look(gathered: readonly string[]): Promise<void> {
+    const { db } = this.#app;
+    const ids = gathered.filter((id) => this.#isCalledFor(id));
+    if (ids.length === 0) return;
+    const lease = await sweepLeaseOf(this.#app).hold();
+    // Another process is the one that judges.
+    if ('pid' in lease) return;
+    const stalls = watchStalls();
+    try {
+      const nowMs = performance.now();
+      for (const id of ids) this.#lookedAtMs.set(id, nowMs);
+      const { settings } = this.#app;
+      const fleet = countActive(db);
+      await runRound(
+        this.#app,
+        listActive(db, settings, ids),
+        {
+          kind: 'news',
+          fleet,
+          cap: restartCap(fleet, settings.maxRestartsPerSweep),
+          healing: readMonitorState(db).healing,
+        },
+        {
+          tenure: lease.tenure,
+          stop: stopSignals(lease, this.#stop),
+          stalls,
+          log: this.#log,
+          claim: (batch, note) => Promise.resolve(this.#claim(batch, note)),
+          restartId: null,
+          onLookedAt: () => undefined,
+          judge: () => Promise.resolve(true),
+          pause: (found) => pauseHealing(db, lease.tenure, found, new Date()),
+        },
+      );
+    } finally {
+      stalls.stop();
+      await lease.release();
+    }
+  }
+
+  #claim(batch: readonly DueVps[], note: (id: string) => void): readonly DueVps[] {
+    const claims = claimsOf(this.#app);
+    const claimed = batch.filter(({ subscription }) => claims.tryClaim(subscription.id, performance.now()));
+    for (const { subscription } of claimed) note(subscription.id);
+    return claimed;
+  }
+
+  #forgetTimers(): void {
+    for (const timer of this.#waiting.values()) clearTimeout(timer);
+    if (this.#gathering !== null) clearTimeout(this.#gathering);
+  }
+}

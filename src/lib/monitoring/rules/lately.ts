@@ -1,0 +1,61 @@
+/** What counts into a round of what was seen and sent before it. */
+export type Before = {
+  /** Services that stopped, and are not looked at by this round as ones that ran. */
+  readonly stopped: number;
+  readonly restarts: number;
+};
+
+export const NOTHING_BEFORE: Before = { stopped: 0, restarts: 0 };
+
+type Seen = { readonly atMs: number; readonly onNews: boolean };
+
+/**
+ * What the rounds of this process have seen stop and have restarted within the interval of a sweep, so that looks on news
+ * get around none of its limits. Times are of `performance.now()`; what is older is forgotten.
+ */
+export class Lately {
+  readonly #stopped = new Map<string, Seen>();
+  readonly #restarted = new Map<string, Seen>();
+
+  noteStop(vpsId: string, seen: Seen): void {
+    this.#stopped.set(vpsId, seen);
+  }
+
+  noteRestart(vpsId: string, seen: Seen): void {
+    this.#restarted.set(vpsId, seen);
+  }
+
+  /** What a look on news at these VPSs has to count: everything, but for what it sees itself. */
+  beforeNews(vpsIds: readonly string[], sinceMs: number): Before {
+    this.#forget(sinceMs);
+    const others = [...this.#stopped.keys()].filter((id) => !vpsIds.includes(id));
+    return { stopped: others.length, restarts: this.#restarted.size };
+  }
+
+  /**
+   * What a sweep has to count: what was seen and sent on news. `isDown`: of a service that was healed or has come back the
+   * sweep sees for itself whether it stops once more.
+   */
+  beforeSweep(isDown: (vpsId: string) => boolean, sinceMs: number): Before {
+    this.#forget(sinceMs);
+    const onNews = (all: ReadonlyMap<string, Seen>): string[] =>
+      [...all].filter(([, seen]) => seen.onNews).map(([id]) => id);
+    return { stopped: onNews(this.#stopped).filter(isDown).length, restarts: onNews(this.#restarted).length };
+  }
+
+  /** Whether news of this VPS has had the restart that the next sweep would have sent. */
+  isRestartedOnNews(vpsId: string, sinceMs: number): boolean {
+    const seen = this.#restarted.get(vpsId);
+    return seen !== undefined && seen.onNews && seen.atMs > sinceMs;
+  }
+
+  /** Whether it was restarted at all. */
+  isRestarted(vpsId: string, sinceMs: number): boolean {
+    return (this.#restarted.get(vpsId)?.atMs ?? -Infinity) > sinceMs;
+  }
+
+  #forget(sinceMs: number): void {
+    for (const seen of [this.#stopped, this.#restarted])
+      for (const [id, { atMs }] of seen) if (atMs <= sinceMs) seen.delete(id);
+  }
+}

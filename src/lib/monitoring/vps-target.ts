@@ -1,0 +1,40 @@
+import type { App } from '../app.ts';
+import { DecryptionError, decryptToken, privateKeyPlace } from '../crypto/encryption.ts';
+import type { Subscription } from '../db/schema.ts';
+import { isOurFault, type OwnFault } from '../facts/cause.ts';
+import { parsePrivateKey } from '../provisioning/private-key.ts';
+import { SSHCommandError } from '../provisioning/ssh-failure.ts';
+import type { VpsTarget } from '../provisioning/vps-connection.ts';
+import { UNIT_NAME } from '../variables.ts';
+import type { Verdict } from './rules/verdict.ts';
+
+/**
+ * Where to log in for this subscription. A secret that does not open or an address that is none is our own fault, not
+ * the host's, and comes back as an inconclusive verdict.
+ */
+export function openTarget(
+  app: App,
+  subscription: Subscription,
+): VpsTarget | Extract<Verdict, { kind: 'inconclusive' }> {
+  const inconclusive = (cause: OwnFault, message: string) => ({ kind: 'inconclusive', cause, message }) as const;
+  const { vpsIpAddress, sshPrivateKey, serviceName } = subscription;
+  if (!vpsIpAddress) return inconclusive('target_invalid', 'no address is stored for this VPS');
+  if (!sshPrivateKey) return inconclusive('key_unreadable', 'no private key is stored for this VPS');
+  const service = serviceName ?? app.settings.monitoredService;
+  if (!UNIT_NAME.test(service)) return inconclusive('target_invalid', 'the stored service is no name of a unit');
+  try {
+    return {
+      host: vpsIpAddress,
+      port: subscription.sshPort,
+      username: subscription.sshUser,
+      privateKey: parsePrivateKey(decryptToken(sshPrivateKey, privateKeyPlace(subscription.id), app.encryptionKey)),
+      hostKey: subscription.sshHostKey,
+      service,
+    };
+  } catch (error) {
+    if (error instanceof DecryptionError)
+      return inconclusive('key_unreadable', `the private key cannot be read: ${error.message}`);
+    if (error instanceof SSHCommandError && isOurFault(error.code)) return inconclusive(error.code, error.message);
+    throw error;
+  }
+}
