@@ -64,6 +64,7 @@ const lookAt = ({ subscription }: ReturnType<typeof listActive>[number], index: 
     subscriptionId: subscription.id,
     target: targetOf(subscription),
     hostKey: HOST_KEY,
+    link: null,
     check: {
       lookedAt: new Date(nowMs + index),
       verdict: { kind: 'healthy' },

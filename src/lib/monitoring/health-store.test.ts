@@ -51,6 +51,7 @@ const looks = (msAgo: number, verdict: Verdict = HEALTHY): LookRecord[] =>
     subscriptionId: subscription.id,
     target: targetOf(subscription),
     hostKey: subscription.sshHostKey,
+    link: null,
     check: {
       lookedAt: new Date(Date.now() - msAgo),
       verdict,
