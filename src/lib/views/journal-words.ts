@@ -58,6 +58,8 @@ export function describeEvent(kind: JournalKind, detail: JournalDetail): string 
       return 'circuit closed';
     case 'recovered':
       return typeof detail.afterMs === 'number' ? `recovered after ${shortDuration(detail.afterMs)}` : 'recovered';
+    case 'systemd_restarted':
+      return `restarted by systemd itself${detail.restarts === 1 ? '' : `, ${figure(detail.restarts)} times`}${detail.isLoop === true ? ': a crash loop that it keeps alive' : ''}`;
     case 'host_key_changed':
       return `host key changed${message}`;
     case 'auth_rejected':

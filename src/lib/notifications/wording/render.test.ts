@@ -149,6 +149,7 @@ describe('a message to an admin', () => {
       ['is closed again: rachel8 is running.', 'from 14:03 to 15:20 UTC (77 min)'],
     ],
     ['circuit_reminder', 'nordlys.example: circuit still open, for 2 days 1 h', ['Acknowledge the incident']],
+    ['kept_alive', 'nordlys.example: systemd keeps restarting rachel8', ['systemd itself restarts it each time']],
     ['crash_loop', 'nordlys.example: crash loop, circuit opened', ['rachel8 on nordlys.example (Ada) keeps dying']],
     ['host_key_changed', 'nordlys.example: host key changed', ['wardround vps repin nordlys.example']],
     [
