@@ -8,6 +8,11 @@ export type Figure = {
   readonly bar?: { readonly atMost: number } | { readonly atLeast: number };
 };
 
+export const quantile = (values: readonly number[], share: number): number =>
+  values.toSorted((a, b) => a - b)[Math.min(values.length - 1, Math.floor(values.length * share))] ?? NaN;
+
+export const median = (values: readonly number[]): number => quantile(values, 0.5);
+
 const misses = ({ value, bar }: Figure): boolean =>
   bar !== undefined && ('atMost' in bar ? !(value <= bar.atMost) : !(value >= bar.atLeast));
 

@@ -1,7 +1,7 @@
 // Ninety days of made-up history for the demo, so that its charts are worth seeing.
 import { eq } from 'drizzle-orm';
 import type { App } from '../src/lib/app.ts';
-import { clientOf, write, type Transaction } from '../src/lib/db/client.ts';
+import { write, type Transaction } from '../src/lib/db/client.ts';
 import {
   healthEvents,
   historySeries,
@@ -80,7 +80,7 @@ function addSamples(
     }
   }
   // A hundred thousand rows for two dozen VPSs: built anew for each, a statement would take most of the time.
-  const client = clientOf(tx);
+  const client = tx.database.$client;
   const addRollup = client.prepare(
     'INSERT INTO health_rollups (series_id, resolution, starts_at, up_ms, down_ms, probes) VALUES (?, ?, ?, ?, ?, ?)',
   );

@@ -121,6 +121,18 @@ describe('write', () => {
     await expect(half).rejects.toThrow('in the middle');
     expect(db.select().from(users).all()).toEqual([]);
   });
+
+  it('waits for the disk, but for what is to outlive a power cut only with the next write that does', async () => {
+    const FULL = 2;
+    const NORMAL = 1;
+    const synchronous = () => db.$client.pragma('synchronous', { simple: true });
+    expect(await write(db, synchronous)).toBe(FULL);
+    expect(await write(db, synchronous, 'with_next')).toBe(NORMAL);
+    expect(synchronous()).toBe(FULL);
+    const failing = write(db, () => expect.unreachable('fails'), 'with_next');
+    await expect(failing).rejects.toThrow('fails');
+    expect(await write(db, synchronous)).toBe(FULL);
+  });
 });
 
 describe('opening', () => {

@@ -33,28 +33,38 @@ export type Transaction = Parameters<Parameters<Database['transaction']>[0]>[0] 
 export type Opening = 'existing' | 'begin' | 'server';
 
 /**
+ * When a write outlives a power cut. `at_once`: before it resolves. `with_next`: with the next one that is `at_once`, or a
+ * checkpoint; until then a power cut, and nothing less, takes it back as a whole. That is for what is seen again by itself:
+ * waiting for the disk is most of what such a write costs.
+ */
+export type Durability = 'at_once' | 'with_next';
+
+/**
  * Runs `work` in one IMMEDIATE transaction: a deferred one that reads first fails with SQLITE_BUSY_SNAPSHOT as soon
  * as another process has written. `work` must be synchronous, and may run again after a busy database. What it hands to
  * `afterCommit` must not throw: the write is done by then. Throws `DatabaseGoneError` where the files of the database
  * are not those that were opened.
  */
-export async function write<T>(db: Database, work: (tx: Transaction) => T): Promise<T> {
+export async function write<T>(
+  db: Database,
+  work: (tx: Transaction) => T,
+  durability: Durability = 'at_once',
+): Promise<T> {
   let afterwards: (() => void)[] = [];
   const result = await whileBusy(() => {
     assertInPlace(db);
     afterwards = [];
     const more = { database: db, afterCommit: (step: () => void): unknown => afterwards.push(step) };
-    return db.transaction((tx) => work(Object.assign(tx, more)), { behavior: 'immediate' });
+    if (durability === 'with_next') db.$client.exec('PRAGMA synchronous = NORMAL');
+    try {
+      return db.transaction((tx) => work(Object.assign(tx, more)), { behavior: 'immediate' });
+    } finally {
+      if (durability === 'with_next') db.$client.exec('PRAGMA synchronous = FULL');
+    }
   });
   for (const step of afterwards) step();
   return result;
 }
-
-/**
- * The connection under a transaction of `write`, for statements that are prepared once and run a thousand times an
- * hour: building them anew costs more than running them. For stores only.
- */
-export const clientOf = ({ database }: Transaction): Sqlite.Database => database.$client;
 
 /** A number that is another one as soon as another connection, thus another process, has committed something. */
 export const dataVersion = ({ $client }: Database): number =>

@@ -1,5 +1,6 @@
 import { and, eq } from 'drizzle-orm';
 import { write, type Database, type Transaction } from './client.ts';
+import { prepared } from './prepared.ts';
 import { isAlive, MACHINE } from './process.ts';
 import { leases } from './schema.ts';
 
@@ -92,5 +93,10 @@ export const releaseLease = (db: Database, tenure: Tenure): Promise<unknown> =>
  * Whether what was begun under this tenure may still be written. A process that was suspended while another took over
  * finds out here, inside its write transaction, and not after it has overwritten newer state.
  */
-export const isCurrent = (tx: Transaction, tenure: Tenure): boolean =>
-  tx.select().from(leases).where(isOf(tenure)).get() !== undefined;
+export const isCurrent = ({ database }: Transaction, tenure: Tenure): boolean => tenureRow(database).get(tenure) === 1;
+
+const tenureRow = prepared(({ $client }) =>
+  $client
+    .prepare<Tenure, number>('SELECT 1 FROM leases WHERE name = @name AND holder = @holder AND term = @term')
+    .pluck(),
+);

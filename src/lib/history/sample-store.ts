@@ -1,5 +1,5 @@
-import type { Statement } from 'better-sqlite3';
-import { clientOf, type Transaction } from '../db/client.ts';
+import type { Transaction } from '../db/client.ts';
+import { prepared } from '../db/prepared.ts';
 import { addProbe, removeProbe } from './rules/probe-histogram.ts';
 import {
   BUCKET_MS,
@@ -7,6 +7,7 @@ import {
   RESOLUTIONS,
   spanPieces,
   type Piece,
+  type Resolution,
   type Sample,
   type SampleState,
 } from './rules/spans.ts';
@@ -20,7 +21,7 @@ export type NewSample = {
 };
 
 type StoredSample = Sample & { readonly probeMs: number | null };
-type Sql = ReturnType<typeof prepareStatements>;
+type Sql = ReturnType<typeof statementsOf>;
 
 /**
  * Writes down a look and adds to the roll-ups what it completes: the time for which the sample before has stood. After
@@ -32,12 +33,12 @@ type Sql = ReturnType<typeof prepareStatements>;
  * between its neighbours, and the time that they share is counted anew.
  */
 export function recordSample(tx: Transaction, { userId, at, state, probeMs }: NewSample, sampleValidMs: number): void {
-  const sql = statementsOf(tx);
+  const sql = statementsOf(tx.database);
   const sample: StoredSample = { atMs: at.getTime(), state, probeMs: probeMs === null ? null : Math.round(probeMs) };
   const series = findOrCreateSeries(sql, userId);
   const change = new RollupChange();
 
-  const newest = sql.newest.get(series) as StoredSample | undefined;
+  const newest = storedOf(sql.newest.get(series));
   if (newest && newest.atMs < sample.atMs) change.add(spanPieces(newest, sample.atMs, sampleValidMs));
   else if (newest) insertBetween(sql, series, sample, sampleValidMs, change);
   if (sample.probeMs !== null) change.addProbe(sample.atMs, sample.probeMs);
@@ -48,19 +49,18 @@ export function recordSample(tx: Transaction, { userId, at, state, probeMs }: Ne
 
 /** Forgets the history of a VPS that is removed; the next one of this user begins a new series. Some milliseconds. */
 export function forgetHistory(tx: Transaction, userId: string): void {
-  statementsOf(tx).deleteSeries.run(userId);
+  statementsOf(tx.database).deleteSeries.run(userId);
 }
 
 function findOrCreateSeries(sql: Sql, userId: string): number {
-  const found = sql.series.get(userId) as { id: number } | undefined;
-  return found?.id ?? Number(sql.createSeries.run(userId).lastInsertRowid);
+  return sql.series.get(userId) ?? Number(sql.createSeries.run(userId).lastInsertRowid);
 }
 
 /** What changes when a sample takes a place that is not the last one: the spans of its neighbours were closed without it. */
 function insertBetween(sql: Sql, series: number, sample: StoredSample, validMs: number, change: RollupChange): void {
-  const before = sql.before.get(series, sample.atMs) as StoredSample | undefined;
-  const same = sql.same.get(series, sample.atMs) as StoredSample | undefined;
-  const after = sql.after.get(series, sample.atMs) as StoredSample | undefined;
+  const before = storedOf(sql.before.get(series, sample.atMs));
+  const same = storedOf(sql.same.get(series, sample.atMs));
+  const after = storedOf(sql.after.get(series, sample.atMs));
   if (same && same.probeMs !== null) change.removeProbe(same.atMs, same.probeMs);
   if (after) {
     const replaced = same ?? before;
@@ -111,50 +111,52 @@ class RollupChange {
 
   apply(sql: Sql, series: number): void {
     for (const { resolution, startsAtMs, upMs, downMs, probes } of this.#buckets.values()) {
-      const row = (sql.rollup.get(series, resolution, startsAtMs) as RollupRow | undefined) ?? EMPTY_ROLLUP;
+      const known = sql.rollup.get(series, resolution, startsAtMs);
+      const [knownUpMs, knownDownMs, knownProbes] = known ?? EMPTY_ROLLUP;
       // Samples that are pruned no longer tell which of their time was counted already. So a clock that is set back by
       // more than the detail that is kept could count time twice: a bucket never takes more than it is long.
-      const up = clamp(row.upMs + upMs, BUCKET_MS[resolution]);
-      const down = clamp(row.downMs + downMs, BUCKET_MS[resolution] - up);
-      const text = probes.reduce((before, change) => change(before), row.probes);
-      sql.putRollup.run(series, resolution, startsAtMs, up, down, text);
+      const up = clamp(knownUpMs + upMs, BUCKET_MS[resolution]);
+      const down = clamp(knownDownMs + downMs, BUCKET_MS[resolution] - up);
+      const text = probes.reduce((before, change) => change(before), knownProbes);
+      const put = known ? sql.changeRollup : sql.addRollup;
+      put.run(up, down, text, series, resolution, startsAtMs);
     }
   }
 }
 
 const clamp = (ms: number, mostMs: number): number => Math.max(0, Math.min(ms, mostMs));
 
-type RollupRow = { readonly upMs: number; readonly downMs: number; readonly probes: string };
-const EMPTY_ROLLUP: RollupRow = { upMs: 0, downMs: 0, probes: '' };
+type RollupRow = readonly [upMs: number, downMs: number, probes: string];
+const EMPTY_ROLLUP: RollupRow = [0, 0, ''];
 
-const SAMPLE = 'SELECT at AS atMs, state, probe_ms AS probeMs FROM health_samples WHERE series_id = ?';
+type SampleRow = readonly [atMs: number, state: SampleState, probeMs: number | null];
+const storedOf = (row: SampleRow | undefined): StoredSample | undefined =>
+  row && { atMs: row[0], state: row[1], probeMs: row[2] };
 
-function prepareStatements(tx: Transaction) {
-  const prepare = (text: string): Statement => clientOf(tx).prepare(text);
+/** Rows as lists: half of what reading one costs is to make an object of it. */
+const statementsOf = prepared(({ $client }) => {
+  const sample = (rest: string) =>
+    $client.prepare<number[], SampleRow>(`SELECT at, state, probe_ms FROM health_samples WHERE series_id = ? ${rest}`).raw();
+  const rollup = 'series_id = ? AND resolution = ? AND starts_at = ?';
+  type Rollup = [series: number, resolution: Resolution, startsAtMs: number];
+  type Put = [...RollupRow, ...Rollup];
   return {
-    series: prepare('SELECT id FROM history_series WHERE user_id = ?'),
-    createSeries: prepare('INSERT INTO history_series (user_id) VALUES (?)'),
-    deleteSeries: prepare('DELETE FROM history_series WHERE user_id = ?'),
-    newest: prepare(`${SAMPLE} ORDER BY at DESC LIMIT 1`),
-    before: prepare(`${SAMPLE} AND at < ? ORDER BY at DESC LIMIT 1`),
-    same: prepare(`${SAMPLE} AND at = ?`),
-    after: prepare(`${SAMPLE} AND at > ? ORDER BY at LIMIT 1`),
-    putSample: prepare('INSERT OR REPLACE INTO health_samples (series_id, at, state, probe_ms) VALUES (?, ?, ?, ?)'),
-    rollup: prepare(
-      'SELECT up_ms AS upMs, down_ms AS downMs, probes FROM health_rollups WHERE series_id = ? AND resolution = ? AND starts_at = ?',
+    series: $client.prepare<[string], number>('SELECT id FROM history_series WHERE user_id = ?').pluck(),
+    createSeries: $client.prepare<[string]>('INSERT INTO history_series (user_id) VALUES (?)'),
+    deleteSeries: $client.prepare<[string]>('DELETE FROM history_series WHERE user_id = ?'),
+    newest: sample('ORDER BY at DESC LIMIT 1'),
+    before: sample('AND at < ? ORDER BY at DESC LIMIT 1'),
+    same: sample('AND at = ?'),
+    after: sample('AND at > ? ORDER BY at LIMIT 1'),
+    putSample: $client.prepare<[number, ...SampleRow]>(
+      'INSERT OR REPLACE INTO health_samples (series_id, at, state, probe_ms) VALUES (?, ?, ?, ?)',
     ),
-    putRollup: prepare(
-      'INSERT OR REPLACE INTO health_rollups (series_id, resolution, starts_at, up_ms, down_ms, probes) VALUES (?, ?, ?, ?, ?, ?)',
+    rollup: $client
+      .prepare<Rollup, RollupRow>(`SELECT up_ms, down_ms, probes FROM health_rollups WHERE ${rollup}`)
+      .raw(),
+    changeRollup: $client.prepare<Put>(`UPDATE health_rollups SET up_ms = ?, down_ms = ?, probes = ? WHERE ${rollup}`),
+    addRollup: $client.prepare<Put>(
+      'INSERT INTO health_rollups (up_ms, down_ms, probes, series_id, resolution, starts_at) VALUES (?, ?, ?, ?, ?, ?)',
     ),
   };
-}
-
-const prepared = new WeakMap<object, Sql>();
-
-/** Building these takes as long as a hundred runs; a connection keeps them. */
-function statementsOf(tx: Transaction): Sql {
-  const client = clientOf(tx);
-  const known = prepared.get(client) ?? prepareStatements(tx);
-  prepared.set(client, known);
-  return known;
-}
+});

@@ -1,7 +1,9 @@
 import { and, asc, count, eq, exists, gt, inArray, isNull, ne, or, sql, type SQL } from 'drizzle-orm';
 import type { SQLiteColumn } from 'drizzle-orm/sqlite-core';
 import type { Database, Transaction } from '../db/client.ts';
-import { watched } from '../db/watched.ts';
+import { prepared } from '../db/prepared.ts';
+import { rowsOf } from '../db/rows.ts';
+import { isWatched, watched } from '../db/watched.ts';
 import {
   healthChecks,
   maintenanceWindows,
@@ -80,16 +82,24 @@ export function readStatusOf(db: Database, subscriptionId: string): HealthState[
 }
 
 /** The maintenance of this user's VPS, as it stands in the database at this moment. */
-export const readMaintenance = (tx: Database | Transaction, userId: string, now: Date): Maintenance | null =>
-  maintenanceAt(tx.select().from(maintenanceWindows).where(eq(maintenanceWindows.userId, userId)).all(), now);
+export const readMaintenance = ({ database }: Transaction, userId: string, now: Date): Maintenance | null =>
+  maintenanceAt(windowsOf(database).all({ userId }), now);
+
+const windowsOf = prepared((db) =>
+  db
+    .select()
+    .from(maintenanceWindows)
+    .where(eq(maintenanceWindows.userId, sql.placeholder('userId')))
+    .prepare(),
+);
 
 /** The subscription as it is now, if its VPS is still active: it may have been removed while it was looked at. */
-export const findActive = (tx: Transaction, subscriptionId: string): Subscription | undefined =>
-  tx
-    .select()
-    .from(subscriptions)
-    .where(and(eq(subscriptions.id, subscriptionId), watched()))
-    .get();
+export function findActive({ database }: Transaction, subscriptionId: string): Subscription | undefined {
+  const found = subscriptionOf(database)({ subscriptionId });
+  return found && isWatched(found) ? found : undefined;
+}
+
+const subscriptionOf = prepared((db) => rowsOf(db, subscriptions).find('id = @subscriptionId'));
 
 /**
  * The restarts of the watched fleet since `sinceMs` and, where a circuit is open, since it opened; none from before it was

@@ -1,11 +1,14 @@
-import { eq } from 'drizzle-orm';
+import { eq, getTableColumns } from 'drizzle-orm';
 import type { Settings } from '../config.ts';
 import { write, type Database, type Transaction } from '../db/client.ts';
 import { appendJournal } from '../db/journal-store.ts';
 import type { Tenure } from '../db/lease.ts';
+import { prepared } from '../db/prepared.ts';
+import { rowsOf } from '../db/rows.ts';
 import {
   healthChecks,
   maintenanceWindows,
+  newId,
   restartAttempts,
   subscriptions,
   type Incident,
@@ -78,16 +81,26 @@ export type Recorded = Transition & {
   readonly healing: HealingDecision;
 };
 
-const readState = (tx: Transaction, userId: string): HealthState =>
-  stateOfRow(tx.select().from(healthChecks).where(eq(healthChecks.userId, userId)).get());
+/** Nearly every look changes a row that is there: without its keys, SQLite has neither references nor indexes to check. */
+const states = prepared((db) => {
+  const { id, userId, createdAt, ...changing } = getTableColumns(healthChecks);
+  const rows = rowsOf(db, healthChecks);
+  return {
+    find: rows.find('user_id = @userId'),
+    change: rows.change(Object.keys(changing) as (keyof typeof changing)[], 'user_id = @userId'),
+    add: rows.add(),
+  };
+});
 
-const upsertState = (tx: Transaction, userId: string, state: HealthState): void => {
-  const row = { ...state, updatedAt: new Date() };
-  tx.insert(healthChecks)
-    .values({ userId, ...row })
-    .onConflictDoUpdate({ target: healthChecks.userId, set: row })
-    .run();
-};
+const readState = ({ database }: Transaction, userId: string): HealthState =>
+  stateOfRow(states(database).find({ userId }));
+
+function saveState({ database }: Transaction, userId: string, state: HealthState): void {
+  const { change, add } = states(database);
+  const now = new Date();
+  const row = { ...state, userId, updatedAt: now };
+  if (change(row) === 0) add({ ...row, id: newId('health'), createdAt: now });
+}
 
 /** Which service of which machine, by which account, stands behind a subscription: an edit may put another one there. */
 export const targetOf = ({ vpsIpAddress, sshPort, sshUser, serviceName }: Subscription): string =>
@@ -98,6 +111,24 @@ export function findUnchanged(tx: Transaction, vpsId: string, target: string): S
   const subscription = findActive(tx, vpsId);
   return subscription && targetOf(subscription) === target ? subscription : undefined;
 }
+
+/** What most VPSs have none of: where there is none, nothing is read of it. */
+type Beside = { readonly windows: boolean; readonly incident: boolean; readonly restarts: boolean };
+
+const readBeside = ({ database }: Transaction, userId: string): Beside => {
+  const [windows = 0, incident = 0, restarts = 0] = besideRow(database).get({ userId }) ?? [];
+  return { windows: windows === 1, incident: incident === 1, restarts: restarts === 1 };
+};
+
+const besideRow = prepared(({ $client }) =>
+  $client
+    .prepare<{ userId: string }, number[]>(
+      `SELECT EXISTS (SELECT 1 FROM maintenance_windows WHERE user_id = @userId),
+              EXISTS (SELECT 1 FROM incidents WHERE user_id = @userId AND ended_at IS NULL),
+              EXISTS (SELECT 1 FROM restart_attempts WHERE user_id = @userId)`,
+    )
+    .raw(),
+);
 
 export type RecordSettings = Pick<Settings, 'breaker' | 'history' | 'downAfterChecks' | 'monitoredService'>;
 
@@ -113,17 +144,23 @@ export const recordChecks = (
   records: readonly CheckRecord[],
   settings: RecordSettings,
 ): Promise<Recorded[]> =>
-  write(db, (tx) => {
-    assertTenure(tx, tenure);
-    return records.flatMap((record) => {
-      if (record.kind === 'restart') closeLedger(tx, record);
-      const subscription = findUnchanged(tx, record.subscriptionId, record.target);
-      if (!subscription) return [];
-      return record.kind === 'restart'
-        ? [recordEnd(tx, record, subscription, settings)]
-        : (recordLook(tx, record, subscription, settings) ?? []);
-    });
-  });
+  write(
+    db,
+    (tx) => {
+      assertTenure(tx, tenure);
+      return records.flatMap((record) => {
+        if (record.kind === 'restart') closeLedger(tx, record);
+        const subscription = findUnchanged(tx, record.subscriptionId, record.target);
+        if (!subscription) return [];
+        return record.kind === 'restart'
+          ? [recordEnd(tx, record, subscription, settings)]
+          : (recordLook(tx, record, subscription, settings) ?? []);
+      });
+    },
+    // A look that a power cut takes back is taken again. Whatever is sent because of it (a restart, a message) is written
+    // down at once right before, and this with it.
+    records.every(({ kind }) => kind === 'look') ? 'with_next' : 'at_once',
+  );
 
 /**
  * Writes one look, within the caller's transaction, after it has told what became of a restart whose end nobody saw.
@@ -139,9 +176,10 @@ export function recordLook(
   const { lookedAt } = looked;
   if (isOutdated(lookedAt, before, new Date())) return undefined;
   // Maintenance that began while the look went on is maintenance: this failure was made on purpose.
-  const maintenance = looked.maintenance || readMaintenance(tx, userId, lookedAt) !== null;
+  const beside = readBeside(tx, userId);
+  const maintenance = looked.maintenance || (beside.windows && readMaintenance(tx, userId, lookedAt) !== null);
 
-  const lost = findLostRestart(tx, userId, before);
+  const lost = beside.restarts ? findLostRestart(tx, userId, before) : null;
   const closed = lost && closeLostRestart(before, lost, { ...looked, maintenance }, settings.breaker);
   if (lost && closed?.outcome) closeLost(tx, lost, closed.outcome);
   const state = closed?.next ?? before;
@@ -154,7 +192,7 @@ export function recordLook(
   if (hostKey !== null && subscription.sshHostKey === null)
     tx.update(subscriptions).set({ sshHostKey: hostKey }).where(eq(subscriptions.id, subscription.id)).run();
   const happened = { before, next, events: [...(closed?.events ?? []), ...events] };
-  const times = { at: lookedAt, lookedAt, maintenance, restartFollows: restartFollows(check.healing) };
+  const times = { at: lookedAt, lookedAt, maintenance, restartFollows: restartFollows(check.healing), beside };
   return { ...conclude(tx, subscription, { ...happened, ...times }, settings), healing: check.healing };
 }
 
@@ -181,11 +219,12 @@ function recordEnd(
 ): Recorded {
   const { userId, end } = record;
   const before = readState(tx, userId);
-  const maintenance = readMaintenance(tx, userId, end.at) !== null;
+  const beside = readBeside(tx, userId);
+  const maintenance = beside.windows && readMaintenance(tx, userId, end.at) !== null;
   const { next, events } = endRestart(before, { ...end, maintenance }, settings.breaker);
   const sample = maintenance ? null : sampleOfRestart(end);
   if (sample) recordSample(tx, { userId, ...sample }, settings.history.sampleValidMs);
-  const happened = { before, next, events, at: end.at, lookedAt: end.at, maintenance, restartFollows: false };
+  const happened = { before, next, events, at: end.at, lookedAt: end.at, maintenance, restartFollows: false, beside };
   return {
     ...conclude(tx, subscription, happened, settings),
     healing: { action: 'none', reason: 'not_called_for' },
@@ -198,25 +237,26 @@ type Happened = Transition & {
   readonly lookedAt: Date;
   readonly maintenance: boolean;
   readonly restartFollows: boolean;
+  readonly beside: Beside;
 };
 
 /** Writes the state and everything that follows from what has happened: incident, journal, messages, open pages. */
 function conclude(
   tx: Transaction,
   subscription: Subscription,
-  { before, next, events, at, lookedAt, maintenance, restartFollows: follows }: Happened,
+  { before, next, events, at, lookedAt, maintenance, restartFollows: follows, beside }: Happened,
   settings: RecordSettings,
 ): Omit<Recorded, 'healing'> {
   const { userId, id: vpsId } = subscription;
   const owner = { userId, vpsId };
-  const open = openIncidentOf(tx, userId);
+  const open = beside.incident ? openIncidentOf(tx, userId) : undefined;
   const healthy = isUpAfter(events);
   const advanced = advanceIncident(open ?? null, events, { lookedAt, at, healthy });
   const incident = advanced === null ? null : saveIncident(tx, owner, open, advanced);
 
   const outcome = { at, before, next, events, incident, maintenance, restartFollows: follows };
   const { told, announcements } = announce(outcome, settings.downAfterChecks);
-  upsertState(tx, userId, { ...next, ...told });
+  saveState(tx, userId, { ...next, ...told });
   appendJournal(
     tx,
     entriesOf(outcome).map((entry) => ({
@@ -234,20 +274,20 @@ function conclude(
       at,
       facts: vpsFacts(tx, subscription, next, { at, incident, settings }),
     });
-  if (healthy) endWindowsUntilHealthy(tx, userId, at);
+  if (healthy && beside.windows) endWindowsUntilHealthy(tx, userId, at);
   publish(tx, { kind: 'vps', vpsIds: [vpsId] });
   return { next, events, userId, before, incident };
 }
 
 /** Notes in the row that a restart is on its way. */
 export const noteRestartAttempt = (tx: Transaction, userId: string, at: Date): void =>
-  upsertState(tx, userId, { ...readState(tx, userId), lastRestartAttemptAt: at });
+  saveState(tx, userId, { ...readState(tx, userId), lastRestartAttemptAt: at });
 
 /** Closes the circuit because an admin says so; see `resetCircuit` in `transition.ts`. Part of the caller's transaction. */
 export function resetCircuitOf(tx: Transaction, owner: IncidentOwner, actor: JournalActor, at: Date): void {
   const before = readState(tx, owner.userId);
   if (before === UNCHECKED) return;
-  upsertState(tx, owner.userId, resetCircuit(before, at));
+  saveState(tx, owner.userId, resetCircuit(before, at));
   if (before.circuitState === 'closed') return;
   const incidentId = openIncidentOf(tx, owner.userId)?.id ?? null;
   appendJournal(tx, [{ at, kind: 'circuit_closed', ...owner, incidentId, actor, detail: {} }]);

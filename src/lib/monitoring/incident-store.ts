@@ -1,17 +1,22 @@
 import { and, eq, isNull, ne, or, sql } from 'drizzle-orm';
 import type { Transaction } from '../db/client.ts';
+import { prepared } from '../db/prepared.ts';
 import { incidents, newId, restartAttempts, type Incident } from '../db/schema.ts';
 import type { IncidentState } from './rules/incident.ts';
 
 /** Whose incident it is: a customer, and the machine the customer had at the time. */
 export type IncidentOwner = { readonly userId: string; readonly vpsId: string };
 
-export const openIncidentOf = (tx: Transaction, userId: string): Incident | undefined =>
-  tx
+export const openIncidentOf = ({ database }: Transaction, userId: string): Incident | undefined =>
+  openRow(database).get({ userId });
+
+const openRow = prepared((db) =>
+  db
     .select()
     .from(incidents)
-    .where(and(eq(incidents.userId, userId), isNull(incidents.endedAt)))
-    .get();
+    .where(and(eq(incidents.userId, sql.placeholder('userId')), isNull(incidents.endedAt)))
+    .prepare(),
+);
 
 /** Writes the incident as it is now; gives it back with its identity. */
 export function saveIncident(

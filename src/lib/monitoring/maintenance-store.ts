@@ -1,5 +1,6 @@
-import { and, eq, gt, isNull, or } from 'drizzle-orm';
+import { and, eq, gt, isNull, or, sql } from 'drizzle-orm';
 import type { Transaction } from '../db/client.ts';
+import { prepared } from '../db/prepared.ts';
 import { maintenanceWindows, newId, type MaintenanceWindow } from '../db/schema.ts';
 import { maintenanceAt } from './rules/maintenance.ts';
 
@@ -41,15 +42,20 @@ export function endOpenWindows(tx: Transaction, userId: string, at: Date): numbe
 }
 
 /** Maintenance "until the next healthy check" has found that check. */
-export const endWindowsUntilHealthy = (tx: Transaction, userId: string, at: Date): void => {
-  tx.update(maintenanceWindows)
-    .set({ endsAt: at })
+export const endWindowsUntilHealthy = ({ database }: Transaction, userId: string, at: Date): void => {
+  endUntilHealthy(database).run({ userId, at: at.getTime() });
+};
+
+const endUntilHealthy = prepared((db) =>
+  db
+    .update(maintenanceWindows)
+    .set({ endsAt: sql`${sql.placeholder('at')}` })
     .where(
       and(
-        eq(maintenanceWindows.userId, userId),
+        eq(maintenanceWindows.userId, sql.placeholder('userId')),
         eq(maintenanceWindows.kind, 'until_healthy'),
         isNull(maintenanceWindows.endsAt),
       ),
     )
-    .run();
-};
+    .prepare(),
+);

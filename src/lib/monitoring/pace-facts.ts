@@ -5,11 +5,16 @@ import type { DueVps } from './fleet.ts';
 import { planBatches, type Batch, type Paced, type PaceLimits } from './rules/pace.ts';
 import type { RoundRules } from './rules/round.ts';
 
-/** How long the last look of this process at each VPS took, whatever came of it. */
+/**
+ * How long the last look of this process at each VPS took, whatever came of it. Where this process stood still meanwhile
+ * that says nothing of the VPS: no more than a look can take.
+ */
 const lookTimesOf = (app: App): Map<string, number> => partOf(app, 'look times', () => new Map<string, number>());
 
 export const noteLookTime = (app: App, { subscription }: DueVps, tookMs: number): void =>
-  void lookTimesOf(app).set(subscription.id, tookMs);
+  void lookTimesOf(app).set(subscription.id, Math.min(tookMs, longestLookMs(app.settings)));
+
+const longestLookMs = ({ connectTimeoutMs, commandTimeoutMs }: Settings): number => connectTimeoutMs + commandTimeoutMs;
 
 export type PacedVps = Paced & { readonly vps: DueVps };
 

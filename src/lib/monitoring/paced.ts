@@ -45,7 +45,17 @@ class PacedRun<V extends Paced> {
   }
 
   async run(): Promise<void> {
-    this.#edge.stop.addEventListener('abort', () => this.#wake(), { once: true });
+    const wake = (): void => this.#wake();
+    this.#edge.stop.addEventListener('abort', wake);
+    try {
+      await this.#runAll();
+    } finally {
+      // Node keeps a signal that was made of others, and with it all that listens, for as long as one of those lives.
+      this.#edge.stop.removeEventListener('abort', wake);
+    }
+  }
+
+  async #runAll(): Promise<void> {
     while (!this.#isStopped()) {
       const move = this.#nextMove();
       if (move.do === 'start') this.#start(move.batch);

@@ -1,5 +1,6 @@
-import { and, between, desc, eq, isNotNull, isNull, ne, or } from 'drizzle-orm';
+import { and, between, desc, eq, isNotNull, isNull, ne, or, sql } from 'drizzle-orm';
 import { write, type Database, type Transaction } from '../db/client.ts';
+import { prepared } from '../db/prepared.ts';
 import { healthChecks, newId, restartAttempts, restartEvidence } from '../db/schema.ts';
 import { CLOCK_SLACK_MS } from '../facts/clock-jump.ts';
 import type { JournalActor } from '../facts/journal.ts';
@@ -80,23 +81,27 @@ export type LostEntry = LostRestart & { readonly restartId: string };
 
 /** The last restart of this VPS, if it was sent and nobody has seen how it ended. Null: there is none. */
 export function findLostRestart(tx: Transaction, userId: string, { circuitState }: HealthState): LostEntry | null {
-  const last = tx
+  const last = lastSent(tx.database).get({ userId });
+  // Without evidence it is the order of an admin that was not sent yet.
+  if (!last || last.evidence === null || (last.outcome !== null && last.outcome !== 'unknown')) return null;
+  return { restartId: last.id, trial: circuitState !== 'closed', counted: last.outcome === 'unknown' };
+}
+
+const lastSent = prepared((db) =>
+  db
     .select({ id: restartAttempts.id, outcome: restartAttempts.outcome, evidence: restartEvidence.restartId })
     .from(restartAttempts)
     .leftJoin(restartEvidence, eq(restartEvidence.restartId, restartAttempts.id))
     .where(
       and(
-        eq(restartAttempts.userId, userId),
+        eq(restartAttempts.userId, sql.placeholder('userId')),
         or(isNull(restartAttempts.outcome), ne(restartAttempts.outcome, 'not_sent')),
       ),
     )
     .orderBy(desc(restartAttempts.intendedAt))
     .limit(1)
-    .get();
-  // Without evidence it is the order of an admin that was not sent yet.
-  if (!last || last.evidence === null || (last.outcome !== null && last.outcome !== 'unknown')) return null;
-  return { restartId: last.id, trial: circuitState !== 'closed', counted: last.outcome === 'unknown' };
-}
+    .prepare(),
+);
 
 /** Closes what was lost by what the next look has seen. */
 export const closeLost = (tx: Transaction, { restartId }: LostEntry, outcome: 'succeeded' | 'failed'): void => {

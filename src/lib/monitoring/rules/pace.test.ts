@@ -6,6 +6,7 @@ import {
   planBatches,
   whyTooSlow,
   type Batch,
+  type Brake,
   type Move,
   type Paced,
   type PaceLimits,
@@ -145,7 +146,7 @@ describe('the next move', () => {
     ],
     [
       'waits where a hundred logins are young, until the first is not',
-      { ...AT_REST, nowMs: 2_500, underWay: [since(500), ...times(19, since(2_000))] },
+      { ...AT_REST, nowMs: 2_500, waiting: [OTHERS], underWay: [since(500), ...times(19, since(2_000))] },
       {},
       { do: 'wait', untilMs: 3_500, brake: 'work' },
     ],
@@ -213,6 +214,18 @@ describe('the next move', () => {
     expect(nextMove({ ...progress, waiting: [batchOf(home, null)] }, LIMITS)).toMatchObject({ brake: 'address' });
     const two = batchOf(home.slice(0, 2), null);
     expect(nextMove({ ...progress, waiting: [two] }, LIMITS)).toEqual({ do: 'start', batch: two });
+  });
+
+  const AT_HOME = since(0, batchOf(times(5, vps('h', { address: 'home', expectedMs: 10_000 })), null));
+  it.each<[string, Brake, Partial<Parameters<typeof nextMove<Vps>>[0]>]>([
+    ['sockets', 'sockets', { open: LIMITS.maxSockets - 4 }],
+    ['logins', 'work', { underWay: [AT_HOME, ...Array.from({ length: 20 }, () => since(900, FIVE))] }],
+  ])('holds to the number of %s also where the next one is passed over', (_, brake, progress) => {
+    const next = batchOf(times(1, vps('h', { address: 'home', expectedMs: 10_000 })), null);
+    const waiting = [next, OTHERS];
+    const at = { ...AT_REST, nowMs: 1_000, lastStartMs: 100, underWay: [AT_HOME], waiting };
+    expect(nextMove(at, LIMITS)).toEqual({ do: 'start', batch: OTHERS });
+    expect(nextMove({ ...at, ...progress }, LIMITS)).toMatchObject({ do: 'wait', brake });
   });
 
   it('lets a batch of one address begin where nobody else is there, whatever its size', () => {

@@ -110,21 +110,21 @@ export function nextMove<V extends Paced>(progress: Progress<V>, limits: PaceLim
   const { nowMs, waiting, underWay, open } = progress;
   if (waiting.length === 0) return underWay.length === 0 ? { do: 'done' } : waitFor('turn', null);
   const ready = waiting.filter((batch) => isInTime(batch, nowMs, limits));
-  const [next] = ready;
-  if (next === undefined) {
+  if (ready.length === 0) {
     const late = waiting.filter(({ againAtMs }) => againAtMs === null);
     if (late.length > 0) return { do: 'leave', batches: late };
     return waitFor('turn', Math.min(...waiting.map(({ againAtMs }) => againAtMs ?? Infinity)));
   }
 
-  const turnAtMs = progress.lastStartMs + gapMs(next, progress, limits);
-  if (nowMs < turnAtMs) return waitFor('turn', turnAtMs);
-  if (open > 0 && open + next.vpss.length > limits.maxSockets) return waitFor('sockets', null);
-  const young = underWay.filter((batch) => !isSlow(batch) && nowMs - batch.startedAtMs < SLOW_AFTER_MS);
-  if (!isSlow(next) && young.length > 0 && sizeOf(young) + next.vpss.length > MOST_AT_WORK)
-    return waitFor('work', Math.min(...young.map(({ startedAtMs }) => startedAtMs)) + SLOW_AFTER_MS);
   const batch = ready.find(fitsBeside(underWay));
-  return batch ? { do: 'start', batch } : waitFor('address', null);
+  if (batch === undefined) return waitFor('address', null);
+  const turnAtMs = progress.lastStartMs + gapMs(batch, progress, limits);
+  if (nowMs < turnAtMs) return waitFor('turn', turnAtMs);
+  if (open > 0 && open + batch.vpss.length > limits.maxSockets) return waitFor('sockets', null);
+  const young = underWay.filter((other) => !isSlow(other) && nowMs - other.startedAtMs < SLOW_AFTER_MS);
+  if (!isSlow(batch) && young.length > 0 && sizeOf(young) + batch.vpss.length > MOST_AT_WORK)
+    return waitFor('work', Math.min(...young.map(({ startedAtMs }) => startedAtMs)) + SLOW_AFTER_MS);
+  return { do: 'start', batch };
 }
 
 const waitFor = (brake: Brake, untilMs: number | null) => ({ do: 'wait', untilMs, brake }) as const;
