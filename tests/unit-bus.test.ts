@@ -149,6 +149,25 @@ describe('a unit on the bus', () => {
     expect(await unit.look(patience)).toMatchObject({ activeState: 'failed' });
   });
 
+  it('is no news when only a job of it begins or ends', async () => {
+    const { bus, states, unit } = await openUnit();
+    bus.become('failed');
+    bus.tell('failed');
+    bus.become('activating');
+    bus.become('active');
+    bus.tell('active');
+    // Ended and started again in between.
+    bus.become('active');
+    await unit.look(patience);
+    expect(states).toEqual(['failed', 'activating', 'active', 'active']);
+    bus.become('failed', ':1.66');
+    bus.unit.ActiveState = 'failed';
+    await unit.look(patience);
+    bus.tell('failed');
+    await unit.look(patience);
+    expect(states).toHaveLength(4);
+  });
+
   it.for([
     ['StartUnit', 'start', true],
     ['StartUnit', 'start', false],
@@ -314,9 +333,18 @@ describe('a bus that does what it must not ends the connection:', () => {
       'its manager comes back as another',
       (bus) => {
         bus.ignores.add('Get');
-        bus.reply({ serial: 7 } as never, [{ signature: 's', value: 'active' }], 'v', ':1.77');
+        bus.onCall = (call) => bus.reply(call, [{ signature: 's', value: 'active' }], 'v', ':1.77');
       },
       { code: 'reset' },
+    ],
+    [
+      'its manager leaves it, perhaps to come back, of which the bus alone may tell',
+      (bus) => {
+        bus.tellOfBus('NameOwnerChanged', ['org.freedesktop.systemd1', ':1.0', ''], ':1.66');
+        bus.become('failed');
+        bus.tellOfBus('NameOwnerChanged', ['org.freedesktop.systemd1', ':1.0', '']);
+      },
+      { code: 'reset', message: expect.stringMatching(/has left the bus/) },
     ],
     [
       'it brings news without end',

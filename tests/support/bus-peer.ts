@@ -4,6 +4,7 @@ import { measureMessage, readMessage, type BusMessage } from '../../src/lib/prov
 import type { BusValue } from '../../src/lib/provisioning/bus/rules/values.ts';
 import type { Exec } from './peers.ts';
 
+const BUS = 'org.freedesktop.DBus';
 const SYSTEMD = ':1.0';
 const UNIT = 'org.freedesktop.systemd1.Unit';
 const UNIT_PATH = '/org/freedesktop/systemd1/unit/rachel8_2eservice';
@@ -25,6 +26,10 @@ export type BusCaller = {
   readonly unit: Record<string, BusValue>;
   /** The unit enters a state, and the bus says so. */
   readonly become: (activeState: string, sender?: string) => void;
+  /** The bus says how the unit is, as it does when a job of it begins or ends. */
+  readonly tell: (activeState: string, sender?: string) => void;
+  /** The bus itself says something. */
+  readonly tellOfBus: (member: string, body: readonly string[], sender?: string) => void;
   readonly send: (bytes: Buffer) => void;
   readonly reply: (call: BusMessage, body?: readonly BusValue[], signature?: string, sender?: string) => void;
   readonly channel: ServerChannel;
@@ -63,8 +68,18 @@ export function serveBus(exec: Exec, prepare: (caller: BusCaller) => void = () =
     unit,
     onCall: () => undefined,
     become: (activeState, sender = SYSTEMD) => {
-      if (sender === SYSTEMD) unit.ActiveState = activeState;
-      const changed = new Map<BusValue, BusValue>([['ActiveState', { signature: 's', value: activeState }]]);
+      if (sender === SYSTEMD) {
+        unit.ActiveState = activeState;
+        unit.StateChangeTimestampMonotonic = BigInt(Number(unit.StateChangeTimestampMonotonic) + 1);
+      }
+      caller.tell(activeState, sender);
+    },
+    tell: (activeState, sender = SYSTEMD) => {
+      const since = unit.StateChangeTimestampMonotonic ?? 0n;
+      const changed = new Map<BusValue, BusValue>([
+        ['ActiveState', { signature: 's', value: activeState }],
+        ['StateChangeTimestampMonotonic', { signature: 't', value: since }],
+      ]);
       send({
         type: 'signal',
         path: UNIT_PATH,
@@ -75,6 +90,16 @@ export function serveBus(exec: Exec, prepare: (caller: BusCaller) => void = () =
         body: [UNIT, changed, []],
       });
     },
+    tellOfBus: (member, body, sender = BUS) =>
+      send({
+        type: 'signal',
+        path: '/org/freedesktop/DBus',
+        interface: BUS,
+        member,
+        sender,
+        signature: 's'.repeat(body.length),
+        body,
+      }),
     send: (bytes) => channel.write(bytes),
     reply: (call, body = [], signature = '', sender = SYSTEMD) =>
       send({ type: 'return', replySerial: call.serial, sender, signature, body }),
@@ -127,10 +152,10 @@ function answerCall(caller: BusCaller, call: BusMessage, send: (message: Omit<Se
   };
   switch (member) {
     case 'Hello':
-      caller.reply(call, [':1.9'], 's', 'org.freedesktop.DBus');
+      caller.reply(call, [':1.9'], 's', BUS);
       return;
     case 'AddMatch':
-      caller.reply(call, [], '', 'org.freedesktop.DBus');
+      caller.reply(call, [], '', BUS);
       return;
     case 'LoadUnit':
       caller.reply(call, [UNIT_PATH], 'o');

@@ -13,7 +13,7 @@ const MOST_CALLS = 32;
 /** So much is heard in one turn, or one message if that is longer. */
 const SLICE_BYTES = 4 * 1024;
 /** Where the bus itself answers. */
-const BUS = 'org.freedesktop.DBus';
+export const BUS = 'org.freedesktop.DBus';
 export const AT_BUS = { destination: BUS, path: '/org/freedesktop/DBus', interface: BUS };
 /** The key of the login among the calls, whose serial numbers begin with 1. */
 const LOGIN = 0;

@@ -4,7 +4,7 @@ import { isKnownState, type UnitFacts } from '../../facts/unit-state.ts';
 import { readUnitFacts } from '../rules/unit-facts.ts';
 import type { SSHCommandError } from '../ssh-failure.ts';
 import type { SSHSession } from '../ssh-session.ts';
-import { AT_BUS, BusConnection, BusRefusal, type BusPatience } from './bus-connection.ts';
+import { AT_BUS, BUS, BusConnection, BusRefusal, type BusPatience } from './bus-connection.ts';
 import type { BusCall, BusMessage } from './rules/message.ts';
 import { isVariant, type BusValue } from './rules/values.ts';
 
@@ -15,12 +15,11 @@ const SERVICE = `${SYSTEMD}.Service`;
 const PROPERTIES = 'org.freedesktop.DBus.Properties';
 /** Without one of these at its end, systemctl(1) takes a name for that of a service. */
 const UNIT_TYPES = /\.(?:service|socket|device|mount|automount|swap|target|timer|path|slice|scope)$/;
+/** Another one with each change of the state. */
+const SINCE = 'StateChangeTimestampMonotonic';
 /** What is read of a unit that is not active: `UNIT_PROPERTIES`, and how the main process ended. */
 const TOLD: Readonly<Record<string, readonly string[]>> = {
-  [UNIT]: ['LoadState', 'ActiveState', 'SubState', 'InvocationID'].concat(
-    'InactiveExitTimestampMonotonic',
-    'StateChangeTimestampMonotonic',
-  ),
+  [UNIT]: ['LoadState', 'ActiveState', 'SubState', 'InvocationID', 'InactiveExitTimestampMonotonic', SINCE],
   [SERVICE]: ['Result', 'ExecMainCode', 'ExecMainStatus', 'NRestarts', 'TimeoutStartUSec'],
 };
 const LONGEST_VALUE = 40;
@@ -60,6 +59,8 @@ export class UnitBus {
   /** Tells how a job ends, by its path. */
   readonly #jobs = new EventEmitter();
   readonly #ends = new Map<string, string>();
+  /** The moment at which it entered the state that was told last. */
+  #since = '';
   /** When it was last heard that the unit had changed. */
   lastNewsAt: Date | null = null;
   /** How long the last call that was answered took, with all that was waited for on the way. */
@@ -93,9 +94,11 @@ export class UnitBus {
     const id = textOf(valueOf((await bus.call(getProperty(path, UNIT, 'Id'), patience)).body[0]));
     unit = new UnitBus(bus, { id, path, owner }, listener);
     // No unit has a quote in its name, but a host can say so.
+    const from = `sender='${SYSTEMD}'`;
     const job = `interface='${MANAGER}',member='JobRemoved',arg2='${id.replaceAll("'", '')}'`;
     const change = `interface='${PROPERTIES}',member='PropertiesChanged',path='${path}',arg0='${UNIT}'`;
-    const calls = [addMatch(job), addMatch(change), manager('Subscribe')];
+    const leaving = `sender='${BUS}',interface='${BUS}',member='NameOwnerChanged',arg0='${SYSTEMD}'`;
+    const calls = [addMatch(`${from},${job}`), addMatch(`${from},${change}`), addMatch(leaving), manager('Subscribe')];
     await Promise.all(calls.map((call) => bus.call(call, patience)));
     return unit;
   }
@@ -108,11 +111,13 @@ export class UnitBus {
   async look(patience: BusPatience): Promise<BusLook> {
     const first = wordOf(await this.#get(UNIT, 'ActiveState', patience));
     if (first === 'active' || !isKnownState(first)) return { activeState: first, unit: null, text: '' };
-    const told = Object.entries(TOLD).flatMap(([of, names]) => names.map((name) => this.#line(of, name, patience)));
-    const text = (await Promise.all(told)).join('');
+    const reads = Object.entries(TOLD).flatMap(([of, names]) => names.map((name) => this.#read(of, name, patience)));
+    const told = new Map(await Promise.all(reads));
     // As it was with the rest of it, which is a moment later.
-    const activeState = /^ActiveState=(.*)$/m.exec(text)?.[1] ?? '';
+    const activeState = told.get('ActiveState') ?? '';
     if (activeState === 'active') return { activeState, unit: null, text: '' };
+    this.#since = told.get(SINCE) ?? '';
+    const text = [...told].map(([name, value]) => `${name}=${value}\n`).join('');
     // The bus tells when, by the host's clock since boot, and not what that clock says now: ages are not known.
     return { activeState, unit: readUnitFacts(text), text };
   }
@@ -166,10 +171,9 @@ export class UnitBus {
     }
   }
 
-  /** A property as `systemctl show` prints it. One that is no service has none of a service. */
-  async #line(of: string, name: string, patience: BusPatience): Promise<string> {
-    const value = await this.#get(of, name, patience).catch(nothingWhereRefused);
-    return `${name}=${wordOf(value, name)}\n`;
+  /** A property as `systemctl show` prints it. A unit that is no service has none of a service. */
+  async #read(of: string, name: string, patience: BusPatience): Promise<[name: string, value: string]> {
+    return [name, wordOf(await this.#get(of, name, patience).catch(nothingWhereRefused), name)];
   }
 
   async #get(of: string, property: string, patience: BusPatience): Promise<BusValue | undefined> {
@@ -180,21 +184,31 @@ export class UnitBus {
     const askedAt = performance.now();
     const reply = await this.#bus.call(call, patience);
     this.roundTripMs = performance.now() - askedAt;
-    // Of a manager that has taken the place of the other, no news would come.
-    if (reply.sender !== this.#identity.owner)
-      this.#bus.fail('reset', 'the service manager has left the bus and come back');
+    if (reply.sender !== this.#identity.owner) this.#onManagerLeft();
     return reply;
   }
 
   #onSignal({ sender, path, member, body }: BusMessage): void {
+    if (sender === BUS && member === 'NameOwnerChanged') this.#onManagerLeft();
     if (sender !== this.#identity.owner) return;
     if (member === 'JobRemoved') this.#onJobRemoved(textOf(body[1]), textOf(body[3]));
-    if (member !== 'PropertiesChanged' || path !== this.#identity.path) return;
-    const [, changed] = body;
-    const state =
-      changed instanceof Map ? textOf(valueOf((changed as ReadonlyMap<BusValue, BusValue>).get('ActiveState'))) : '';
+    if (member === 'PropertiesChanged' && path === this.#identity.path && body[1] instanceof Map)
+      this.#onChanged(body[1] as ReadonlyMap<BusValue, BusValue>);
+  }
+
+  /** Of one that takes the place of the other, as after `systemctl daemon-reexec`, no news is heard. */
+  #onManagerLeft(): void {
+    this.#bus.fail('reset', 'the service manager has left the bus, and may have come back');
+  }
+
+  /** A job that comes and goes is told with the state as it was: that is no news. */
+  #onChanged(changed: ReadonlyMap<BusValue, BusValue>): void {
+    const state = wordOf(valueOf(changed.get('ActiveState')));
+    const since = wordOf(valueOf(changed.get(SINCE)));
+    if (!isKnownState(state) || (since !== '' && since === this.#since)) return;
+    this.#since = since;
     this.lastNewsAt = new Date();
-    if (isKnownState(state)) this.#listener.onState(state);
+    this.#listener.onState(state);
   }
 
   #onJobRemoved(job: string, end: string): void {
@@ -217,7 +231,7 @@ const getProperty = (path: string, ...body: [of: string, property: string]): Bus
 const addMatch = (rule: string): BusCall => ({
   ...AT_BUS,
   member: 'AddMatch',
-  body: [`type='signal',sender='${SYSTEMD}',${rule}`],
+  body: [`type='signal',${rule}`],
 });
 
 const textOf = (value: BusValue | undefined): string => (typeof value === 'string' ? value : '');
