@@ -8,6 +8,7 @@ import { fileURLToPath } from 'node:url';
 const BENCHES: Readonly<Record<string, string>> = {
   sweep: 'how long a sweep of healthy VPSs takes, for three sizes of fleet',
   stragglers: 'a sweep of 1,000 VPSs of which a tenth hangs, at the default settings (four minutes; Linux)',
+  recovery: 'how soon a killed service is active again, through the whole product (two minutes)',
   store: 'how many checks a second are recorded with all that follows from them',
   link: 'what a look costs over each kind of link to a real machine, and how soon a killed service is back',
   look: 'what a look and a healing cost against OpenSSH',
