@@ -9,12 +9,16 @@ const logins = ({ vps }: LinkedWard): number => vps.logins();
 
 /** What a link may meet between two looks. None of it is a fault of the VPS. */
 const MEETS: Readonly<Record<string, (ward: LinkedWard) => unknown>> = {
-  'its connection was broken': ({ vps }) => vps.host.hangUp(),
+  'its connection was broken': ({ vps }) => {
+    vps.host.hangUp();
+  },
   'its sshd was started anew': async ({ vps }) => {
     await vps.host.refuse();
     await vps.host.accept();
   },
-  'its network has forgotten it': ({ vps }) => vps.host.forget(),
+  'its network has forgotten it': ({ vps }) => {
+    vps.host.forget();
+  },
 };
 
 describe.for(['kept', 'bus'] as const)('a link of the kind %s', (kind) => {
@@ -90,7 +94,7 @@ describe('links', () => {
     const ward = await openLinkedWard({ kind: 'kept' });
     for (let round = 0; round < 4; round++) {
       await ward.sweep();
-      await ward.vps.host.hangUp();
+      ward.vps.host.hangUp();
     }
     expect(ward.vps.state()).toMatchObject({ status: 'healthy', linkKind: 'fresh', linkLimit: 'not_kept' });
   });

@@ -12,7 +12,7 @@ const pours = (bytes: Buffer, ends: RegExp): HostileBus => ({
     bus.ignores.add('Get');
     const pour = (): void => {
       for (let sent = 0; sent < 64 && bus.channel.writable && !bus.channel.writableNeedDrain; sent += 1)
-        bus.send(bytes);
+        bus.pour(bytes);
       if (bus.channel.writable) setImmediate(pour);
     };
     pour();
