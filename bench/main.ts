@@ -9,7 +9,11 @@ const BENCHES: Readonly<Record<string, string>> = {
   sweep: 'how long a sweep of healthy VPSs takes, for three sizes of fleet',
   stragglers: 'a sweep of 1,000 VPSs of which a tenth hangs, at the default settings (four minutes; Linux)',
   recovery: 'how soon a killed service is active again, through the whole product (two minutes)',
-  store: 'how many checks a second are recorded with all that follows from them',
+  fleet:
+    'steady sweeps of 100 to 20,000 VPSs: time, processor time and memory of the monitor (Linux; a quarter of an hour)',
+  pages: 'the fleet page at 50 requests a second, with and without a sweep of 5,000 VPSs (Linux; five minutes)',
+  store:
+    'how many checks a second are recorded with all that follows, into 90 days of history; what pages read from it',
   link: 'what a look costs over each kind of link to a real machine, and how soon a killed service is back',
   look: 'what a look and a healing cost against OpenSSH',
   cli: 'what a call of the command line costs, and the server at rest',

@@ -9,7 +9,7 @@ import { healthChecks, subscriptions } from '../src/lib/db/schema.ts';
 import { monitorStatus, startHealthMonitor, stopHealthMonitor } from '../src/lib/monitoring/health-checker.ts';
 import type { SweepSummary } from '../src/lib/monitoring/sweep.ts';
 import { eq } from 'drizzle-orm';
-import { addressOf, openLoopbackFleet } from './loopback-fleet.ts';
+import { addressOf, startLoopbackHosts, watchThem } from './loopback-fleet.ts';
 import { report } from './report.ts';
 
 const FLEET = Number(process.env.BENCH_FLEET ?? 1_000);
@@ -21,7 +21,8 @@ const TOLERANCE_S = 1;
 const folder = mkdtempSync(join(tmpdir(), 'wardround-bench-'));
 const environment = { DATABASE_URL: join(folder, 'w.db'), ENCRYPTION_KEY_FILE: join(folder, 'key') };
 const app = await openApp(environment, 'server');
-const fleet = await openLoopbackFleet(app, FLEET);
+const hosts = await startLoopbackHosts();
+await watchThem(app, hosts, FLEET);
 const hanging = Array.from({ length: FLEET / 10 }, (_, index) => index * 10 + 3);
 const hangs = new Set(hanging.map(addressOf));
 
@@ -51,14 +52,14 @@ while (summaries.length < SWEEPS) {
   const { lastSweep } = monitorStatus(app);
   if (lastSweep === null || lastSweep === summaries.at(-1)) continue;
   summaries.push(lastSweep);
-  if (summaries.length === 1) fleet.hang(hanging);
+  if (summaries.length === 1) hosts.hang(hanging);
 }
 noteLooks();
 const { skippedSweeps } = monitorStatus(app);
 const cpu = process.cpuUsage(cpuBefore);
 await stopHealthMonitor(app);
 console.log = print;
-fleet.close();
+hosts.close();
 app.close();
 rmSync(folder, { recursive: true });
 

@@ -204,7 +204,7 @@ class RoundRun {
     this.#round = round;
     this.#noteLately(looks, steps);
     await this.#take(steps);
-    await giveBackUnused(this.#app, looks, steps);
+    await giveBackUnused(this.#app, looks.filter(this.#isKept), steps);
     this.#open -= looks.filter(this.#isKept).length;
     const isSettled = (step: Step<Look>): boolean => !isRestart(step);
     this.#giveBack(steps.filter(isSettled).map(({ look }) => idOf(look.vps)));
@@ -392,7 +392,7 @@ class RoundRun {
 type RestartStep = Extract<Step<Look>, { do: 'heal' | 'restart' }>;
 const isRestart = (step: Step<Look>): step is RestartStep => step.do === 'heal' || step.do === 'restart';
 
-/** A restart gives its link back itself; what waits for the end of the round comes to it later. */
+/** Of links that are in use still: a restart gives its own back itself, and what waits for the end of the round takes it anew. */
 async function giveBackUnused(app: App, looks: readonly Look[], steps: readonly Step<Look>[]): Promise<void> {
   const used = new Set(steps.filter(isRestart).map(({ look }) => look));
   const unused = looks.filter((look) => !used.has(look));

@@ -135,13 +135,25 @@ function orderOf({ sort, reversed }: FleetQuery): SQL {
   return sql`${by} ${direction} NULLS LAST, ${sort === 'host' ? sql`port, ` : sql``}added, id`;
 }
 
+const wanted = ({ status }: FleetQuery): SQL => sql`matches AND ${isFoundBy(status)}`;
+
+/** `WINDOW_ROWS` of what the query finds, from this offset on; of `table`, which is `fleetTable`. */
+const idsIn = (table: SQL, query: FleetQuery, offset: SQL): SQL => sql`
+  SELECT id FROM ${table} WHERE ${wanted(query)} ORDER BY ${orderOf(query)} LIMIT ${WINDOW_ROWS} OFFSET ${offset}`;
+
 /** The rows that the query finds, `WINDOW_ROWS` of them from its offset on. */
 export function readFleetRows(app: App, actor: Actor, query: FleetQuery, now: Date): FleetListRow[] {
-  const found = app.db.values<[string]>(sql`
-    SELECT id FROM (${fleetTable(app, actor, query, now)})
-    WHERE matches AND ${isFoundBy(query.status)}
-    ORDER BY ${orderOf(query)} LIMIT ${WINDOW_ROWS} OFFSET ${query.offset}`);
-  const ids = found.map(([id]) => id);
+  const table = sql`(${fleetTable(app, actor, query, now)})`;
+  const found = app.db.values<[string]>(idsIn(table, query, sql`${query.offset}`));
+  return readListRows(
+    app,
+    actor,
+    found.map(([id]) => id),
+    now,
+  );
+}
+
+function readListRows(app: App, actor: Actor, ids: readonly string[], now: Date): FleetListRow[] {
   const rows = new Map(readVpsByIds(app, actor, ids, now).map((row) => [row.id, row]));
   const strips = readStrips(app, actor, ids, now);
   return ids.flatMap((id) => {
@@ -179,11 +191,22 @@ const forList = (row: FleetRow, strip: string): FleetListRow => ({
 /** The conditions that a look has to bear out. */
 const SEEN: readonly Condition[] = ['healthy', 'unhealthy', 'down'];
 
-/** One reading of the fleet page. An offset beyond the end gives the last window. */
+type Counted = [condition: Condition, isOpen: number, count: number, matching: number, knownSinceMs: number | null];
+type Found = [id: string, ...null[]];
+
+/**
+ * One reading of the fleet page. An offset beyond the end gives the last window. The whole fleet is gone through once, for
+ * the counts and for what comes first.
+ */
 export function readFleetList(app: App, actor: Actor, query: FleetQuery, now: Date): FleetList {
-  const counted = app.db.values<[Condition, number, number, number, number | null]>(sql`
-    SELECT condition, is_open, count(*), sum(matches), min(known_since) FROM (${fleetTable(app, actor, query, now)})
-    GROUP BY condition, is_open`);
+  const last = sql`(SELECT max(count(*) - 1, 0) / ${WINDOW_ROWS} * ${WINDOW_ROWS} FROM fleet WHERE ${wanted(query)})`;
+  const offsetOf = query.offset === 0 ? sql`0` : sql`min(${query.offset}, ${last})`;
+  const read = app.db.values<Counted | Found>(sql`
+    WITH fleet AS MATERIALIZED (${fleetTable(app, actor, query, now)})
+    SELECT condition, is_open, count(*), sum(matches), min(known_since) FROM fleet GROUP BY condition, is_open
+    UNION ALL SELECT id, NULL, NULL, NULL, NULL FROM (${idsIn(sql`fleet`, query, offsetOf)})`);
+  const counted = read.filter((row): row is Counted => row[1] !== null);
+  const ids = read.flatMap((row) => (row[1] === null ? [row[0]] : []));
   const sum = (filter: FleetFilter | null, of: (count: number, matching: number) => number): number =>
     counted
       .filter(([condition, isOpen]) => filter === null || (filter === 'circuit_open' ? isOpen : condition === filter))
@@ -194,13 +217,12 @@ export function readFleetList(app: App, actor: Actor, query: FleetQuery, now: Da
     .reduce((least, ms) => Math.min(least, ms), Infinity);
   const matching = sum(query.status, (_, found) => found);
   const lastOffset = Math.max(0, Math.ceil(matching / WINDOW_ROWS) - 1) * WINDOW_ROWS;
-  const offset = Math.min(query.offset, lastOffset);
   return {
     counts,
     total: sum(null, (count) => count),
     countsUntil: oldestMs === Infinity ? null : new Date(oldestMs + app.settings.history.sampleValidMs),
     matching,
-    offset,
-    rows: readFleetRows(app, actor, { ...query, offset }, now),
+    offset: Math.min(query.offset, lastOffset),
+    rows: readListRows(app, actor, ids, now),
   };
 }
