@@ -79,7 +79,9 @@ function* plainRuns(fields: readonly string[]): Iterable<number> {
   const isDue = (day: Date): boolean => {
     const isDay = days.includes(day.getUTCDate());
     const isWeekday = weekdays.some((one) => one % 7 === day.getUTCDay());
-    return months.includes(day.getUTCMonth() + 1) && (isAnyDay || isAnyWeekday ? isDay && isWeekday : isDay || isWeekday);
+    return (
+      months.includes(day.getUTCMonth() + 1) && (isAnyDay || isAnyWeekday ? isDay && isWeekday : isDay || isWeekday)
+    );
   };
   for (let dayMs = 0; ; dayMs += DAY_MS) {
     if (!isDue(new Date(dayMs))) continue;

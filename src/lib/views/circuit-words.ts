@@ -19,7 +19,9 @@ export function circuitSteps(facts: Facts, now: Date, { breaker, healing }: Rule
   const cooldown = shortDuration(breaker.cooldownMs);
   const isOn = healing === 'on';
   const noRestart = isOn ? null : `No restart: healing is ${healing}. Nothing is counted.`;
-  const trial = isOn ? 'one trial restart, if a check finds it stopped' : `no trial restart while healing is ${healing}`;
+  const trial = isOn
+    ? 'one trial restart, if a check finds it stopped'
+    : `no trial restart while healing is ${healing}`;
   switch (circuitState) {
     case 'closed': {
       const failures = consecutiveFailures + 1;

@@ -205,7 +205,8 @@ export function vpsSentence(row: FleetRow, now: Date, done: WhatIsDone): string 
     case 'unhealthy':
     case 'down': {
       const start = startInWords(row, now);
-      if (done.isRestarting && condition === 'unhealthy') return `${row.service} is not active; a restart is under way.`;
+      if (done.isRestarting && condition === 'unhealthy')
+        return `${row.service} is not active; a restart is under way.`;
       if (start !== null) return `${row.service} is ${start}: nothing is restarted or counted meanwhile.`;
       return row.circuitState === 'closed' ? inTrouble(row, condition, done) : restartsPause(row, now, done);
     }
