@@ -127,10 +127,24 @@ describe('a round', () => {
       { status: 'unhealthy', lastErrorCode: 'service_starting', consecutiveFailures: 1 },
       'heal',
     ],
+    ['had never been looked at', { status: 'healthy', lastCheckAt: null }, 'heal'],
     ['had stopped before', { status: 'unhealthy', lastErrorCode: 'service_not_active' }, 'heal'],
   ])('takes it for a mass stop or not where services %s that are all stopped now', (_, before, expected) => {
     const { round, steps } = see(many(20, STOPPED).map((one) => after(before, one)));
     expect(said([...steps, ...settle(round, SWEEP, COUNTS).steps])[0]).toBe(expected);
+  });
+
+  it.each([
+    ['healing is off', { ...SWEEP, healing: 'off' }, RESTART, 'withhold healing_off'],
+    ['healing is paused', { ...SWEEP, healing: 'paused' }, RESTART, 'withhold healing_paused'],
+    ['nothing may be restarted anyway', SWEEP, { action: 'none', reason: 'circuit_open' }, 'record circuit_open'],
+  ] as const)('pauses nothing when the whole fleet has stopped while %s', (_, rules, decision, expected) => {
+    const { round, steps } = see(
+      Array.from({ length: 20 }, (__, at) => look(`${at}`, STOPPED, decision)),
+      rules,
+    );
+    expect(new Set(said(steps))).toEqual(new Set([expected]));
+    expect(settle(round, rules, COUNTS)).toEqual({ steps: [], pause: null });
   });
 
   it('waits for a sweep that sees the whole fleet where the unseen could make it a mass stop', () => {
