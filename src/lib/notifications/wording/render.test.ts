@@ -309,7 +309,8 @@ describe('all of them', () => {
 describe('time', () => {
   it.each([
     [45_000, '45 s'],
-    [90_000, '1 min'],
+    [119_999, '119 s'],
+    [120_000, '2 min'],
     [77 * MINUTE, '77 min'],
     [185 * MINUTE, '3 h 5 min'],
     [120 * MINUTE, '2 h'],
