@@ -69,7 +69,7 @@ for (let sweep = 0; sweep < SWEEPS; sweep++) {
   rss.push(process.memoryUsage().rss / 1024 ** 2);
 }
 const elapsedS = (performance.now() - beganAtMs) / 1_000;
-const brought = app.db.$count(restartAttempts, eq(restartAttempts.outcome, 'succeeded'));
+const brought = app.db.select().from(restartAttempts).where(eq(restartAttempts.outcome, 'succeeded')).all().length;
 const kept = linksOf(app).kept;
 await stopHealthMonitor(app);
 await sleep(1_000);

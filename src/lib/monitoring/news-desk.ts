@@ -82,14 +82,15 @@ export class NewsDesk {
   /** At most once in ten seconds: what has come together until then counts together. */
   #countSelfRestarts(id: string, link: VpsLink): void {
     if (this.#counting.has(id) || this.#stop.probes.aborted) return;
-    const dueMs = nextLookAtMs(this.#countedAtMs.get(id) ?? null, performance.now());
+    const nowMs = performance.now();
+    const dueMs = nextLookAtMs(this.#countedAtMs.get(id) ?? null, nowMs);
     this.#counting.set(
       id,
       setTimeout(() => {
         this.#counting.delete(id);
         this.#countedAtMs.set(id, performance.now());
         this.#begin(this.#noteSelfRestarts(id, link));
-      }, dueMs - performance.now()),
+      }, dueMs - nowMs),
     );
   }
 
