@@ -1,8 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import type { Machine } from '../demo/machine.ts';
-import { restartEvidence } from '../src/lib/db/schema.ts';
+import { healthEvents, restartEvidence } from '../src/lib/db/schema.ts';
 import { LINK_KINDS, type LinkKind } from '../src/lib/facts/link.ts';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
+import { describeEvent } from '../src/lib/views/journal-words.ts';
 import { linksOf } from '../src/lib/monitoring/links.ts';
 import { setHealing } from '../src/lib/monitoring/monitor-state.ts';
 import { openLinkedWard, type LinkedWard } from './support/linked-ward.ts';
@@ -20,6 +21,7 @@ type Case = {
   /** How often the service was started in all: once before anything has happened. */
   readonly starts: number;
   readonly ledger: readonly (string | null)[];
+  readonly journal?: string;
 };
 
 const stops = ({ vps: { machine } }: LinkedWard): void => {
@@ -43,6 +45,7 @@ const CASES: Readonly<Record<string, Case>> = {
     state: { status: 'healthy', consecutiveFailures: 0, totalFailures: 1, totalRecoveries: 1, lastError: null },
     starts: 2,
     ledger: ['succeeded'],
+    journal: 'check failed: service not active: inactive, stopped without an error, as by hand',
   },
   'a restart that fails is a failure': {
     happens: fails,
@@ -129,6 +132,14 @@ describe.for(LINK_KINDS)('over a link of the kind %s', (kind: LinkKind) => {
       expect(ward.vps.state()).toMatchObject(expected.state);
       expect(ward.vps.machine.starts).toBe(expected.starts);
       expect(ledgerOf(ward.app, ward.vps.userId).map(({ outcome }) => outcome)).toEqual(expected.ledger);
+      if (expected.journal !== undefined)
+        expect(
+          ward.app.db
+            .select()
+            .from(healthEvents)
+            .all()
+            .map(({ kind, detail }) => describeEvent(kind, detail)),
+        ).toContain(expected.journal);
       expect(ward.app.db.select().from(restartEvidence).all()).toHaveLength(expected.ledger.length);
     },
   );

@@ -295,7 +295,11 @@ export class VpsLink {
   #renew(nowMs: number): void {
     const { chance = 0.5 } = this.#options;
     const lifeMs = LONGEST_LIFE_MS * (0.75 + chance / 2);
-    if (this.isOpen && nowMs - this.#connection.openedAtMs > lifeMs) void this.close();
+    if (!this.isOpen || nowMs - this.#connection.openedAtMs <= lifeMs) return;
+    // What the login may not do may have been allowed since.
+    this.#mayStart = true;
+    this.#isBusOnly = false;
+    void this.close();
   }
 
   #noteDeath(hasDied: boolean): void {

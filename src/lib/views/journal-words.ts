@@ -37,7 +37,7 @@ export function describeEvent(kind: JournalKind, detail: JournalDetail): string 
   const message = typeof detail.message === 'string' && detail.message ? `: ${detail.message}` : '';
   switch (kind) {
     case 'check_failed':
-      return `check failed${message}`;
+      return `check failed${message}${detail.stopped === true ? ', stopped without an error, as by hand' : ''}`;
     case 'restart_intended':
       return 'restart sent';
     case 'restart_succeeded':
