@@ -1,5 +1,6 @@
 import { partOf, type App } from '../app.ts';
 import type { LinkFacts } from '../facts/link.ts';
+import { openFilesLimit } from '../provisioning/open-files.ts';
 import { VpsLink } from '../provisioning/vps-link.ts';
 import type { Subscription } from '../db/schema.ts';
 import { intervalOf } from '../schedule.ts';
@@ -25,10 +26,13 @@ export class Links {
   readonly #kept = new Set<string>();
   readonly #inUse = new Set<string>();
   readonly #stalls = watchStalls();
+  /** A quarter of the open files is for pages (`connectionLimits`), and another for what is not kept. */
+  readonly #most: number;
   #onNews: NewsListener | null = null;
 
   constructor(app: App) {
     this.#app = app;
+    this.#most = Math.min(app.settings.sshMaxLinks, Math.floor(openFilesLimit() / 2));
   }
 
   /** From now on links are kept, and their news goes to `onNews`. */
@@ -109,9 +113,8 @@ export class Links {
    * fleet is larger than the limit, the same part of it stays linked.
    */
   #makeRoom(): boolean {
-    const { sshMaxLinks, healthCheckCron } = this.#app.settings;
-    const idleMs = 2 * intervalOf(healthCheckCron);
-    while (this.#kept.size >= sshMaxLinks) {
+    const idleMs = 2 * intervalOf(this.#app.settings.healthCheckCron);
+    while (this.#kept.size >= this.#most) {
       const [id] = this.#kept;
       const held = id === undefined ? undefined : this.#links.get(id);
       if (id === undefined || this.#inUse.has(id)) return false;
