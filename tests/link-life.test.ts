@@ -1,9 +1,15 @@
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { linksOf } from '../src/lib/monitoring/links.ts';
 import { removeVps } from '../src/lib/fleet-admin/fleet-admin.ts';
 import { subscriptions } from '../src/lib/db/schema.ts';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
+import { VpsLink } from '../src/lib/provisioning/vps-link.ts';
+import { serveBus } from './support/bus-peer.ts';
+import { startVps } from './support/fleet.ts';
+import { answer, newKey, sshPeer } from './support/peers.ts';
 import { openLinkedWard, type LinkedWard } from './support/linked-ward.ts';
+
+const LIMITS = { connectTimeoutMs: 5_000, commandTimeoutMs: 5_000, restartTimeoutMs: 5_000, restartSettleMs: 0 };
 
 const logins = ({ vps }: LinkedWard): number => vps.logins();
 
@@ -73,9 +79,7 @@ describe('links', () => {
     for (let round = 0; round < 3; round++) await ward.sweep();
     expect(linksOf(ward.app).kept).toBe(2);
     expect(ward.vpss.map((vps) => vps.logins()).toSorted()).toEqual([1, 1, 3]);
-    expect(
-      ward.vpss.map(({ id }) => linksOf(ward.app).factsOf(id)?.limit).filter((limit) => limit === 'full'),
-    ).toHaveLength(1);
+    expect(ward.vpss.map(({ state }) => state()?.linkLimit).filter((limit) => limit === 'full')).toHaveLength(1);
   });
 
   it('over which the host gives no bus are kept for commands, and say why', async () => {
@@ -97,5 +101,73 @@ describe('links', () => {
       ward.vps.host.hangUp();
     }
     expect(ward.vps.state()).toMatchObject({ status: 'healthy', linkKind: 'fresh', linkLimit: 'not_kept' });
+  });
+});
+
+describe('a kept link', () => {
+  const MINUTE_MS = 60_000;
+  /** Lets so much time pass at once, by the clock that is never set. */
+  function jump(ms: number): void {
+    const now = performance.now.bind(performance);
+    vi.spyOn(performance, 'now').mockImplementation(() => now() + ms);
+  }
+
+  it('is made anew after a standstill of this process', async () => {
+    const ward = await openLinkedWard({ kind: 'kept' });
+    onTestFinished(() => void vi.restoreAllMocks());
+    await ward.sweep();
+    jump(10_000);
+    await ward.sweep();
+    expect(logins(ward)).toBe(2);
+    expect(ward.vps.state()).toMatchObject({ status: 'healthy', totalFailures: 0 });
+  });
+
+  it.for([
+    [59, 1],
+    [61, 2],
+  ])('is made anew after an hour: after %i minutes there were %i logins', async ([minutes = 0, expected]) => {
+    const login = newKey();
+    const vps = await startVps(login.publicKey, {}, 0);
+    onTestFinished(() => vps.host.close());
+    onTestFinished(() => void vi.restoreAllMocks());
+    const target = { host: '127.0.0.1', port: vps.host.port, username: 'test', privateKey: login.privateKey };
+    const link = new VpsLink({ ...target, service: 'rachel8' }, { limits: LIMITS, choice: 'kept' });
+    onTestFinished(() => link.close());
+    await link.look();
+    await link.rest();
+    jump(minutes * MINUTE_MS);
+    expect(await link.look()).toMatchObject({ result: { kind: 'state', activeState: 'active' } });
+    expect(vps.logins()).toBe(expected);
+  });
+});
+
+describe('a bus that goes away before the order', () => {
+  it('has sent nothing: the restart goes by command, once', async () => {
+    const login = newKey();
+    const commands: string[] = [];
+    let state = 'failed';
+    const peer = await sshPeer({
+      hostKeys: [newKey().privateKey],
+      onExec: (exec) => {
+        commands.push(exec.command);
+        if (exec.command === 'systemd-stdio-bridge')
+          serveBus(exec, (bus) => {
+            bus.unit.ActiveState = 'failed';
+            bus.ignores.add('ResetFailedUnit');
+          });
+        else if (exec.command.includes('systemctl restart')) {
+          state = 'active';
+          answer(exec, {});
+        } else answer(exec, { stdout: `${state}\n`, exitCode: state === 'active' ? 0 : 3 });
+      },
+    });
+    onTestFinished(peer.close);
+    const target = { host: '127.0.0.1', port: peer.port, username: 'ward', privateKey: login.privateKey };
+    const limits = { ...LIMITS, restartTimeoutMs: 500 };
+    const link = new VpsLink({ ...target, service: 'rachel8' }, { limits, choice: 'auto', isKept: () => true });
+    onTestFinished(() => link.close());
+    expect(await link.look()).toMatchObject({ result: { activeState: 'failed' } });
+    expect(await link.heal({ resetFailed: true })).not.toMatchObject({ outcome: 'not_sent' });
+    expect(commands.filter((one) => one.includes('systemctl restart'))).toHaveLength(1);
   });
 });

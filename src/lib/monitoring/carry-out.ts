@@ -1,11 +1,10 @@
 import type { App } from '../app.ts';
 import type { Tenure } from '../db/lease.ts';
-import type { Subscription } from '../db/schema.ts';
 import type { Log } from '../log.ts';
 import type { VpsLink } from '../provisioning/vps-link.ts';
 import type { RestartOutcome } from '../provisioning/vps-status.ts';
 import { listActive } from './fleet.ts';
-import { targetOf, type CheckRecord, type LookRecord, type Recorded } from './health-store.ts';
+import type { CheckRecord, LookRecord, Recorded } from './health-store.ts';
 import { linksOf } from './links.ts';
 import { isStale, lookAtVps, type Look } from './look.ts';
 import { recordRequestedRestart, recordRestartIntent, type Evidence } from './restart-intent.ts';
@@ -14,6 +13,7 @@ import { attemptingRestart } from './rules/log-lines.ts';
 import type { Step } from './rules/round.ts';
 import type { Verdict } from './rules/verdict.ts';
 import type { StallWatch } from './stall-watch.ts';
+import { isSameLogin, targetOf } from './vps-target.ts';
 
 /** Ends what is under way when the monitor stops: looking at once, a restart only after some patience. */
 export type StopSignals = { readonly probes: AbortSignal; readonly restarts: AbortSignal };
@@ -153,7 +153,7 @@ async function restartSeen(app: App, look: Linked, restartId: string, context: C
  */
 async function lookAgain(app: App, { vps, link }: Linked, { stop, stalls }: CarryOutContext): Promise<Look | null> {
   const [now] = listActive(app.db, app.settings, [vps.subscription.id]);
-  if (!now || !isSameLogin(now.subscription, vps.subscription)) return null;
+  if (!now || !isSameLogin(now.subscription, vps.subscription, link.hostKey)) return null;
   const look = await lookAtVps(app, now, { signal: stop.probes, stalls, link });
   const { kind } = look.check.verdict;
   return kind === 'unreachable' || kind === 'inconclusive' ? null : look;
@@ -163,12 +163,6 @@ const isHanging = ({ check: { verdict } }: Look): boolean => verdict.kind === 'n
 
 const asDecided = ({ decision }: Look): HealingDecision =>
   decision.action === 'none' ? decision : none('not_called_for');
-
-/** The key that the host has shown is pinned only when the look is written down. */
-const isSameLogin = (now: Subscription, then: Subscription): boolean =>
-  targetOf(now) === targetOf(then) &&
-  now.sshPrivateKey === then.sshPrivateKey &&
-  (now.sshHostKey === then.sshHostKey || then.sshHostKey === null);
 
 const readEvidence = async ({ link, unitText }: Linked, { probes }: StopSignals): Promise<Evidence> => ({
   unitText,

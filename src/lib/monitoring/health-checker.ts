@@ -1,7 +1,9 @@
 /**
  * The health monitor. Each look at a VPS is an `execSSHCommand` (provisioning/vps-status.ts, called from look.ts by way of
- * provisioning/vps-link.ts, which keeps the connection and knows a faster way to ask the same); what it means is judged in rules/, and it ends as an upsert into `healthChecks` (`conclude` in health-store.ts), in one
- * transaction a batch with everything that follows from it. sweep.ts is one sweep; this file runs one each minute.
+ * provisioning/vps-link.ts, which keeps the connection and knows a faster way to ask the same); what it means is judged in
+ * rules/, and it ends as an upsert into `healthChecks` (`conclude` in health-store.ts), in one transaction a batch with
+ * everything that follows from it. sweep.ts is one sweep; this file runs one each minute, and news-desk.ts looks between
+ * two of them where a bus tells something.
  */
 import { defaultApp, openedApp, partOf, type App } from '../app.ts';
 import { assertInPlace, databaseFault } from '../db/files.ts';

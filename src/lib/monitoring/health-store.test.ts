@@ -5,7 +5,8 @@ import { openApp, type App } from '../app.ts';
 import { takeLease, type Tenure } from '../db/lease.ts';
 import { healthChecks, incidents, subscriptions, users } from '../db/schema.ts';
 import { listActive } from './fleet.ts';
-import { recordChecks, targetOf, type LookRecord } from './health-store.ts';
+import { recordChecks, type LookRecord } from './health-store.ts';
+import { targetOf } from './vps-target.ts';
 import type { Verdict } from './rules/verdict.ts';
 
 const FLEET = 5;

@@ -44,6 +44,7 @@ import {
   type Transition,
 } from './rules/transition.ts';
 import { assertTenure } from './tenure.ts';
+import { targetOf } from './vps-target.ts';
 import { vpsFacts } from './vps-facts.ts';
 
 type Subject = {
@@ -101,10 +102,6 @@ function saveState({ database }: Transaction, userId: string, state: HealthState
   const row = { ...state, userId, updatedAt: now };
   if (change(row) === 0) add({ ...row, id: newId('health'), createdAt: now });
 }
-
-/** Which service of which machine, by which account, stands behind a subscription: an edit may put another one there. */
-export const targetOf = ({ vpsIpAddress, sshPort, sshUser, serviceName }: Subscription): string =>
-  JSON.stringify([vpsIpAddress, sshPort, sshUser, serviceName]);
 
 /** The subscription as it is now, if what was looked at still stands behind it. */
 export function findUnchanged(tx: Transaction, vpsId: string, target: string): Subscription | undefined {

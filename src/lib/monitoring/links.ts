@@ -1,5 +1,4 @@
 import { partOf, type App } from '../app.ts';
-import type { LinkFacts } from '../facts/link.ts';
 import { openFilesLimit } from '../provisioning/open-files.ts';
 import { VpsLink } from '../provisioning/vps-link.ts';
 import type { Subscription } from '../db/schema.ts';
@@ -7,7 +6,7 @@ import { intervalOf } from '../schedule.ts';
 import type { DueVps } from './fleet.ts';
 import { rememberedLink } from './rules/link-columns.ts';
 import { watchStalls } from './stall-watch.ts';
-import { openTarget } from './vps-target.ts';
+import { isSameLogin, openTarget } from './vps-target.ts';
 import type { Verdict } from './rules/verdict.ts';
 
 type Held = { readonly link: VpsLink; readonly subscription: Subscription };
@@ -51,7 +50,7 @@ export class Links {
   take({ subscription, state }: DueVps): VpsLink | Extract<Verdict, { kind: 'inconclusive' }> {
     const { id } = subscription;
     const held = this.#links.get(id);
-    if (held && isSameLogin(held, subscription)) {
+    if (held && isSameLogin(subscription, held.subscription, held.link.hostKey)) {
       // What a socket says after this process stood still may have lain there all the while.
       if (held.link.isOpen && this.#stalls.stalledSince(held.link.usedAtMs)) void held.link.close();
       this.#inUse.add(id);
@@ -98,11 +97,6 @@ export class Links {
     for (const [id, { link }] of this.#links) if (!ids.has(id) && !this.#inUse.has(id)) void this.#drop(id, link);
   }
 
-  /** What is known of the link to this VPS in this process; null: nothing. */
-  factsOf(id: string): LinkFacts | null {
-    return this.#links.get(id)?.link.facts ?? null;
-  }
-
   /** How many connections are kept. */
   get kept(): number {
     return this.#kept.size;
@@ -130,19 +124,6 @@ export class Links {
     this.#kept.delete(id);
     await link.close();
   }
-}
-
-/** The pinned key may be the one that the host has shown over this link. */
-function isSameLogin({ link, subscription: then }: Held, now: Subscription): boolean {
-  const isSameKey = now.sshHostKey === then.sshHostKey || (then.sshHostKey === null && now.sshHostKey === link.hostKey);
-  return (
-    isSameKey &&
-    now.vpsIpAddress === then.vpsIpAddress &&
-    now.sshPort === then.sshPort &&
-    now.sshUser === then.sshUser &&
-    now.serviceName === then.serviceName &&
-    now.sshPrivateKey === then.sshPrivateKey
-  );
 }
 
 export const linksOf = (app: App): Links => partOf(app, 'links', () => new Links(app));

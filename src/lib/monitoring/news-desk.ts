@@ -3,7 +3,7 @@ import { count } from '../facts/time-words.ts';
 import { createLog, messageOf, type Log } from '../log.ts';
 import type { VpsLink } from '../provisioning/vps-link.ts';
 import type { StopSignals } from './carry-out.ts';
-import { countActive, listActive, readStatusOf, type DueVps } from './fleet.ts';
+import { countActive, listActive, readStatusOf } from './fleet.ts';
 import { pauseHealing, readMonitorState } from './monitor-state.ts';
 import { newsCalls, nextLookAtMs } from './rules/news.ts';
 import { restartCap } from './rules/round.ts';
@@ -169,7 +169,7 @@ export class NewsDesk {
           stop: stopSignals(lease, this.#stop),
           stalls,
           log: this.#log,
-          claim: (batch, note) => Promise.resolve(this.#claim(batch, note)),
+          claim: (batch, note) => Promise.resolve(claimsOf(this.#app).claimFree(batch, performance.now(), note)),
           restartId: null,
           onLookedAt: () => undefined,
           judge: () => Promise.resolve(true),
@@ -180,13 +180,6 @@ export class NewsDesk {
       stalls.stop();
       await lease.release();
     }
-  }
-
-  #claim(batch: readonly DueVps[], note: (id: string) => void): readonly DueVps[] {
-    const claims = claimsOf(this.#app);
-    const claimed = batch.filter(({ subscription }) => claims.tryClaim(subscription.id, performance.now()));
-    for (const { subscription } of claimed) note(subscription.id);
-    return claimed;
   }
 
   #forgetTimers(): void {

@@ -1,28 +1,18 @@
+import type { App } from '../app.ts';
 import { databaseTrouble } from '../db/trouble.ts';
 import { exactDuration } from '../facts/time-words.ts';
 import { messageOf } from '../log.ts';
 import { giveBack, heal, recordOf, restartOnRequest, type CarryOutContext, type Outcome } from './carry-out.ts';
 import type { DueVps } from './fleet.ts';
 import { recordChecks, type CheckRecord, type Recorded } from './health-store.ts';
+import { beforeRound, noteLately, tempered } from './lately.ts';
 import { lookAtVps, type Look } from './look.ts';
 import { limitsOf, noteLookTime, pacedOf, planOf, type PacedVps } from './pace-facts.ts';
 import { runPaced } from './paced.ts';
-import { partOf, type App } from '../app.ts';
-import { intervalOf } from '../schedule.ts';
-import { Lately, NOTHING_BEFORE, type Before } from './rules/lately.ts';
 import { describeRecorded } from './rules/log-lines.ts';
 import type { Reachability } from './rules/outage-guard.ts';
 import { inBatches, type Batch } from './rules/pace.ts';
-import {
-  hasStopped,
-  newRound,
-  seeBatch,
-  settle,
-  type Round,
-  type RoundRules,
-  type Settled,
-  type Step,
-} from './rules/round.ts';
+import { newRound, seeBatch, settle, type Round, type RoundRules, type Settled, type Step } from './rules/round.ts';
 import { isSecondLookInVain, isSeenTwice, secondLookDelayMs } from './rules/second-look.ts';
 import { isUpAfter } from './rules/transition.ts';
 import { LeaseLostError } from './tenure.ts';
@@ -100,7 +90,7 @@ class RoundRun {
     this.#due = due;
     this.#rules = rules;
     this.#context = context;
-    this.#round = newRound<Look>(this.#before());
+    this.#round = newRound<Look>(beforeRound(app, rules.kind, due));
   }
 
   get report(): RoundReport {
@@ -155,54 +145,11 @@ class RoundRun {
     return looks;
   }
 
-  #before(): Before {
-    const lately = latelyOf(this.#app);
-    switch (this.#rules.kind) {
-      case 'sweep': {
-        const down = new Set(this.#due.filter(({ state }) => state.status !== 'healthy').map(idOf));
-        return lately.beforeSweep((id) => down.has(id), this.#latelyMs());
-      }
-      case 'news':
-        return lately.beforeNews(this.#due.map(idOf), this.#latelyMs());
-      case 'request':
-        return NOTHING_BEFORE;
-    }
-  }
-
-  /** Since when something counts as lately, by `performance.now()`. */
-  #latelyMs = (): number => performance.now() - intervalOf(this.#app.settings.healthCheckCron);
-
-  /** A VPS gets one restart an interval, whether a sweep or news has brought it. */
-  #tempered = (look: Look): Look => {
-    const { kind } = this.#rules;
-    if (look.decision.action !== 'restart' || kind === 'request') return look;
-    const lately = latelyOf(this.#app);
-    const id = idOf(look.vps);
-    const isSpent =
-      kind === 'sweep' ? lately.isRestartedOnNews(id, this.#latelyMs()) : this.#isRestartedLately(look.vps);
-    return isSpent ? { ...look, decision: { action: 'none', reason: 'restarted_lately' } } : look;
-  };
-
-  #isRestartedLately({ restarts, subscription }: DueVps): boolean {
-    const sinceMs = this.#latelyMs();
-    const ageMs = performance.now() - sinceMs;
-    const nowMs = Date.now();
-    const inLedger = restarts.some((at) => Math.abs(nowMs - at.getTime()) < ageMs);
-    return inLedger || latelyOf(this.#app).isRestarted(subscription.id, sinceMs);
-  }
-
-  #noteLately(looks: readonly Look[], steps: readonly Step<Look>[]): void {
-    const lately = latelyOf(this.#app);
-    const seen = { atMs: performance.now(), onNews: this.#rules.kind === 'news' };
-    for (const look of looks) if (hasStopped(look)) lately.noteStop(idOf(look.vps), seen);
-    for (const step of steps) if (step.do === 'heal') lately.noteRestart(idOf(step.look.vps), seen);
-  }
-
   /** What is known now of `count` VPSs is written down, or acted on, or waits for the end of the round. */
   async #see(looks: readonly Look[], count: number): Promise<void> {
-    const { round, steps } = seeBatch(this.#round, looks.map(this.#tempered), this.#rules);
+    const { round, steps } = seeBatch(this.#round, looks.map(tempered(this.#app, this.#rules.kind)), this.#rules);
     this.#round = round;
-    this.#noteLately(looks, steps);
+    noteLately(this.#app, this.#rules.kind, looks, steps);
     await this.#take(steps);
     await giveBackUnused(this.#app, looks.filter(this.#isKept), steps);
     this.#open -= looks.filter(this.#isKept).length;
@@ -240,7 +187,7 @@ class RoundRun {
     const silenceCounts = await this.#context.judge({ ...reachability, unseen: this.#unseen });
     if (!silenceCounts && unreachable.length > 0) this.#tellOfOutage(reachability);
     const { steps, pause } = settle(this.#round, this.#seenRules(), { silenceCounts, unseen: this.#unseen });
-    this.#noteLately([], steps);
+    noteLately(this.#app, this.#rules.kind, [], steps);
     if (pause !== null) {
       await this.#context.pause(pause);
       this.#context.log.error(
@@ -400,6 +347,3 @@ async function giveBackUnused(app: App, looks: readonly Look[], steps: readonly 
 }
 
 const idOf = ({ subscription }: DueVps): string => subscription.id;
-
-/** What the rounds of this process have seen and sent of late. */
-const latelyOf = (app: App): Lately => partOf(app, 'lately', () => new Lately());

@@ -119,11 +119,8 @@ async function sweep(app: App, { tenure }: HeldLease, { stop, log, onProgress }:
   const stalls = watchStalls();
   const claims = claimsOf(app);
   // What an admin has asked for meanwhile has a newer result, or gets one.
-  const claim = (batch: readonly DueVps[], note: (id: string) => void): Promise<readonly DueVps[]> => {
-    const claimed = batch.filter(({ subscription }) => claims.tryClaim(subscription.id, startMs));
-    for (const { subscription } of claimed) note(subscription.id);
-    return Promise.resolve(claimed);
-  };
+  const claim = (batch: readonly DueVps[], note: (id: string) => void): Promise<readonly DueVps[]> =>
+    Promise.resolve(claims.claimFree(batch, startMs, note));
   const report = await runRound(
     app,
     due,

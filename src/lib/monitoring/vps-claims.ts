@@ -1,5 +1,7 @@
 import { partOf, type App } from '../app.ts';
 
+type Claimed = { readonly subscription: { readonly id: string } };
+
 /**
  * Which VPSs this process is working on right now: a sweep and what an admin has asked for must not work on the same one
  * at the same time. Other processes are kept out by the lease.
@@ -14,6 +16,13 @@ export class VpsClaims {
     if (this.#held.has(id) || (this.#freedAtMs.get(id) ?? -Infinity) >= sinceMs) return false;
     this.#claim(id);
     return true;
+  }
+
+  /** Those of a batch that nobody has, or has had since `sinceMs`; each is noted as it is taken. */
+  claimFree<V extends Claimed>(batch: readonly V[], sinceMs: number, note: (id: string) => void): readonly V[] {
+    const claimed = batch.filter(({ subscription }) => this.tryClaim(subscription.id, sinceMs));
+    for (const { subscription } of claimed) note(subscription.id);
+    return claimed;
   }
 
   isClaimed(id: string): boolean {

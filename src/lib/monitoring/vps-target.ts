@@ -38,3 +38,13 @@ export function openTarget(
     throw error;
   }
 }
+
+/** Which service of which machine, by which account, stands behind a subscription: an edit may put another one there. */
+export const targetOf = ({ vpsIpAddress, sshPort, sshUser, serviceName }: Subscription): string =>
+  JSON.stringify([vpsIpAddress, sshPort, sshUser, serviceName]);
+
+/** Whether what was begun with `then` may go on: a key that is pinned since has to be the one that the host has `shown`. */
+export const isSameLogin = (now: Subscription, then: Subscription, shown: string | null): boolean =>
+  targetOf(now) === targetOf(then) &&
+  now.sshPrivateKey === then.sshPrivateKey &&
+  (now.sshHostKey === then.sshHostKey || (then.sshHostKey === null && now.sshHostKey === shown));

@@ -128,9 +128,10 @@ export class VpsLink {
    */
   async heal({ resetFailed = false, before = null, force = false, signal }: HealOrder = {}): Promise<RestartOutcome> {
     this.#usedAtMs = performance.now();
-    const unit = this.#mayStart && this.#kind === 'bus' ? await this.#reopenBus(signal) : null;
-    if (unit !== null) {
-      const outcome = await this.#healOverBus(unit, { resetFailed, before, force, signal });
+    if (this.#mayStart && this.#kind === 'bus') {
+      // It may have gone away since the look.
+      const unit = await orNull(this.#openBus({ timeoutMs: RESTED_PATIENCE_MS, signal }));
+      const outcome = unit && (await this.#healOverBus(unit, { resetFailed, before, force, signal }));
       if (outcome !== null) return outcome;
     }
     return restartRachelService(this.#connection, { resetFailed, before, signal });
@@ -144,11 +145,11 @@ export class VpsLink {
   /** How often systemd itself has restarted the unit since this was last asked; 0 where the bus does not tell. */
   async selfRestarts(signal?: AbortSignal): Promise<number> {
     if (!this.#unit?.isOpen) return 0;
-    const now = await readSelfRestarts(this.#unit, signal);
+    const now = await orNull(this.#unit.selfRestarts({ timeoutMs: RESTED_PATIENCE_MS, signal }));
     if (now === null) return 0;
-    const before = this.#counted;
+    const before = this.#counted ?? now;
     this.#counted = now;
-    return selfRestartsBetween(before ?? now, now);
+    return selfRestartsBetween(before, now);
   }
 
   /** Keeps the connection for the next look. */
@@ -192,7 +193,7 @@ export class VpsLink {
       }
     }
     if (this.#kind === 'bus' && !this.#unit?.isOpen) this.#become('kept');
-    if (!mayUseBus && (choice === 'fresh' || choice === 'kept')) this.#limit = 'setting';
+    if (choice === 'fresh' || choice === 'kept') this.#limit = 'setting';
     return probe;
   }
 
@@ -211,7 +212,7 @@ export class VpsLink {
       const durationMs = Math.round(performance.now() - startedAtMs);
       return { result, durationMs, hostKey: this.#connection.hostKey, unitText: text };
     } catch (error) {
-      if (!(error instanceof SSHCommandError) && !(error instanceof BusRefusal)) throw error;
+      if (!isOfBus(error)) throw error;
       this.#unit = null;
       if (error instanceof SSHCommandError && OF_OURS.includes(error.code)) {
         const { code, message } = error;
@@ -237,18 +238,8 @@ export class VpsLink {
     };
     const unit = await UnitBus.open(opened.session, this.target.service, { ...patience, listener });
     this.#unit = unit;
-    this.#counted ??= await readSelfRestarts(unit, patience.signal);
+    this.#counted ??= await orNull(unit.selfRestarts(patience));
     return unit;
-  }
-
-  /** The bus over which the unit was seen; null where it has gone away since. */
-  async #reopenBus(signal: AbortSignal | undefined): Promise<UnitBus | null> {
-    try {
-      return await this.#openBus({ timeoutMs: RESTED_PATIENCE_MS, signal });
-    } catch (error) {
-      if (error instanceof SSHCommandError || error instanceof BusRefusal) return null;
-      throw error;
-    }
   }
 
   #noteNoBus(error: BusRefusal | SSHCommandError, nowMs: number): void {
@@ -259,7 +250,7 @@ export class VpsLink {
     this.#detail = detailOf(error);
   }
 
-  /** Null: this login may not, and nothing was done. */
+  /** Null: nothing was ordered, as this login may not, or the bus has gone away. */
   async #healOverBus(
     unit: UnitBus,
     { resetFailed, before, force, signal }: Required<Omit<HealOrder, 'signal'>> & Pick<HealOrder, 'signal'>,
@@ -270,8 +261,9 @@ export class VpsLink {
     const settle = (sent: string, isCutOff = true): Promise<RestartOutcome> =>
       settleRestart(look, { sent, isCutOff, limits, signal });
     try {
-      // Its failure is no reason not to try: most units have nothing to forgive.
-      if (resetFailed) await unit.resetFailed(patience).catch(nothingWhereRefused);
+      // That it is refused is no reason not to try: most units have nothing to forgive.
+      if (resetFailed) await orNull(unit.resetFailed(patience));
+      if (!unit.isOpen) return null;
       const end = await (force ? unit.restart(patience) : unit.start(patience));
       if (end === 'done') return await settle('restarted', false);
       if (end === null) return await settle(`restart sent, then no end of it within ${patience.timeoutMs / 1000} s`);
@@ -331,15 +323,15 @@ const mayBeBusOnly = (result: ProbeResult): boolean =>
 
 const detailOf = ({ message }: Error): string => maskSecretsIn(message).slice(0, LONGEST_DETAIL);
 
-async function readSelfRestarts(unit: UnitBus, signal: AbortSignal | undefined): Promise<number | null> {
+const isOfBus = (error: unknown): error is BusRefusal | SSHCommandError =>
+  error instanceof BusRefusal || error instanceof SSHCommandError;
+
+/** What the bus says; null where it refuses, or has ended. */
+async function orNull<T>(asked: Promise<T>): Promise<T | null> {
   try {
-    return (await unit.life({ timeoutMs: RESTED_PATIENCE_MS, signal })).restarts;
+    return await asked;
   } catch (error) {
-    if (error instanceof BusRefusal || error instanceof SSHCommandError) return null;
+    if (isOfBus(error)) return null;
     throw error;
   }
-}
-
-function nothingWhereRefused(error: unknown): void {
-  if (!(error instanceof BusRefusal)) throw error;
 }

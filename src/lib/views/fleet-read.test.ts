@@ -17,7 +17,11 @@ describe('what a customer gets to see', () => {
         .insert(subscriptions)
         .values({ id: `vps-${userId}`, userId, vpsIpAddress: '192.0.2.1' })
         .run();
-      app.db.insert(healthChecks).values({ userId, lastError: RAW, lastErrorCode: 'sudo_refused' }).run();
+      const link = { linkKind: 'kept', linkSince: new Date(0), linkLimit: 'no_bridge', linkDetail: RAW } as const;
+      app.db
+        .insert(healthChecks)
+        .values({ userId, lastError: RAW, lastErrorCode: 'sudo_refused', ...link })
+        .run();
       app.db
         .insert(restartAttempts)
         .values({ userId, intendedAt: new Date(0), outcome: 'failed', detail: RAW })
@@ -38,7 +42,7 @@ describe('what a customer gets to see', () => {
     expect(JSON.stringify(seen)).not.toContain(RAW);
     expect(readVps(app, customer, `vps-${bert}`, now)).toBeUndefined();
     expect(listRestartLedger(app, customer, `vps-${bert}`, 9)).toEqual([]);
-    expect(readVps(app, LOCAL_OPERATOR, `vps-${bert}`, now)?.lastError).toBe(RAW);
+    expect(readVps(app, LOCAL_OPERATOR, `vps-${bert}`, now)).toMatchObject({ lastError: RAW, link: { detail: RAW } });
     expect(listRestartLedger(app, LOCAL_OPERATOR, `vps-${bert}`, 9)[0]?.detail).toBe(RAW);
   });
 });

@@ -134,13 +134,11 @@ function readRows({ db, settings }: App, where: SQL | undefined, now: Date): Fle
 /** The row as this actor may see it: raw text of errors is for admins. */
 const rowFor =
   (actor: Actor) =>
-  (row: FleetRow): FleetRow =>
-    actor.role === 'admin' ? row : withoutWords({ ...row, link: null });
-
-const withoutWords = (row: FleetRow): FleetRow =>
-  row.lastError === null
-    ? row
-    : { ...row, lastError: TROUBLE_WORDS[traitsOf(row.lastErrorCode ?? 'unknown').trouble].past };
+  (row: FleetRow): FleetRow => {
+    if (actor.role === 'admin') return row;
+    const { trouble } = traitsOf(row.lastErrorCode ?? 'unknown');
+    return { ...row, link: null, lastError: row.lastError === null ? null : TROUBLE_WORDS[trouble].past };
+  };
 
 /** Likewise for a restart. */
 const restartFor =

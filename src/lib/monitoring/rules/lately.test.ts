@@ -32,14 +32,27 @@ describe('what counts into a sweep', () => {
 });
 
 describe('a VPS', () => {
-  it('has had its restart of an interval when news has brought it', () => {
-    const lately = new Lately();
-    lately.noteRestart('a', { atMs: 10, ...ON_NEWS });
-    lately.noteRestart('b', { atMs: 10, ...IN_SWEEP });
-    expect(lately.isRestartedOnNews('a', 9)).toBe(true);
-    expect(lately.isRestartedOnNews('a', 10)).toBe(false);
-    expect(lately.isRestartedOnNews('b', 9)).toBe(false);
-    expect(lately.isRestarted('b', 9)).toBe(true);
-    expect(lately.isRestarted('c', 9)).toBe(false);
+  const NOW = new Date('2026-11-26T12:00:00Z');
+  const at = (nowMs: number) => ({ nowMs, now: NOW, intervalMs: 60_000 });
+  const vps = (id: string, ...agesMs: number[]) => ({
+    id,
+    restartedAt: agesMs.map((ageMs) => new Date(NOW.getTime() - ageMs)),
+  });
+  const lately = new Lately();
+  lately.noteRestart('a', { atMs: 10, ...ON_NEWS });
+  lately.noteRestart('b', { atMs: 10, ...IN_SWEEP });
+
+  it('has had its restart of a sweep where news has brought one within the interval', () => {
+    expect(lately.isSpent('sweep', vps('a'), at(60_009))).toBe(true);
+    expect(lately.isSpent('sweep', vps('a'), at(60_010))).toBe(false);
+    expect(lately.isSpent('sweep', vps('b', 1), at(11))).toBe(false);
+  });
+
+  it('has had its restart on news where anybody has sent one within the interval', () => {
+    expect(lately.isSpent('news', vps('a'), at(60_009))).toBe(true);
+    expect(lately.isSpent('news', vps('b'), at(60_009))).toBe(true);
+    expect(lately.isSpent('news', vps('b'), at(60_010))).toBe(false);
+    expect(lately.isSpent('news', vps('c', 59_999), at(11))).toBe(true);
+    expect(lately.isSpent('news', vps('c', 60_000), at(11))).toBe(false);
   });
 });

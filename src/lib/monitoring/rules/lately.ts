@@ -43,15 +43,19 @@ export class Lately {
     return { stopped: onNews(this.#stopped).filter(isDown).length, restarts: onNews(this.#restarted).length };
   }
 
-  /** Whether news of this VPS has had the restart that the next sweep would have sent. */
-  isRestartedOnNews(vpsId: string, sinceMs: number): boolean {
-    const seen = this.#restarted.get(vpsId);
-    return seen !== undefined && seen.onNews && seen.atMs > sinceMs;
-  }
-
-  /** Whether it was restarted at all. */
-  isRestarted(vpsId: string, sinceMs: number): boolean {
-    return (this.#restarted.get(vpsId)?.atMs ?? -Infinity) > sinceMs;
+  /**
+   * Whether this VPS has had its restart of the interval: in a sweep, if news has brought it; on news, whoever has sent it,
+   * another process too, as the ledger (`restartedAt`) tells.
+   */
+  isSpent(
+    kind: 'sweep' | 'news',
+    { id, restartedAt }: { readonly id: string; readonly restartedAt: readonly Date[] },
+    { nowMs, now, intervalMs }: { readonly nowMs: number; readonly now: Date; readonly intervalMs: number },
+  ): boolean {
+    const seen = this.#restarted.get(id);
+    const isRecent = seen !== undefined && seen.atMs > nowMs - intervalMs;
+    if (kind === 'sweep') return isRecent && seen.onNews;
+    return isRecent || restartedAt.some((at) => Math.abs(now.getTime() - at.getTime()) < intervalMs);
   }
 
   #forget(sinceMs: number): void {

@@ -37,6 +37,11 @@ export class BusRefusal extends Error {
   }
 }
 
+/** For `catch`: what is refused is as good as nothing. */
+export function nothingWhereRefused(error: unknown): undefined {
+  if (!(error instanceof BusRefusal)) throw error;
+}
+
 type Pending = Pick<PromiseWithResolvers<BusMessage>, 'resolve' | 'reject'>;
 
 /**

@@ -4,7 +4,7 @@ import { isKnownState, type UnitFacts } from '../../facts/unit-state.ts';
 import { readUnitFacts } from '../rules/unit-facts.ts';
 import type { SSHCommandError } from '../ssh-failure.ts';
 import type { SSHSession } from '../ssh-session.ts';
-import { AT_BUS, BUS, BusConnection, BusRefusal, type BusPatience } from './bus-connection.ts';
+import { AT_BUS, BUS, BusConnection, type BusPatience, nothingWhereRefused } from './bus-connection.ts';
 import type { BusCall, BusMessage } from './rules/message.ts';
 import { isVariant, type BusValue } from './rules/values.ts';
 
@@ -35,9 +35,6 @@ export type BusLook = {
   readonly text: string;
 };
 
-/** One run of a unit, and how often systemd has started it again by itself since somebody else did. */
-export type UnitLife = { readonly invocationId: string; readonly restarts: number };
-
 export type UnitListener = {
   /** The unit has entered this state; nothing is known about how it came to it. A hint: whoever acts looks first. */
   readonly onState: (activeState: string) => void;
@@ -61,10 +58,6 @@ export class UnitBus {
   readonly #ends = new Map<string, string>();
   /** The moment at which it entered the state that was told last. */
   #since = '';
-  /** When it was last heard that the unit had changed. */
-  lastNewsAt: Date | null = null;
-  /** How long the last call that was answered took, with all that was waited for on the way. */
-  roundTripMs: number | null = null;
 
   private constructor(bus: BusConnection, identity: Identity, listener: UnitListener) {
     this.#bus = bus;
@@ -122,13 +115,10 @@ export class UnitBus {
     return { activeState, unit: readUnitFacts(text), text };
   }
 
-  /** Which run of the unit this is. After news it tells whether systemd has started the unit again by itself. */
-  async life(patience: BusPatience): Promise<UnitLife> {
-    const [id, restarts] = await Promise.all([
-      this.#get(UNIT, 'InvocationID', patience),
-      this.#get(SERVICE, 'NRestarts', patience).catch(nothingWhereRefused),
-    ]);
-    return { invocationId: wordOf(id), restarts: typeof restarts === 'number' ? restarts : 0 };
+  /** How often systemd has started it again by itself since somebody else did. */
+  async selfRestarts(patience: BusPatience): Promise<number> {
+    const restarts = await this.#get(SERVICE, 'NRestarts', patience).catch(nothingWhereRefused);
+    return typeof restarts === 'number' ? restarts : 0;
   }
 
   /**
@@ -181,9 +171,7 @@ export class UnitBus {
   }
 
   async #ask(call: BusCall, patience: BusPatience): Promise<BusMessage> {
-    const askedAt = performance.now();
     const reply = await this.#bus.call(call, patience);
-    this.roundTripMs = performance.now() - askedAt;
     if (reply.sender !== this.#identity.owner) this.#onManagerLeft();
     return reply;
   }
@@ -207,7 +195,6 @@ export class UnitBus {
     const since = wordOf(valueOf(changed.get(SINCE)));
     if (!isKnownState(state) || (since !== '' && since === this.#since)) return;
     this.#since = since;
-    this.lastNewsAt = new Date();
     this.#listener.onState(state);
   }
 
@@ -243,8 +230,4 @@ function wordOf(value: BusValue | undefined, property = ''): string {
   if (property.endsWith('USec') && typeof value === 'bigint')
     return value === NO_LIMIT ? 'infinity' : `${Number(value) / 1_000_000}s`;
   return value === undefined || typeof value === 'object' ? '' : cleanRemoteText(String(value), LONGEST_VALUE);
-}
-
-function nothingWhereRefused(error: unknown): undefined {
-  if (!(error instanceof BusRefusal)) throw error;
 }
