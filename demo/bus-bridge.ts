@@ -66,6 +66,11 @@ export function serveBridge(channel: ServerChannel, callee: Callee): Bridge {
   };
   let unread: Buffer = Buffer.alloc(0);
   let isLoggedIn = false;
+  channel.on('end', () => {
+    // As systemd-stdio-bridge(1) does when its input ends.
+    channel.exit(isLoggedIn ? 0 : 1);
+    channel.end();
+  });
   channel.on('data', (chunk: Buffer) => {
     unread = unread.length === 0 ? chunk : Buffer.concat([unread, chunk]);
     const loginEnd = isLoggedIn ? -1 : unread.indexOf(LOGIN_END);

@@ -141,6 +141,34 @@ describe('a kept link', () => {
   });
 });
 
+describe('a login that gets nothing but the bus, whatever it asks for', () => {
+  it('is looked at and healed over it, also over a connection that is not kept, and asked for no journal', async () => {
+    const login = newKey();
+    const calls: string[][] = [];
+    let begun = 0;
+    const peer = await sshPeer({
+      hostKeys: [newKey().privateKey],
+      onExec: (exec) => {
+        begun += 1;
+        serveBus(exec, (bus) => {
+          calls.push(bus.calls);
+          bus.unit.ActiveState = 'failed';
+        });
+      },
+    });
+    onTestFinished(peer.close);
+    const target = { host: '127.0.0.1', port: peer.port, username: 'ward', privateKey: login.privateKey };
+    const link = new VpsLink({ ...target, service: 'rachel8' }, { limits: LIMITS, choice: 'auto' });
+    onTestFinished(() => link.close());
+    expect(await link.look()).toMatchObject({ result: { kind: 'state', activeState: 'failed' } });
+    expect(link.facts).toMatchObject({ kind: 'bus', limit: null });
+    expect(await link.journalTail()).toBe('');
+    expect(await link.heal()).toEqual({ outcome: 'succeeded' });
+    expect(calls.flat().filter((member) => member === 'StartUnit')).toHaveLength(1);
+    expect(begun).toBe(2);
+  });
+});
+
 describe('a bus that goes away before the order', () => {
   it('has sent nothing: the restart goes by command, once', async () => {
     const login = newKey();
