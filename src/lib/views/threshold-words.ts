@@ -1,5 +1,5 @@
 import type { Settings } from '../config.ts';
-import { count, exactDuration } from '../facts/time-words.ts';
+import { count, exactDuration, withCommas } from '../facts/time-words.ts';
 
 /** A setting in force: what it is, as it is, and the environment variable that sets it. */
 export type Threshold = { readonly what: string; readonly value: string; readonly variable: string };
@@ -10,7 +10,7 @@ export const thresholdsOf = (settings: Settings): Threshold[] => [
   { what: 'VPSs in a batch', value: String(settings.batchSize), variable: 'HEALTH_CHECK_BATCH_SIZE' },
   { what: 'Connections at the same time', value: String(settings.maxSockets), variable: 'SWEEP_MAX_SOCKETS' },
   { what: 'Links', value: settings.sshLink, variable: 'SSH_LINK' },
-  { what: 'Connections kept at most', value: String(settings.sshMaxLinks), variable: 'SSH_MAX_LINKS' },
+  { what: 'Connections kept at most', value: withCommas(settings.sshMaxLinks), variable: 'SSH_MAX_LINKS' },
   { what: 'Service, unless a VPS has its own', value: settings.monitoredService, variable: 'MONITORED_SERVICE' },
   { what: 'Time to connect', value: exactDuration(settings.connectTimeoutMs), variable: 'SSH_CONNECT_TIMEOUT_MS' },
   { what: 'Time for a command', value: exactDuration(settings.commandTimeoutMs), variable: 'SSH_COMMAND_TIMEOUT_MS' },
