@@ -1,7 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { newKeyPair } from '../demo/key-pair.ts';
-import { healthyMachine } from '../demo/machine.ts';
+import { healthyMachine, type Machine } from '../demo/machine.ts';
 import { startSshHost } from '../demo/ssh-host.ts';
 import type { App } from '../src/lib/app.ts';
 import { encryptToken, privateKeyPlace } from '../src/lib/crypto/encryption.ts';
@@ -14,42 +14,56 @@ const LATENCY_MS = 20;
 /** An address of its own for each: Linux takes all of 127.0.0.0/8 for this machine, so that one listener is all of them. */
 export const addressOf = (index: number): string => `127.${1 + (index >> 16)}.${(index >> 8) & 255}.${index & 255}`;
 
-type Behaviour = { readonly publicKey: string } | { readonly hanging: readonly string[] };
+/** `own`: how many of them have a machine and a port of their own; 0: all are the same one. */
+type Birth = { readonly publicKey: string; readonly own: number };
+type Change =
+  | { readonly hanging: readonly string[] }
+  | { readonly index: number; readonly machine: Partial<Pick<Machine, 'unit' | 'restart'>> };
 
 /** Runs in the process of the hosts. */
 async function serve(): Promise<void> {
-  const [{ publicKey }] = (await once(process, 'message')) as [{ publicKey: string }];
+  const [{ publicKey, own }] = (await once(process, 'message')) as [Birth];
   let hanging: ReadonlySet<string> = new Set();
-  const host = await startSshHost(healthyMachine(), '0.0.0.0', publicKey, {
-    latencyMs: () => LATENCY_MS,
-    hangsAt: (address) => hanging.has(address),
-  });
-  process.on('message', (message: { hanging: readonly string[] }) => {
-    hanging = new Set(message.hanging);
+  // Whoever asks for its bus gets it.
+  const machines = Array.from({ length: Math.max(1, own) }, () => Object.assign(healthyMachine(), { bus: 'start' }));
+  const ports: number[] = [];
+  for (const machine of machines) {
+    const host = await startSshHost(machine, '0.0.0.0', publicKey, {
+      latencyMs: () => LATENCY_MS,
+      hangsAt: (address) => hanging.has(address),
+    });
+    ports.push(host.port);
+  }
+  process.on('message', (change: Change) => {
+    if ('hanging' in change) hanging = new Set(change.hanging);
+    else Object.assign(machines[change.index] ?? {}, change.machine);
   });
   process.on('disconnect', () => process.exit());
-  process.send?.(host.port);
+  process.send?.(ports);
 }
 
 /** Simulated VPSs behind a real SSH server in a process of its own, each with an address. */
 export type LoopbackHosts = {
-  readonly port: number;
+  readonly ports: readonly number[];
   readonly privateKey: string;
   /** From now on these, and no others, take a connection, and that is all they do. */
   hang(indices: readonly number[]): void;
+  /** Of one with a machine of its own. */
+  change(index: number, machine: Partial<Pick<Machine, 'unit' | 'restart'>>): void;
   close(): void;
 };
 
-export async function startLoopbackHosts(): Promise<LoopbackHosts> {
+export async function startLoopbackHosts(own = 0): Promise<LoopbackHosts> {
   const login = newKeyPair();
   const hosts: ChildProcess = fork(import.meta.filename);
-  const tell = (behaviour: Behaviour): void => void hosts.send(behaviour);
-  tell({ publicKey: login.public });
-  const [port] = (await once(hosts, 'message')) as [number];
+  const tell = (message: Birth | Change): void => void hosts.send(message);
+  tell({ publicKey: login.public, own });
+  const [ports] = (await once(hosts, 'message')) as [number[]];
   return {
-    port,
+    ports,
     privateKey: login.private,
     hang: (indices) => tell({ hanging: indices.map(addressOf) }),
+    change: (index, machine) => tell({ index, machine }),
     close: () => hosts.disconnect(),
   };
 }
@@ -57,7 +71,7 @@ export async function startLoopbackHosts(): Promise<LoopbackHosts> {
 /** Has the app watch so many of them. */
 export const watchThem = (
   { db, encryptionKey }: App,
-  { port, privateKey }: LoopbackHosts,
+  { ports, privateKey }: LoopbackHosts,
   size: number,
 ): Promise<void> =>
   write(db, (tx) => {
@@ -65,7 +79,12 @@ export const watchThem = (
       const [id, userId] = [`vps-${index}`, `user-${index}`];
       const email = `${index}@example.test`;
       const sshPrivateKey = encryptToken(privateKey, privateKeyPlace(id), encryptionKey);
-      const where = { vpsIpAddress: addressOf(index), sshPort: port, sshUser: 'test', sshPrivateKey };
+      const where = {
+        vpsIpAddress: addressOf(index),
+        sshPort: ports[index % ports.length] ?? 0,
+        sshUser: 'test',
+        sshPrivateKey,
+      };
       tx.insert(users).values({ id: userId, email }).run();
       tx.insert(subscriptions)
         .values({ id, userId, vpsProvisioned: true, provisioningStatus: 'ready', ...where })
