@@ -25,7 +25,7 @@ async function serve(): Promise<void> {
   const [{ publicKey, own }] = (await once(process, 'message')) as [Birth];
   let hanging: ReadonlySet<string> = new Set();
   // Whoever asks for its bus gets it.
-  const machines = Array.from({ length: Math.max(1, own) }, () => Object.assign(healthyMachine(), { bus: 'start' }));
+  const machines = Array.from({ length: Math.max(1, own) }, () => healthyMachine({ bus: 'start' }));
   const ports: number[] = [];
   for (const machine of machines) {
     const host = await startSshHost(machine, '0.0.0.0', publicKey, {

@@ -8,8 +8,10 @@ import { fileURLToPath } from 'node:url';
 const BENCHES: Readonly<Record<string, string>> = {
   sweep: 'how long a sweep of healthy VPSs takes, for three sizes of fleet',
   stragglers: 'a sweep of 1,000 VPSs of which a tenth hangs, at the default settings (four minutes; Linux)',
+  recovery: 'how soon a killed service is active again, through the whole product (two minutes)',
   fleet:
     'steady sweeps of 100 to 20,000 VPSs: time, processor time and memory of the monitor (Linux; a quarter of an hour)',
+  memory: 'whether thousands of sweeps with deaths and silence leave anything behind (half an hour)',
   pages: 'the fleet page at 50 requests a second, with and without a sweep of 5,000 VPSs (Linux; five minutes)',
   memory: 'whether 2,000 sweeps of 500 VPSs, with faults and news, leave anything behind (Linux; an hour or more)',
   store:

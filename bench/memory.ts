@@ -57,7 +57,6 @@ console.log = () => undefined;
 // Who sweeps keeps links, and hears their news.
 await startHealthMonitor(app);
 const rss: number[] = [];
-let news = 0;
 const beganAtMs = performance.now();
 for (let sweep = 0; sweep < SWEEPS; sweep++) {
   hosts.hang(some(SILENT));
@@ -70,7 +69,7 @@ for (let sweep = 0; sweep < SWEEPS; sweep++) {
   rss.push(process.memoryUsage().rss / 1024 ** 2);
 }
 const elapsedS = (performance.now() - beganAtMs) / 1_000;
-news = app.db.$count(restartAttempts, eq(restartAttempts.outcome, 'succeeded')) as unknown as number;
+const brought = app.db.select().from(restartAttempts).where(eq(restartAttempts.outcome, 'succeeded')).all().length;
 const kept = linksOf(app).kept;
 await stopHealthMonitor(app);
 await sleep(1_000);
@@ -93,7 +92,7 @@ report(
       unit: '',
       bar: { atMost: 1.05 },
     },
-    { what: 'services brought back', value: news, unit: '', bar: { atLeast: 1 } },
+    { what: 'services brought back', value: brought, unit: '', bar: { atLeast: 1 } },
     { what: 'connections kept at the end', value: kept, unit: '' },
     { what: 'open files at the end, more than at the beginning', value: leftOver, unit: '', bar: { atMost: 0 } },
   ],

@@ -58,8 +58,11 @@ async function measure(environment: Record<string, string>, isSwept: boolean): P
 }
 
 const until = async (isTrue: () => boolean): Promise<void> => {
-  for (const giveUpAtMs = performance.now() + PATIENCE_MS; !isTrue(); await sleep(100))
+  const giveUpAtMs = performance.now() + PATIENCE_MS;
+  while (!isTrue()) {
     if (performance.now() > giveUpAtMs) throw new Error(`not within ${PATIENCE_MS / 1_000} s`);
+    await sleep(100);
+  }
 };
 const untilAllReached = (output: () => string): Promise<void> =>
   until(() => output().includes(`(${values.fleet} checked, ${values.fleet} healthy`));

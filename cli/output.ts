@@ -1,4 +1,3 @@
-import { createInterface } from 'node:readline/promises';
 import { styleText, stripVTControlCharacters } from 'node:util';
 import type { FleetRow } from '../src/lib/views/fleet-read.ts';
 import type { BreakerSettings } from '../src/lib/monitoring/circuit-breaker.ts';
@@ -96,6 +95,8 @@ function linkOf({ link }: FleetRow, time: (at: Date | null) => string): string {
 }
 
 export async function confirm(question: string): Promise<boolean> {
+  // Loaded by who asks only: most commands do not.
+  const { createInterface } = await import('node:readline/promises');
   const terminal = createInterface({ input: process.stdin, output: process.stderr });
   try {
     return /^y(es)?$/i.test((await terminal.question(`${question} [y/N] `)).trim());

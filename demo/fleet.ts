@@ -13,6 +13,8 @@ export type FromFleet =
 const say = (message: FromFleet): void => void process.send?.(message);
 /** Each host an address of its own where loopback has more than one; elsewhere they differ by port. */
 const addressOf = (index: number): string => (platform() === 'linux' ? `127.77.0.${index + 1}` : '127.0.0.1');
+/** Most let the monitor start their service over systemd's bus; some let it look there, and some have none. */
+const busOf = (index: number): Machine['bus'] => (index % 8 === 6 ? 'read' : index % 8 === 7 ? 'none' : 'start');
 const latencyMs = (): number => 15 + Math.random() * 60;
 
 const cast = new Map<Customer, { readonly machine: Machine; readonly host: SshHost }>();
@@ -20,7 +22,7 @@ const cast = new Map<Customer, { readonly machine: Machine; readonly host: SshHo
 async function build(publicKey: string): Promise<void> {
   const members: FleetMember[] = [];
   for (const [index, customer] of CUSTOMERS.entries()) {
-    const machine = healthyMachine();
+    const machine = healthyMachine({ bus: busOf(index) });
     const host = await startSshHost(machine, addressOf(index), publicKey, { latencyMs });
     cast.set(customer, { machine, host });
     members.push({ customer, host: addressOf(index), port: host.port });

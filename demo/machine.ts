@@ -1,6 +1,9 @@
-/** A simulated VPS with one service. Knows the commands that Wardround sends, and no others. */
+import type { BusValue, BusVariant } from '../src/lib/provisioning/bus/rules/values.ts';
+
+/** A simulated VPS with one service. Knows what Wardround asks and orders, and nothing else. */
 export type Machine = {
   readonly service: string;
+  /** Whoever sets it tells all who watch. */
   unit: 'active' | 'inactive' | 'failed' | 'activating';
   /**
    * What a restart does: it works, it fails, or so many milliseconds later the service dies again, or is up at last. A
@@ -8,27 +11,50 @@ export type Machine = {
    */
   restart: 'works' | 'fails' | { readonly diesAfterMs: number } | { readonly startsInMs: number };
   network: 'up' | 'refuses' | 'hangs';
+  /** Whether a login gets the system bus, and may start the service there, as by a rule of polkit, or only read. */
+  bus: 'none' | 'read' | 'start';
+  /** A connection that rests for so long is ended, as by `ClientAliveInterval` or a firewall; 0: never. */
+  endsRestAfterMs: number;
   /** How often the service was started: systemd gives each start an InvocationID of its own. */
   starts: number;
-  /** When it was started last, in milliseconds since the machine was booted. */
+  /** How often systemd has started it by itself since somebody else did. */
+  restarts: number;
+  /** When it was started last, and when the state changed, in milliseconds since the machine was booted. */
   startedAtMs: number;
+  changedAtMs: number;
+  /** Called whenever the unit has changed, by whatever means. */
+  readonly watchers: Set<() => void>;
 };
 
-export const healthyMachine = (): Machine => ({
-  service: 'rachel8',
-  unit: 'active',
-  restart: 'works',
-  network: 'up',
-  starts: 1,
-  startedAtMs: 1,
-});
+export function healthyMachine(behaviour: Partial<Machine> = {}): Machine {
+  let unit: Machine['unit'] = 'active';
+  const machine: Machine = {
+    service: 'rachel8',
+    get unit() {
+      return unit;
+    },
+    set unit(next) {
+      unit = next;
+      machine.changedAtMs = performance.now();
+      for (const tell of machine.watchers) tell();
+    },
+    restart: 'works',
+    network: 'up',
+    bus: 'none',
+    endsRestAfterMs: 0,
+    starts: 1,
+    restarts: 0,
+    startedAtMs: 1,
+    changedAtMs: 1,
+    watchers: new Set(),
+  };
+  return Object.assign(machine, behaviour);
+}
 
 export type Reply = {
   readonly exitCode: number;
   readonly stdout: string;
   readonly stderr: string;
-  /** What becomes of the unit later on, unless it is started anew before. */
-  readonly later?: { readonly unit: Machine['unit']; readonly inMs: number };
   /** How long the command takes. */
   readonly takesMs?: number;
 };
@@ -42,19 +68,42 @@ const SUB_STATES: Record<Machine['unit'], string> = {
 
 const reply = (exitCode: number, stdout = '', stderr = ''): Reply => ({ exitCode, stdout, stderr });
 
-export const showUnit = ({ unit, starts, startedAtMs }: Machine): string =>
-  [
-    'LoadState=loaded',
-    `ActiveState=${unit}`,
-    `SubState=${SUB_STATES[unit]}`,
-    `Result=${unit === 'failed' ? 'exit-code' : 'success'}`,
-    `ExecMainStatus=${unit === 'failed' ? 1 : 0}`,
-    'NRestarts=0',
-    `InvocationID=${starts.toString(16).padStart(32, '0')}`,
-    'TimeoutStartUSec=1min 30s',
-    `InactiveExitTimestampMonotonic=${Math.round(startedAtMs * 1_000)}`,
-    `StateChangeTimestampMonotonic=${Math.round(startedAtMs * 1_000)}\n`,
-  ].join('\n');
+/** What systemd knows of the unit, by the interface of its bus and the name there. */
+export function describeUnit({
+  unit,
+  starts,
+  restarts,
+  startedAtMs,
+  changedAtMs,
+}: Machine): Record<string, BusVariant> {
+  const typed = (signature: string, value: BusValue): BusVariant => ({ signature, value });
+  const momentOf = (atMs: number): BusVariant => typed('t', BigInt(Math.round(atMs * 1_000)));
+  const hasFailed = unit === 'failed';
+  return {
+    'Unit.LoadState': typed('s', 'loaded'),
+    'Unit.ActiveState': typed('s', unit),
+    'Unit.SubState': typed('s', SUB_STATES[unit]),
+    'Service.Result': typed('s', hasFailed ? 'exit-code' : 'success'),
+    'Service.ExecMainCode': typed('i', hasFailed ? 1 : 0),
+    'Service.ExecMainStatus': typed('i', hasFailed ? 1 : 0),
+    'Service.NRestarts': typed('u', restarts),
+    'Unit.InvocationID': typed('ay', Buffer.from(starts.toString(16).padStart(32, '0'), 'hex')),
+    'Service.TimeoutStartUSec': typed('t', 90_000_000n),
+    'Unit.InactiveExitTimestampMonotonic': momentOf(startedAtMs),
+    'Unit.StateChangeTimestampMonotonic': momentOf(changedAtMs),
+  };
+}
+
+export const showUnit = (machine: Machine): string =>
+  Object.entries(describeUnit(machine))
+    .map(([name, { value }]) => [name.slice(name.indexOf('.') + 1), value] as const)
+    .map(([name, value]) => `${name}=${name === 'TimeoutStartUSec' ? '1min 30s' : printed(value)}\n`)
+    .join('');
+
+const printed = (value: BusValue): string => {
+  if (value instanceof Uint8Array) return Buffer.from(value).toString('hex');
+  return typeof value === 'string' ? value : JSON.stringify(typeof value === 'bigint' ? Number(value) : value);
+};
 
 /** What the journal of such a service looks like, in the form `short-iso`. */
 export const showJournal = ({ unit, service }: Machine, nowMs = Date.now()): string => {
@@ -80,7 +129,7 @@ export function runCommand(machine: Machine, command: string, uptimeMs: number):
       return reply(machine.unit === 'active' ? 0 : 3, `${machine.unit}\n`);
     case `sudo systemctl reset-failed ${service} 2>/dev/null; sudo systemctl restart ${service}`:
     case `sudo systemctl restart ${service}`:
-      return restart(machine, uptimeMs);
+      return startUnit(machine, uptimeMs);
     default:
       if (command.startsWith(`systemctl show ${service} `))
         return reply(0, `${showUnit(machine)}Uptime=${(uptimeMs / 1_000).toFixed(2)}\n`);
@@ -89,19 +138,34 @@ export function runCommand(machine: Machine, command: string, uptimeMs: number):
   }
 }
 
-function restart(machine: Machine, uptimeMs: number): Reply {
+/** Starts the service anew, whether it runs or not. */
+export function startUnit(machine: Machine, uptimeMs = performance.now()): Reply {
   machine.starts += 1;
+  machine.restarts = 0;
   machine.startedAtMs = uptimeMs;
-  if (machine.restart === 'fails') {
+  const { restart, starts } = machine;
+  const becomeLater = (unit: Machine['unit'], inMs: number): void => {
+    const become = (): void => {
+      if (machine.starts === starts) machine.unit = unit;
+    };
+    setTimeout(become, inMs).unref();
+  };
+  if (restart === 'fails') {
     machine.unit = 'failed';
     const said = `Job for ${machine.service}.service failed because the control process exited with error code.\n`;
     return reply(1, '', said);
   }
+  if (typeof restart === 'object' && 'startsInMs' in restart) {
+    machine.unit = 'activating';
+    becomeLater('active', restart.startsInMs);
+    return { ...reply(0), takesMs: restart.startsInMs };
+  }
   machine.unit = 'active';
-  if (machine.restart === 'works') return reply(0);
-  if ('diesAfterMs' in machine.restart)
-    return { ...reply(0), later: { unit: 'failed', inMs: machine.restart.diesAfterMs } };
-  machine.unit = 'activating';
-  const { startsInMs } = machine.restart;
-  return { ...reply(0), later: { unit: 'active', inMs: startsInMs }, takesMs: startsInMs };
+  if (typeof restart === 'object') becomeLater('failed', restart.diesAfterMs);
+  return reply(0);
+}
+
+/** Forgives its failure, and the limit of starts. */
+export function resetFailed(machine: Machine): void {
+  if (machine.unit === 'failed') machine.unit = 'inactive';
 }

@@ -2,6 +2,7 @@ import { once } from 'node:events';
 import net from 'node:net';
 import ssh2 from 'ssh2';
 import { newKeyPair } from './key-pair.ts';
+import { serveMachineBus } from './machine-bus.ts';
 import { runCommand, type Machine } from './machine.ts';
 
 export type SshHost = {
@@ -10,6 +11,12 @@ export type SshHost = {
   /** Listens again after `refuse`. */
   accept(): Promise<void>;
   changeHostKey(): void;
+  /** Ends the connections that are there. */
+  hangUp(): void;
+  /** From now on nothing comes through the connections that are there, and nobody is told, as behind a firewall. */
+  forget(): void;
+  /** How many connections are there. */
+  connections(): number;
   close(): Promise<void>;
 };
 
@@ -21,10 +28,12 @@ export async function startSshHost(
   {
     latencyMs,
     onCommand,
+    onLogin,
     hangsAt = () => false,
   }: {
     readonly latencyMs: () => number;
     readonly onCommand?: (command: string) => void;
+    readonly onLogin?: () => void;
     /** Where one listener has many addresses: whether the machine with this one hangs. */
     readonly hangsAt?: (address: string) => boolean;
   },
@@ -47,16 +56,18 @@ export async function startSshHost(
         if (signed) login.accept();
         else login.reject(['publickey']);
       });
+      client.on('ready', () => onLogin?.());
       client.on('session', (accept) =>
         accept().on('exec', (acceptExec, _reject, { command }) => {
           onCommand?.(command);
+          // One that has hung since it let the caller in.
+          if (machine.network === 'hangs') return;
           const channel = acceptExec();
-          const { exitCode, stdout, stderr, later, takesMs = 0 } = runCommand(machine, command, performance.now());
-          const { starts } = machine;
-          if (later !== undefined)
-            setTimeout(() => {
-              if (machine.starts === starts) machine.unit = later.unit;
-            }, later.inMs).unref();
+          if (command === 'systemd-stdio-bridge' && machine.bus !== 'none') {
+            serveMachineBus(channel, machine, latencyMs);
+            return;
+          }
+          const { exitCode, stdout, stderr, takesMs = 0 } = runCommand(machine, command, performance.now());
           setTimeout(() => {
             channel.write(stdout);
             channel.stderr.write(stderr);
@@ -71,24 +82,34 @@ export async function startSshHost(
   const listener = net.createServer((socket) => {
     sockets.add(socket);
     socket.on('close', () => sockets.delete(socket)).on('error', () => undefined);
+    socket.setTimeout(machine.endsRestAfterMs, () => socket.destroy());
     // A machine that hangs has taken the connection, and that is all it does.
     if (machine.network === 'up' && !hangsAt(socket.localAddress ?? '')) ssh.injectSocket(socket);
   });
   await once(listener.listen(0, address), 'listening');
   const { port } = listener.address() as net.AddressInfo;
 
-  const refuse = async (): Promise<void> => {
+  const hangUp = (): void => {
     for (const socket of sockets) socket.destroy();
+  };
+  const refuse = async (): Promise<void> => {
+    hangUp();
     await once(listener.close(), 'close');
   };
   return {
     port,
     refuse,
+    hangUp,
+    forget: () => {
+      for (const socket of sockets) socket.pause();
+    },
+    connections: () => sockets.size,
     accept: async () => {
       await once(listener.listen(port, address), 'listening');
     },
     changeHostKey: () => {
       ssh = createSshServer();
+      hangUp();
     },
     close: async () => {
       if (listener.listening) await refuse();

@@ -42,12 +42,12 @@ export function describeSources(name) {
   const lines = [];
   /** @param {string} path */
   const describe = (path) => {
-    const found = statSync(join(PROJECT_DIR, path), { throwIfNoEntry: false });
+    const found = statSync(`${PROJECT_DIR}/${path}`, { throwIfNoEntry: false });
     if (found) lines.push(`${path} ${found.mtimeMs} ${found.size}`);
   };
   /** @param {string} folder */
   const walk = (folder) => {
-    for (const entry of readdirSync(join(PROJECT_DIR, folder), { withFileTypes: true })) {
+    for (const entry of readdirSync(`${PROJECT_DIR}/${folder}`, { withFileTypes: true })) {
       const path = `${folder}/${entry.name}`;
       if (entry.isDirectory()) walk(path);
       // Editors leave hidden files beside what is being edited.

@@ -7,7 +7,8 @@ import { pathToFileURL } from 'node:url';
 import type { Settings } from '../src/lib/config.ts';
 import { readEnvironment } from '../src/lib/environment.ts';
 import { hostAndPort } from '../src/lib/facts/host-words.ts';
-import { boundConnections, connectionLimits, openFilesLimit } from '../src/lib/runtime/connections.ts';
+import { openFilesLimit } from '../src/lib/provisioning/open-files.ts';
+import { boundConnections, connectionLimits } from '../src/lib/runtime/connections.ts';
 import { settingsOrExit } from './settings-or-exit.ts';
 
 /** Serves what lies in `folder`, with the environment as it is and `.env` below it. */

@@ -107,6 +107,8 @@ const refusesAccount = ({ notice = '', says = '' }: { notice?: string; says?: st
 const FAILING: FailingCase[] = [
   { when: 'the host name is unknown', peer: {}, orders: unknownName, gives: 'dns in connect' },
   { when: 'the signal was given before', peer: {}, orders: { aborted: true }, gives: 'aborted in connect' },
+  { when: 'sshd punishes this address', peer: (socket) => socket.end('Not allowed at this time\r\n'), gives: 'reset in handshake', says: /PerSourcePenaltyExemptList/ },
+  { when: 'sshd has too many logins under way', peer: (socket) => socket.end('Exceeded MaxStartups\r\n'), gives: 'reset in handshake', says: /MaxStartups/ },
   { when: 'the peer hangs', peer: tcp.hang, orders: shortLogin, gives: 'timeout in handshake' },
   { when: 'it hangs after its banner', peer: tcp.hangAfterBanner, orders: shortLogin, gives: 'timeout in handshake' },
   { when: 'it closes without a banner', peer: tcp.closeAtOnce, gives: 'reset in handshake' },

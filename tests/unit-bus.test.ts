@@ -1,6 +1,7 @@
+import { readFileSync } from 'node:fs';
+import { platform } from 'node:os';
 import { describe, expect, it, onTestFinished, vi } from 'vitest';
 import { BusRefusal } from '../src/lib/provisioning/bus/bus-connection.ts';
-import { writeMessage } from '../src/lib/provisioning/bus/rules/message.ts';
 import { UnitBus } from '../src/lib/provisioning/bus/unit-bus.ts';
 import type { SSHCommandError } from '../src/lib/provisioning/ssh-failure.ts';
 import { SSHSession } from '../src/lib/provisioning/ssh-session.ts';
@@ -73,14 +74,14 @@ describe('a unit on the bus', () => {
         'LoadState=loaded',
         'ActiveState=failed',
         'SubState=failed',
+        'InvocationID=cafe',
+        'InactiveExitTimestampMonotonic=4711000000',
+        'StateChangeTimestampMonotonic=4711000000',
         'Result=exit-code',
         'ExecMainCode=1',
         'ExecMainStatus=203',
         'NRestarts=3',
-        'InvocationID=cafe',
-        'TimeoutStartUSec=90s',
-        'InactiveExitTimestampMonotonic=4711000000',
-        'StateChangeTimestampMonotonic=4711000000\n',
+        'TimeoutStartUSec=90s\n',
       ].join('\n'),
     });
   });
@@ -94,15 +95,18 @@ describe('a unit on the bus', () => {
     });
     const { text, unit: facts } = await unit.look(patience);
     expect(text.split('\n')).toHaveLength(12);
-    expect(text).not.toMatch(/\u001b|x{41}/);
+    expect(text).not.toContain('\u001b');
+    expect(text).not.toContain('x'.repeat(41));
     expect(facts?.loadState).toBe('loaded');
   });
 
   it('may have come up while it was described', async () => {
     const { unit, bus } = await openUnit();
     bus.unit.ActiveState = 'activating';
+    const before = bus.calls.filter((member) => member === 'Get').length;
     bus.onCall = () => {
-      bus.unit.ActiveState = 'active';
+      // The first call is that for the state alone.
+      if (bus.calls.filter((member) => member === 'Get').length === before + 2) bus.unit.ActiveState = 'active';
     };
     expect(await unit.look(patience)).toEqual({ activeState: 'active', unit: null, text: '' });
   });
@@ -144,6 +148,25 @@ describe('a unit on the bus', () => {
     bus.become('failed');
     await vi.waitFor(() => expect(states).toEqual(['failed']));
     expect(await unit.look(patience)).toMatchObject({ activeState: 'failed' });
+  });
+
+  it('is no news when only a job of it begins or ends', async () => {
+    const { bus, states, unit } = await openUnit();
+    bus.become('failed');
+    bus.tell('failed');
+    bus.become('activating');
+    bus.become('active');
+    bus.tell('active');
+    // Ended and started again in between.
+    bus.become('active');
+    await unit.look(patience);
+    expect(states).toEqual(['failed', 'activating', 'active', 'active']);
+    bus.become('failed', ':1.66');
+    bus.unit.ActiveState = 'failed';
+    await unit.look(patience);
+    bus.tell('failed');
+    await unit.look(patience);
+    expect(states).toHaveLength(4);
   });
 
   it.for([
@@ -194,6 +217,37 @@ describe('a unit on the bus', () => {
     expect(await unit.life(patience)).toEqual({ invocationId: 'cafe', restarts: 0 });
     bus.refuses.set('Get', 'org.freedesktop.DBus.Error.UnknownObject');
     await expect(unit.look(patience)).rejects.toBeInstanceOf(BusRefusal);
+  });
+});
+
+/** What the system waits for on a connection of this machine, and for how many hundredths of a second. Source: proc(5). */
+function kernelTimer(localPort: number): { readonly kind: string; readonly left: number } {
+  const port = localPort.toString(16).toUpperCase().padStart(4, '0');
+  const connection = readFileSync('/proc/net/tcp', 'utf8')
+    .split('\n')
+    .map((line) => line.trim().split(/\s+/))
+    .find(([, local = '', , state]) => local.endsWith(`:${port}`) && state === '01');
+  const [kind = '', left = ''] = (connection?.[5] ?? '').split(':');
+  return { kind, left: Number.parseInt(left, 16) };
+}
+const KEEP_ALIVE = '02';
+
+describe('a host that is silent', () => {
+  it.runIf(platform() === 'linux')('is asked by the system after 20 s whether it is still there', async () => {
+    const { callers } = await openUnit();
+    const [{ socket } = expect.unreachable()] = callers;
+    // While something is on its way, that is waited for.
+    await vi.waitFor(() => expect(kernelTimer(socket.remotePort ?? 0)).toMatchObject({ kind: KEEP_ALIVE }));
+    expect(kernelTimer(socket.remotePort ?? 0).left).toBeLessThanOrEqual(2_000);
+  });
+
+  it('and takes what is sent to it is noticed by the next look, in the time that look has', async () => {
+    const { callers, unit, ends } = await openUnit();
+    callers[0]?.socket.pause();
+    expect(unit.isOpen).toBe(true);
+    await expect(unit.look({ timeoutMs: 300 })).rejects.toMatchObject({ code: 'timeout' });
+    expect(ends).toMatchObject([{ code: 'timeout' }]);
+    expect(unit.isOpen).toBe(false);
   });
 });
 
@@ -260,15 +314,11 @@ describe('a bus that does what it must not ends the connection:', () => {
   /** Answers the next look like this. */
   it.for<[string, (bus: BusCaller) => void, object]>([
     ['it answers nothing', (bus) => bus.ignores.add('Get'), { code: 'timeout' }],
-    ['it answers what was not asked', (bus) => bus.reply({ serial: 4_711 } as never), { code: 'protocol' }],
-    [
-      'it calls',
-      (bus) => bus.send(writeMessage({ type: 'call', serial: 9, path: '/', member: 'Ping' })),
-      { code: 'protocol' },
-    ],
+    ['it answers what was not asked', (bus) => bus.send({ type: 'return', replySerial: 4_711 }), { code: 'protocol' }],
+    ['it calls', (bus) => bus.send({ type: 'call', path: '/', member: 'Ping' }), { code: 'protocol' }],
     [
       'it claims a message of 4 GiB',
-      (bus) => bus.send(Buffer.from('6c04000100ffffff0100000000ffffff', 'hex')),
+      (bus) => bus.pour(Buffer.from('6c04000100ffffff0100000000ffffff', 'hex')),
       { code: 'protocol' },
     ],
     [
@@ -280,9 +330,18 @@ describe('a bus that does what it must not ends the connection:', () => {
       'its manager comes back as another',
       (bus) => {
         bus.ignores.add('Get');
-        bus.reply({ serial: 7 } as never, [{ signature: 's', value: 'active' }], 'v', ':1.77');
+        bus.onCall = (call) => bus.reply(call, ['v', [{ signature: 's', value: 'active' }]], ':1.77');
       },
       { code: 'reset' },
+    ],
+    [
+      'its manager leaves it, perhaps to come back, of which the bus alone may tell',
+      (bus) => {
+        bus.tellOfBus('NameOwnerChanged', ['org.freedesktop.systemd1', ':1.0', ''], ':1.66');
+        bus.become('failed');
+        bus.tellOfBus('NameOwnerChanged', ['org.freedesktop.systemd1', ':1.0', '']);
+      },
+      { code: 'reset', message: expect.stringMatching(/has left the bus/) },
     ],
     [
       'it brings news without end',

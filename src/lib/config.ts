@@ -1,7 +1,7 @@
 import { ConfigurationError, type Environment } from './environment.ts';
 import type { LinkChoice } from './facts/link.ts';
 import type { Mailbox } from './facts/mail-address.ts';
-import { runsAfter } from './parsing/cron-expression.ts';
+import { firstRuns } from './parsing/cron-expression.ts';
 import { parse, withoutBlanks } from './parsing/parse.ts';
 import { inTerminal } from './parsing/problems.ts';
 import { Variables } from './variables.ts';
@@ -140,8 +140,6 @@ export function parseSettings(environment: Environment): Settings {
 }
 
 const SAMPLE_VALID_AT_LEAST_MS = 30_000;
-/** The usual schedules, whose runs no command has to work out. */
-const EACH_FEW_MINUTES = /^\*\/([1-9]|[1-5]\d) \* \* \* \*$/;
 /** So many runs ahead are looked at for the shortest time between two: a day of runs each hour, a week of daily ones. */
 const RUNS_LOOKED_AT = 24;
 
@@ -151,11 +149,8 @@ const RUNS_LOOKED_AT = 24;
  * (30 February) has none.
  */
 function sampleValidMs(cron: string): number {
-  const [, each] = EACH_FEW_MINUTES.exec(cron) ?? [];
-  // What is left of an hour is the shortest time: `*/7` runs at :56 and again at :00.
-  if (each !== undefined) return 3 * MINUTE_MS * (60 % Number(each) || Number(each));
   try {
-    const times = runsAfter(cron, new Date(0), RUNS_LOOKED_AT);
+    const times = firstRuns(cron, RUNS_LOOKED_AT);
     const gaps = times.slice(1).map((time, index) => time - (times[index] ?? -Infinity));
     return Math.max(3 * Math.min(...gaps), SAMPLE_VALID_AT_LEAST_MS);
   } catch {

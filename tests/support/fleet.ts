@@ -5,7 +5,12 @@ import { startSshHost, type SshHost } from '../../demo/ssh-host.ts';
 import { healthyMachine, type Machine } from '../../demo/machine.ts';
 import { runCli } from './project.ts';
 
-export type SimulatedVps = { readonly machine: Machine; readonly host: SshHost; readonly commands: string[] };
+export type SimulatedVps = {
+  readonly machine: Machine;
+  readonly host: SshHost;
+  readonly commands: string[];
+  logins(): number;
+};
 
 /** A login, and its private key as a file in `folder`. */
 export function makeLogin(folder: string): {
@@ -25,13 +30,17 @@ export async function startVps(
   behaviour: Partial<Machine> = {},
   latencyMs = 5,
 ): Promise<SimulatedVps> {
-  const machine: Machine = { ...healthyMachine(), ...behaviour };
+  const machine = healthyMachine(behaviour);
   const commands: string[] = [];
+  let logins = 0;
   const host = await startSshHost(machine, '127.0.0.1', publicKey, {
     latencyMs: () => latencyMs,
     onCommand: (command) => commands.push(command),
+    onLogin: () => {
+      logins += 1;
+    },
   });
-  return { machine, host, commands };
+  return { machine, host, commands, logins: () => logins };
 }
 
 /** `wardround vps add` for each of them; gives the ids of the VPSs, in the same order. */

@@ -1,9 +1,9 @@
-import { writeMessage, type OutgoingMessage } from '../../src/lib/provisioning/bus/rules/message.ts';
+import { writeMessage, type SentMessage } from '../../demo/bus-message.ts';
 import type { BusCaller } from './bus-peer.ts';
 
 type HostileBus = { readonly onBus: (bus: BusCaller) => void; readonly ends: RegExp };
 
-const signal = (fields: Pick<OutgoingMessage, 'signature' | 'body'>): Buffer =>
+const signal = (fields: Pick<SentMessage, 'signature' | 'body'>): Buffer =>
   writeMessage({ type: 'signal', serial: 1, path: '/a', interface: 'a.b', member: 'C', sender: ':1.0', ...fields });
 
 /** Instead of an answer to any look, the same again and again, as fast as it is taken. */
@@ -12,7 +12,7 @@ const pours = (bytes: Buffer, ends: RegExp): HostileBus => ({
     bus.ignores.add('Get');
     const pour = (): void => {
       for (let sent = 0; sent < 64 && bus.channel.writable && !bus.channel.writableNeedDrain; sent += 1)
-        bus.send(bytes);
+        bus.pour(bytes);
       if (bus.channel.writable) setImmediate(pour);
     };
     pour();

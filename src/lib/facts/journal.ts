@@ -15,6 +15,8 @@ export type JournalKind =
   | 'trial_failed'
   | 'circuit_closed'
   | 'recovered'
+  /** By its own `Restart=`, without us. */
+  | 'systemd_restarted'
   | 'maintenance_began'
   | 'maintenance_ended'
   | 'monitor_fault_began'

@@ -5,6 +5,7 @@ export const ADMIN_KINDS = [
   'circuit_closed',
   'circuit_reminder',
   'crash_loop',
+  'kept_alive',
   'host_key_changed',
   'access_rejected',
   'configuration_fault',

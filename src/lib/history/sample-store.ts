@@ -136,7 +136,9 @@ const storedOf = (row: SampleRow | undefined): StoredSample | undefined =>
 /** Rows as lists: half of what reading one costs is to make an object of it. */
 const statementsOf = prepared(({ $client }) => {
   const sample = (rest: string) =>
-    $client.prepare<number[], SampleRow>(`SELECT at, state, probe_ms FROM health_samples WHERE series_id = ? ${rest}`).raw();
+    $client
+      .prepare<number[], SampleRow>(`SELECT at, state, probe_ms FROM health_samples WHERE series_id = ? ${rest}`)
+      .raw();
   const rollup = 'series_id = ? AND resolution = ? AND starts_at = ?';
   type Rollup = [series: number, resolution: Resolution, startsAtMs: number];
   type Put = [...RollupRow, ...Rollup];

@@ -1,5 +1,6 @@
 import { partOf, type App } from '../app.ts';
 import type { LinkFacts } from '../facts/link.ts';
+import { openFilesLimit } from '../provisioning/open-files.ts';
 import { VpsLink } from '../provisioning/vps-link.ts';
 import type { Subscription } from '../db/schema.ts';
 import { intervalOf } from '../schedule.ts';
@@ -21,14 +22,17 @@ export type NewsListener = (vps: { readonly id: string; readonly link: VpsLink }
 export class Links {
   readonly #app: App;
   readonly #links = new Map<string, Held>();
-  /** Those with a connection that is kept; whoever was used longest ago comes first. */
-  readonly #resting = new Set<string>();
+  /** Those whose connection is kept, in use or not; whoever was used longest ago comes first. */
+  readonly #kept = new Set<string>();
   readonly #inUse = new Set<string>();
   readonly #stalls = watchStalls();
+  /** A quarter of the open files is for pages (`connectionLimits`), and another for what is not kept. */
+  readonly #most: number;
   #onNews: NewsListener | null = null;
 
   constructor(app: App) {
     this.#app = app;
+    this.#most = Math.min(app.settings.sshMaxLinks, Math.floor(openFilesLimit() / 2));
   }
 
   /** From now on links are kept, and their news goes to `onNews`. */
@@ -46,7 +50,6 @@ export class Links {
   /** The link to this VPS, for whoever works on it; to be given back. */
   take({ subscription, state }: DueVps): VpsLink | Extract<Verdict, { kind: 'inconclusive' }> {
     const { id } = subscription;
-    this.#resting.delete(id);
     const held = this.#links.get(id);
     if (held && isSameLogin(held, subscription)) {
       // What a socket says after this process stood still may have lain there all the while.
@@ -80,11 +83,12 @@ export class Links {
       return;
     }
     this.#inUse.delete(id);
+    const wasKept = this.#kept.delete(id);
     if (this.#onNews === null) await link.closeUnkept('not_leading');
     else if (!link.isKeepable) await (link.isOpen ? link.closeUnkept('not_kept') : link.close());
-    else if (!this.#makeRoom()) await link.closeUnkept('full');
+    else if (!wasKept && !this.#makeRoom()) await link.closeUnkept('full');
     else {
-      this.#resting.add(id);
+      this.#kept.add(id);
       await link.rest();
     }
   }
@@ -101,7 +105,7 @@ export class Links {
 
   /** How many connections are kept. */
   get kept(): number {
-    return this.#resting.size;
+    return this.#kept.size;
   }
 
   /**
@@ -109,13 +113,13 @@ export class Links {
    * fleet is larger than the limit, the same part of it stays linked.
    */
   #makeRoom(): boolean {
-    const { sshMaxLinks, healthCheckCron } = this.#app.settings;
-    const idleMs = 2 * intervalOf(healthCheckCron);
-    while (this.#resting.size >= sshMaxLinks) {
-      const [id = ''] = this.#resting;
-      const held = this.#links.get(id);
+    const idleMs = 2 * intervalOf(this.#app.settings.healthCheckCron);
+    while (this.#kept.size >= this.#most) {
+      const [id] = this.#kept;
+      const held = id === undefined ? undefined : this.#links.get(id);
+      if (id === undefined || this.#inUse.has(id)) return false;
       if (held?.link.isOpen && performance.now() - held.link.usedAtMs < idleMs) return false;
-      this.#resting.delete(id);
+      this.#kept.delete(id);
       if (held) void held.link.close();
     }
     return true;
@@ -123,7 +127,7 @@ export class Links {
 
   async #drop(id: string, link: VpsLink): Promise<void> {
     this.#links.delete(id);
-    this.#resting.delete(id);
+    this.#kept.delete(id);
     await link.close();
   }
 }

@@ -9,6 +9,7 @@ import { restartCap } from './rules/round.ts';
 import { runRound } from './run-round.ts';
 import { watchStalls } from './stall-watch.ts';
 import { sweepLeaseOf } from './sweep-lease.ts';
+import { noteSelfRestarts } from './self-restarts.ts';
 import { stopSignals } from './sweep.ts';
 import { claimsOf } from './vps-claims.ts';
 
@@ -28,6 +29,8 @@ export class NewsDesk {
   readonly #lookedAtMs = new Map<string, number>();
   readonly #gathered = new Set<string>();
   readonly #waiting = new Map<string, NodeJS.Timeout>();
+  readonly #counting = new Map<string, NodeJS.Timeout>();
+  readonly #countedAtMs = new Map<string, number>();
   readonly #underWay = new Set<Promise<void>>();
   #gathering: NodeJS.Timeout | null = null;
 
@@ -39,8 +42,9 @@ export class NewsDesk {
   }
 
   /** The unit has entered this state. Never throws. */
-  onNews({ id }: { readonly id: string; readonly link: VpsLink }, activeState: string): void {
+  onNews({ id, link }: { readonly id: string; readonly link: VpsLink }, activeState: string): void {
     this.#heard.set(id, activeState);
+    if (activeState === 'active') this.#countSelfRestarts(id, link);
     this.#consider(id);
   }
 
@@ -75,6 +79,44 @@ export class NewsDesk {
     this.#gathering ??= setTimeout(() => this.#lookAtGathered(), GATHERING_MS);
   }
 
+  /** At most once in ten seconds: what has come together until then counts together. */
+  #countSelfRestarts(id: string, link: VpsLink): void {
+    if (this.#counting.has(id) || this.#stop.probes.aborted) return;
+    const nowMs = performance.now();
+    const dueMs = nextLookAtMs(this.#countedAtMs.get(id) ?? null, nowMs);
+    this.#counting.set(
+      id,
+      setTimeout(() => {
+        this.#counting.delete(id);
+        this.#countedAtMs.set(id, performance.now());
+        this.#begin(this.#noteSelfRestarts(id, link));
+      }, dueMs - nowMs),
+    );
+  }
+
+  async #noteSelfRestarts(id: string, link: VpsLink): Promise<void> {
+    const restarts = await link.selfRestarts(this.#stop.probes);
+    if (restarts === 0) return;
+    const lease = await sweepLeaseOf(this.#app).hold();
+    if ('pid' in lease) return;
+    try {
+      await noteSelfRestarts(this.#app, lease.tenure, { vpsId: id, restarts }, new Date());
+    } finally {
+      await lease.release();
+    }
+  }
+
+  /** Goes on beside; its end is waited for when the monitor stops. */
+  #begin(work: Promise<void>, atLast: () => void = () => undefined): void {
+    const done = work
+      .catch((error: unknown) => this.#log.error(`news could not be followed: ${messageOf(error)}`))
+      .finally(() => {
+        this.#underWay.delete(done);
+        atLast();
+      });
+    this.#underWay.add(done);
+  }
+
   #isCalledFor(id: string): boolean {
     try {
       return newsCalls(this.#heard.get(id), readStatusOf(this.#app.db, id));
@@ -89,13 +131,9 @@ export class NewsDesk {
     this.#gathering = null;
     const gathered = [...this.#gathered];
     this.#gathered.clear();
-    const looking = this.#look(gathered)
-      .catch((error: unknown) => this.#log.error(`news could not be followed: ${messageOf(error)}`))
-      .finally(() => {
-        this.#underWay.delete(looking);
-        for (const id of gathered) this.#consider(id);
-      });
-    this.#underWay.add(looking);
+    this.#begin(this.#look(gathered), () => {
+      for (const id of gathered) this.#consider(id);
+    });
   }
 
   async #look(gathered: readonly string[]): Promise<void> {
@@ -146,7 +184,7 @@ export class NewsDesk {
   }
 
   #forgetTimers(): void {
-    for (const timer of this.#waiting.values()) clearTimeout(timer);
+    for (const timers of [this.#waiting, this.#counting]) for (const timer of timers.values()) clearTimeout(timer);
     if (this.#gathering !== null) clearTimeout(this.#gathering);
   }
 }

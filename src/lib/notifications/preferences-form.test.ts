@@ -42,7 +42,7 @@ describe('the form of a channel', () => {
     const { choice } = await openFor('customer');
     expect(choice('email')).toMatchObject({ enabled: true, kinds: null, offered: ['down', 'up', 'recovered'] });
     expect(choice('telegram')).toMatchObject({ enabled: false, hasBot: false });
-    expect(choice('email')?.problem).toBe('this way is not set up');
+    expect(choice('email')?.problem).toBe('your provider has not set this up');
   });
 
   it('tells an admin which setting is missing, and offers what admins hear', async () => {

@@ -53,7 +53,7 @@ export function readChoices(app: App, actor: Actor, user: User): ChannelChoice[]
 /** Which setting is missing is for admins. */
 function problemOf({ settings }: App, actor: Actor, channel: ChannelName): string | null {
   const lacks = CHANNELS[channel].lacks(settings);
-  return lacks === null || actor.role === 'admin' ? lacks : 'this way is not set up';
+  return lacks === null || actor.role === 'admin' ? lacks : 'your provider has not set this up';
 }
 
 /** What a person sends for one channel. */

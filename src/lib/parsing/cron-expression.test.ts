@@ -1,7 +1,7 @@
 import cronParser from 'cron-parser';
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
-import { isCron } from './cron-expression.ts';
+import { firstRuns, isCron } from './cron-expression.ts';
 
 const takesIt = (text: string): boolean => {
   try {
@@ -47,5 +47,27 @@ describe('a cron expression', () => {
     ['hourly', false],
   ])('%s: %s', (text, expected) => {
     expect(isCron(text)).toBe(expected);
+  });
+
+  it('has the runs that the parser works out, which is not loaded for a plain one', () => {
+    fc.assert(
+      fc.property(expression, (text) => {
+        fc.pre(isCron(text) && !/[A-Zx?#]/.test(text));
+        const runs = cronParser.parseExpression(text, { currentDate: new Date(-1), utc: true });
+        const expected = Array.from({ length: 5 }, () => runs.next().getTime());
+        expect({ text, runs: firstRuns(text, 5) }).toEqual({ text, runs: expected });
+      }),
+      { numRuns: 500 },
+    );
+  });
+
+  it.each([
+    ['7 3 * * 1', [4, 11, 18]],
+    ['7 3 * * 0', [3, 10, 17]],
+    ['7 3 * * 7', [3, 10, 17]],
+    ['7 3 31 * *', [30, 30 + 59, 30 + 59 + 61]],
+    ['7 3 2 * 4', [0, 1, 7]],
+  ])('%s runs first on the days %j of 1970', (text, days) => {
+    expect(firstRuns(text, 3)).toEqual(days.map((day) => ((day * 24 + 3) * 60 + 7) * 60_000));
   });
 });

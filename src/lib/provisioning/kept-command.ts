@@ -66,7 +66,7 @@ export class KeptCommand {
       // The connection has more to say about its own end.
       if (!connection.isOpen()) return;
       const said = cleanRemoteText(record.output().stderr, LONGEST_LAST_WORDS);
-      const why = `the command that was kept has ended (exit code ${record.exitCode ?? 'unknown'})${said && `: ${said}`}`;
+      const why = `the command has ended (exit code ${record.exitCode ?? 'unknown'})${said && `: ${said}`}`;
       this.end(new SSHCommandError('reset', 'channel', why, { sent: true }));
     });
   }

@@ -100,6 +100,18 @@ export function describeSilence(lateMs: number, timeoutMs: number, phase: SSHPha
   return ['stalled', `the monitor itself stood still for ${seconds} s, so the silence says nothing`];
 }
 
+/**
+ * Why sshd turns a connection away before it speaks SSH, by the line that it leaves; null where there is none. Source:
+ * OpenSSH, sshd.c, `drop_connection`.
+ */
+export function describeTurningAway(preface: string): string | null {
+  if (preface.startsWith('Not allowed at this time'))
+    return 'the host turns away connections from here for a while (PerSourcePenalties, after failed logins or hang-ups): exempt the monitor with PerSourcePenaltyExemptList in its sshd_config';
+  if (preface.startsWith('Exceeded MaxStartups'))
+    return 'the host takes no further connections at the moment (MaxStartups in its sshd_config)';
+  return null;
+}
+
 /** What it means that a host name was not found out. Source: getaddrinfo(3), under the names that Node gives it. */
 export function describeLookupError(error: NodeJS.ErrnoException): [SSHFailureCode, string] {
   if (error.code === 'ENOTFOUND') return ['dns', 'the host name is not known'];

@@ -20,6 +20,7 @@ import { ALGORITHMS } from './ssh-algorithms.ts';
 import {
   describeSilence,
   describeSocketError,
+  describeTurningAway,
   SSHCommandError,
   type SSHFailureCode,
   type SSHPhase,
@@ -56,6 +57,9 @@ const GIVEN_UP = 'the check was given up because the monitor is stopping';
 
 /** How long a kept connection may be silent before the system asks whether the host is still there. */
 const KEEP_ALIVE_AFTER_MS = 20_000;
+
+/** Of what a host says before anything else, so much is read. */
+const LONGEST_PREFACE = 128;
 
 /** Somebody who waits for the login (`null`), for a channel that is kept (`null`) or for the end of a command. */
 type Waiter = {
@@ -94,6 +98,8 @@ export class SSHSession {
   #remark: string | null = null;
   #record = new CommandRecord();
   #kept: KeptCommand | null = null;
+  /** The first that came, before the host has shown its key. */
+  #preface = '';
   #isSent = false;
   #hasEnded = false;
 
@@ -314,6 +320,8 @@ export class SSHSession {
       });
     });
     stream.on('data', (slice: Buffer) => {
+      if (this.#phase === 'handshake' && this.#preface.length < LONGEST_PREFACE)
+        this.#preface += slice.toString('latin1', 0, LONGEST_PREFACE);
       const now = { phase: this.#phase, nowMs: performance.now() };
       const why = this.#limits.onReceived(slice.length, stream.cost, now);
       if (why !== null) this.#fail('protocol', why);
@@ -345,6 +353,8 @@ export class SSHSession {
    * nologin), after it has shown what PAM says. Source: OpenSSH, auth2.c, `userauth_finish`.
    */
   #describeEnd(): [SSHFailureCode, string] {
+    const turnedAway = this.#phase === 'handshake' ? describeTurningAway(this.#preface) : null;
+    if (turnedAway !== null) return ['reset', turnedAway];
     if (this.#phase !== 'auth' || this.#remark === null)
       return ['reset', `the host closed the connection (${this.#phase})`];
     const why = this.#remark === '' ? ' and does not say why' : `: ${this.#remark}`;

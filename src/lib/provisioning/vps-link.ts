@@ -3,6 +3,7 @@ import { maskSecretsIn } from '../facts/mask-secrets.ts';
 import { isKnownState, isUp, type UnitFacts } from '../facts/unit-state.ts';
 import { BusRefusal } from './bus/bus-connection.ts';
 import { UnitBus } from './bus/unit-bus.ts';
+import { selfRestartsBetween } from './rules/self-restarts.ts';
 import { isNotAllowed, readFailedJob, readRefusal } from './rules/bus-answer.ts';
 import { SSHCommandError } from './ssh-failure.ts';
 import { RESTED_PATIENCE_MS, VpsConnection, type SSHLimits, type VpsTarget } from './vps-connection.ts';
@@ -72,6 +73,8 @@ export class VpsLink {
   /** The login gives the bus whatever command it is told. */
   #isBusOnly = false;
   #usedAtMs = -Infinity;
+  /** `NRestarts` of the unit as it was last read. */
+  #counted: number | null = null;
 
   constructor(target: VpsTarget, options: LinkOptions) {
     this.target = target;
@@ -138,13 +141,14 @@ export class VpsLink {
     return this.#isBusOnly ? Promise.resolve('') : readJournalTail(this.#connection, signal);
   }
 
-  /** How the unit has lived on by itself, as far as the bus tells; null: nobody knows. */
-  async life(signal?: AbortSignal): Promise<{ readonly invocationId: string; readonly restarts: number } | null> {
-    if (!this.#unit?.isOpen) return null;
-    return this.#unit.life({ timeoutMs: RESTED_PATIENCE_MS, signal }).catch((error: unknown) => {
-      if (error instanceof BusRefusal || error instanceof SSHCommandError) return null;
-      throw error;
-    });
+  /** How often systemd itself has restarted the unit since this was last asked; 0 where the bus does not tell. */
+  async selfRestarts(signal?: AbortSignal): Promise<number> {
+    if (!this.#unit?.isOpen) return 0;
+    const now = await readSelfRestarts(this.#unit, signal);
+    if (now === null) return 0;
+    const before = this.#counted;
+    this.#counted = now;
+    return selfRestartsBetween(before ?? now, now);
   }
 
   /** Keeps the connection for the next look. */
@@ -231,7 +235,10 @@ export class VpsLink {
       },
       onEnd: () => undefined,
     };
-    return (this.#unit = await UnitBus.open(opened.session, this.target.service, { ...patience, listener }));
+    const unit = await UnitBus.open(opened.session, this.target.service, { ...patience, listener });
+    this.#unit = unit;
+    this.#counted ??= await readSelfRestarts(unit, patience.signal);
+    return unit;
   }
 
   /** The bus over which the unit was seen; null where it has gone away since. */
@@ -288,7 +295,11 @@ export class VpsLink {
   #renew(nowMs: number): void {
     const { chance = 0.5 } = this.#options;
     const lifeMs = LONGEST_LIFE_MS * (0.75 + chance / 2);
-    if (this.isOpen && nowMs - this.#connection.openedAtMs > lifeMs) void this.close();
+    if (!this.isOpen || nowMs - this.#connection.openedAtMs <= lifeMs) return;
+    // What the login may not do may have been allowed since.
+    this.#mayStart = true;
+    this.#isBusOnly = false;
+    void this.close();
   }
 
   #noteDeath(hasDied: boolean): void {
@@ -319,6 +330,15 @@ const mayBeBusOnly = (result: ProbeResult): boolean =>
   result.kind === 'no_answer' && ['no_exit_status', 'output_limit'].includes(result.code);
 
 const detailOf = ({ message }: Error): string => maskSecretsIn(message).slice(0, LONGEST_DETAIL);
+
+async function readSelfRestarts(unit: UnitBus, signal: AbortSignal | undefined): Promise<number | null> {
+  try {
+    return (await unit.life({ timeoutMs: RESTED_PATIENCE_MS, signal })).restarts;
+  } catch (error) {
+    if (error instanceof BusRefusal || error instanceof SSHCommandError) return null;
+    throw error;
+  }
+}
 
 function nothingWhereRefused(error: unknown): void {
   if (!(error instanceof BusRefusal)) throw error;

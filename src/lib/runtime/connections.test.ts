@@ -2,7 +2,8 @@ import { once } from 'node:events';
 import { createServer } from 'node:http';
 import { connect, type Socket } from 'node:net';
 import { describe, expect, it, onTestFinished } from 'vitest';
-import { boundConnections, connectionLimits, openFilesLimit, type ConnectionLimits } from './connections.ts';
+import { openFilesLimit } from '../provisioning/open-files.ts';
+import { boundConnections, connectionLimits, type ConnectionLimits } from './connections.ts';
 
 const ROOMY: ConnectionLimits = { total: 100, perAddress: 100, headersMs: 60_000, requestMs: 60_000 };
 

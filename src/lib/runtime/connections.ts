@@ -39,17 +39,6 @@ export function connectionLimits({
   };
 }
 
-const USUAL_OPEN_FILES = 1_024;
-
-/** How many files this process may have open, sockets among them; 1,024 where the system does not say. */
-export function openFilesLimit(): number {
-  // Otherwise the report looks up the names of open connections. The types do not know it yet.
-  Object.assign(process.report, { excludeNetwork: true });
-  const { userLimits } = process.report.getReport() as { userLimits?: { open_files?: { soft?: unknown } } };
-  const soft = userLimits?.open_files?.soft;
-  return typeof soft === 'number' ? soft : soft === 'unlimited' ? Infinity : USUAL_OPEN_FILES;
-}
-
 /**
  * Keeps strangers from taking every file descriptor: what is over a limit is closed at once, and whoever does not end a
  * request in time is too. To be called before the server listens, or right after `listen()` in the same turn.

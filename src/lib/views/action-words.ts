@@ -120,9 +120,14 @@ const OUTCOMES = { succeeded: 'Worked', failed: 'Failed', not_sent: 'Not sent', 
 // A restart takes seconds; one without an end after minutes was cut off with the app.
 const LOST_AFTER_MS = 15 * 60_000;
 
+type RestartEnd = Pick<RestartRow, 'outcome' | 'intendedAt'>;
+
+/** Whether a restart has been sent and may yet end. */
+export const isUnderWay = ({ outcome, intendedAt }: RestartEnd, now: Date): boolean =>
+  outcome === null && now.getTime() - intendedAt.getTime() <= LOST_AFTER_MS && !isAhead(intendedAt, now);
+
 /** What became of a restart, as far as the ledger knows. */
-export function outcomeInWords({ outcome, intendedAt }: Pick<RestartRow, 'outcome' | 'intendedAt'>, now: Date): string {
-  if (outcome !== null) return OUTCOMES[outcome];
-  const isLost = now.getTime() - intendedAt.getTime() > LOST_AFTER_MS || isAhead(intendedAt, now);
-  return isLost ? 'Never recorded' : 'Under way';
+export function outcomeInWords(restart: RestartEnd, now: Date): string {
+  if (restart.outcome !== null) return OUTCOMES[restart.outcome];
+  return isUnderWay(restart, now) ? 'Under way' : 'Never recorded';
 }

@@ -43,5 +43,8 @@ describe('what each next event would do to the circuit', () => {
   it('sends no restart while healing is off or paused', () => {
     expect(steps({}, 'paused')[1]).toBe('No restart: healing is paused. Nothing is counted.');
     expect(steps({ circuitState: 'half_open' }, 'off')[1]).toBe('No restart: healing is off. Nothing is counted.');
+    expect(steps({ circuitState: 'open', halfOpenAt: new Date('2026-11-24T12:12:30Z') }, 'off')[2]).toBe(
+      'Half-open: no trial restart while healing is off.',
+    );
   });
 });

@@ -17,7 +17,11 @@ const NO_SSH = 'A check gets no answer over SSH';
 export function circuitSteps(facts: Facts, now: Date, { breaker, healing }: Rules): CircuitStep[] {
   const { circuitState, consecutiveFailures, halfOpenAt } = facts;
   const cooldown = shortDuration(breaker.cooldownMs);
-  const noRestart = healing === 'on' ? null : `No restart: healing is ${healing}. Nothing is counted.`;
+  const isOn = healing === 'on';
+  const noRestart = isOn ? null : `No restart: healing is ${healing}. Nothing is counted.`;
+  const trial = isOn
+    ? 'one trial restart, if a check finds it stopped'
+    : `no trial restart while healing is ${healing}`;
   switch (circuitState) {
     case 'closed': {
       const failures = consecutiveFailures + 1;
@@ -39,7 +43,7 @@ export function circuitSteps(facts: Facts, now: Date, { breaker, healing }: Rule
       return [
         { event: RUNNING, then: 'Closes at once.' },
         { event: 'A check fails, for whatever reason', then: 'Stays open; no restart is sent.' },
-        ...(wait ? [{ event: wait, then: 'Half-open: one trial restart, if a check finds it stopped.' }] : []),
+        ...(wait ? [{ event: wait, then: `Half-open: ${trial}.` }] : []),
       ];
     }
     case 'half_open':

@@ -26,7 +26,7 @@ const HEALTHY: CustomerFacts['vps'] = {
 const MONITOR: CustomerFacts['monitor'] = { role: 'sweeping', nextSweepAt: ahead(34), healing: 'on', outage: false };
 const INCIDENT = { openedAt: ago(18 * 60), cause: 'service_not_active', restarts: 0, acknowledgedAt: null } as const;
 const beganWith = (cause: Cause) => ({ incident: { ...INCIDENT, cause } });
-const CALM = { incident: null, restartedAt: null, monitor: MONITOR };
+const CALM = { incident: null, isRestarting: false, restartedAt: null, monitor: MONITOR };
 
 const sentence = (vps: Partial<CustomerFacts['vps']>, more: Partial<CustomerFacts> = {}): string => {
   const { mark, label, now, next } = customerSentence({ ...CALM, ...more, vps: { ...HEALTHY, ...vps } }, NOW);
@@ -69,6 +69,24 @@ describe('the sentence for a customer says how things are and what happens next'
       unhealthy,
       { incident: { ...INCIDENT, restarts: 1 } },
       'unhealthy/Not running: One restart did not help. We try again in 34 s.',
+    ],
+    [
+      'stopped, the first restart under way',
+      unhealthy,
+      { incident: { ...INCIDENT, restarts: 1 }, isRestarting: true },
+      'unhealthy/Not running: The service on your server is not running. We are restarting it now.',
+    ],
+    [
+      'stopped, the second restart under way',
+      unhealthy,
+      { incident: { ...INCIDENT, restarts: 2 }, isRestarting: true },
+      'unhealthy/Not running: One restart did not help. We are restarting it now.',
+    ],
+    [
+      'given up, the trial under way',
+      { ...open, circuitState: 'half_open', halfOpenAt: null },
+      { incident: { ...INCIDENT, restarts: 4 }, isRestarting: true },
+      'unhealthy/Not running: Three restarts did not help; our team knows, and we are restarting it now.',
     ],
     [
       'stopped while a sweep is under way',

@@ -29,6 +29,8 @@ export type CustomerFacts = {
   >;
   /** The one that is open. */
   readonly incident: Pick<IncidentRow, 'openedAt' | 'cause' | 'restarts' | 'acknowledgedAt'> | null;
+  /** A restart has been sent, and how it ends is not known yet. */
+  readonly isRestarting: boolean;
   /** When a restart of ours last brought the service back. */
   readonly restartedAt: Date | null;
   /** `role`: `off` where no server on this database sweeps. */
@@ -201,24 +203,31 @@ function starting({ vps: { startingUntil: until } }: CustomerFacts, now: Date): 
   return { now: `${NOT_RUNNING} yet: it is starting.`, next: `We give it ${given}.` };
 }
 
+/** Restarts of the incident that have ended. */
+const endedRestarts = ({ incident, isRestarting }: CustomerFacts): number =>
+  Math.max(0, (incident?.restarts ?? 0) - (isRestarting ? 1 : 0));
+
 function stopped(facts: CustomerFacts, now: Date): Said {
-  const { incident, monitor } = facts;
+  const { monitor } = facts;
+  const restarts = endedRestarts(facts);
+  if (facts.isRestarting)
+    return { now: `${restarts === 0 ? NOT_RUNNING : didNotHelp(restarts)}.`, next: 'We are restarting it now.' };
   if (monitor.healing !== 'on') return { now: `${NOT_RUNNING}.`, next: 'Restarts wait for our team, which knows.' };
-  const restarts = incident?.restarts ?? 0;
   return restarts === 0
     ? { now: `${NOT_RUNNING}.`, next: `We restart it ${untilNextCheck(facts, now)}.` }
     : { now: `${didNotHelp(restarts)}.`, next: `We try again ${untilNextCheck(facts, now)}.` };
 }
 
 function givenUp(facts: CustomerFacts, now: Date): Said {
-  const { vps, incident, monitor } = facts;
-  const restarts = incident?.restarts ?? 0;
+  const { vps, monitor } = facts;
+  const restarts = endedRestarts(facts);
   const what =
     vps.circuitReason === 'crash_loop'
       ? 'Your service keeps stopping after restarts'
       : restarts > 0
         ? didNotHelp(restarts)
         : NOT_RUNNING;
+  if (facts.isRestarting) return { now: `${what};`, next: `${teamOf(facts)}, and we are restarting it now.` };
   const next =
     monitor.healing !== 'on'
       ? 'restarts wait for it'

@@ -25,6 +25,7 @@ const OUR_FAULT: ErrorWords = {
 /** What the framework says of itself, where we have said nothing. */
 const isOfTheFramework = (message: string): boolean =>
   /^(?:Not Found|Internal Error|Unsupported Media Type|Error: \d+)$/i.test(message) ||
+  message === 'Malformed URI' ||
   message.includes(' method not allowed') ||
   message.startsWith('No action ');
 

@@ -14,6 +14,7 @@ import { count, relativeTime, shortDuration, withCommas } from '../facts/time-wo
 const NOW = new Date('2026-06-15T12:00:00Z');
 const inMinutes = (minutes: number): Date => new Date(NOW.getTime() + minutes * 60_000);
 const BREAKER = { maxConsecutiveFailures: 3, cooldownMs: 1_800_000 };
+const DONE: Parameters<typeof vpsSentence>[2] = { breaker: BREAKER, healing: 'on', isRestarting: false };
 const ROW: FleetRow = {
   id: 'vps-1',
   link: null,
@@ -119,7 +120,7 @@ describe('a VPS whose last look is too long ago', () => {
 
   it('says since when, and how it was then', () => {
     expect(whatWeSaw(seen, NOW)).toBe('not checked since 11:56 UTC, unreachable then · no answer');
-    expect(vpsSentence(seen, NOW, BREAKER)).toBe('How it is now is not known: the last look is too long ago.');
+    expect(vpsSentence(seen, NOW, DONE)).toBe('How it is now is not known: the last look is too long ago.');
   });
 
   it.each<[string, Partial<FleetRow>]>([
@@ -236,7 +237,25 @@ describe('one VPS in words', () => {
     [{ lastErrorCode: 'key_unreadable' }, 'Closed', 'rachel8 was running when it was last seen.'],
   ])('%o', (row, circuit, sentence) => {
     expect(circuitInWords({ ...ROW, ...row }, NOW, BREAKER)).toBe(circuit);
-    expect(vpsSentence({ ...ROW, ...row }, NOW, BREAKER)).toBe(sentence);
+    expect(vpsSentence({ ...ROW, ...row }, NOW, DONE)).toBe(sentence);
+  });
+
+  it.each<[Partial<FleetRow>, Partial<typeof DONE>, string]>([
+    [{ status: 'unhealthy' }, { isRestarting: true }, 'rachel8 is not active; a restart is under way.'],
+    [open, { isRestarting: true, healing: 'off' }, 'rachel8 is not active; a restart is under way.'],
+    [{}, { isRestarting: true }, 'rachel8 is running.'],
+    [
+      { status: 'unhealthy' },
+      { healing: 'off' },
+      'SSH works, but rachel8 is not active. Healing is off: nothing is restarted or counted.',
+    ],
+    [
+      open,
+      { healing: 'paused' },
+      '4 checks in a row failed. Healing is paused: no trial restart is sent. Checks go on, and the first healthy one closes the circuit.',
+    ],
+  ])('%o and what is done about it: %o', (row, done, sentence) => {
+    expect(vpsSentence({ ...ROW, ...row }, NOW, { ...DONE, ...done })).toBe(sentence);
   });
 
   it('has what to do about an error, the fitting action first', () => {

@@ -1,5 +1,6 @@
 import { CAUSES, isBeyondRestart, isOurFault, traitsOf, type FirstAction } from '../facts/cause.ts';
 import { isKnown } from '../facts/freshness.ts';
+import type { MonitorState } from '../db/schema.ts';
 import type { FleetRow } from './fleet-read.ts';
 import { shortDuration, timeInWords, withCommas } from '../facts/time-words.ts';
 import type { BreakerSettings } from '../monitoring/circuit-breaker.ts';
@@ -176,8 +177,15 @@ export function fleetSentence(counts: Counts): Phrase[] {
   ];
 }
 
+type WhatIsDone = {
+  readonly breaker: BreakerSettings;
+  readonly healing: MonitorState['healing'];
+  /** A restart has been sent, and how it ends is not known yet. */
+  readonly isRestarting: boolean;
+};
+
 /** One VPS in a sentence or two: how it is, and what happens next. For operators: customers get plainer words. */
-export function vpsSentence(row: FleetRow, now: Date, breaker: BreakerSettings): string {
+export function vpsSentence(row: FleetRow, now: Date, done: WhatIsDone): string {
   const condition = conditionOf(row, now);
   switch (condition) {
     case 'not_watched':
@@ -197,26 +205,28 @@ export function vpsSentence(row: FleetRow, now: Date, breaker: BreakerSettings):
     case 'unhealthy':
     case 'down': {
       const start = startInWords(row, now);
+      if (done.isRestarting && condition === 'unhealthy')
+        return `${row.service} is not active; a restart is under way.`;
       if (start !== null) return `${row.service} is ${start}: nothing is restarted or counted meanwhile.`;
-      return row.circuitState === 'closed' ? inTrouble(row, condition, breaker) : restartsPause(row, now);
+      return row.circuitState === 'closed' ? inTrouble(row, condition, done) : restartsPause(row, now, done);
     }
   }
 }
 
-function inTrouble(row: FleetRow, condition: 'unhealthy' | 'down', breaker: BreakerSettings): string {
+function inTrouble(row: FleetRow, condition: 'unhealthy' | 'down', { breaker, healing }: WhatIsDone): string {
   const { lastErrorCode: cause } = row;
   const left = breaker.maxConsecutiveFailures - row.consecutiveFailures;
   const untilOpen = left === 1 ? 'One more failure opens the circuit.' : `${left} more failures open the circuit.`;
   const what = isBeyondRestart(cause) ? `${CAUSES[cause].title}. ` : '';
   if (condition === 'down') return `${what}No check was possible over SSH, so no restart is tried. ${untilOpen}`;
   return what === ''
-    ? `SSH works, but ${row.service} is not active. ${untilOpen}`
+    ? `SSH works, but ${row.service} is not active. ${healing === 'on' ? untilOpen : `Healing is ${healing}: nothing is restarted or counted.`}`
     : `${what}SSH works, but a restart could not help, so none is tried. ${untilOpen}`;
 }
 
 const CHECKS_CLOSE_IT = 'Checks go on, and the first healthy one closes the circuit.';
 
-function restartsPause(row: FleetRow, now: Date): string {
+function restartsPause(row: FleetRow, now: Date, { healing }: WhatIsDone): string {
   const { lastErrorCode: cause } = row;
   const failed = `${row.consecutiveFailures} checks in a row failed. `;
   switch (waitsFor(row)) {
@@ -226,6 +236,7 @@ function restartsPause(row: FleetRow, now: Date): string {
       return `${cause === null ? '' : `${CAUSES[cause].title}. `}${failed}A restart could not help. ${CHECKS_CLOSE_IT}`;
     case 'time': {
       const what = row.circuitReason === 'crash_loop' ? `${row.service} keeps dying after restarts. ` : failed;
+      if (healing !== 'on') return `${what}Healing is ${healing}: no trial restart is sent. ${CHECKS_CLOSE_IT}`;
       return row.halfOpenAt === null
         ? `${what}One trial restart follows with the next check that finds it stopped.`
         : `${what}Automatic restarts pause; one trial in ${shortDuration(row.halfOpenAt.getTime() - now.getTime())}. Checks go on meanwhile.`;

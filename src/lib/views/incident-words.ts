@@ -73,6 +73,8 @@ export function plainEvent(kind: JournalKind, detail: JournalDetail): string | n
       return typeof detail.afterMs === 'number' && detail.afterMs >= 1_000
         ? `Running again, after ${durationInWords(detail.afterMs)}`
         : 'Running again';
+    case 'systemd_restarted':
+      return 'The service was restarted by its own system';
     case 'maintenance_began':
       return 'Maintenance began';
     case 'maintenance_ended':

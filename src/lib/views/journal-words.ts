@@ -37,7 +37,7 @@ export function describeEvent(kind: JournalKind, detail: JournalDetail): string 
   const message = typeof detail.message === 'string' && detail.message ? `: ${detail.message}` : '';
   switch (kind) {
     case 'check_failed':
-      return `check failed${message}`;
+      return `check failed${message}${detail.stopped === true ? ', stopped without an error, as by hand' : ''}`;
     case 'restart_intended':
       return 'restart sent';
     case 'restart_succeeded':
@@ -58,6 +58,8 @@ export function describeEvent(kind: JournalKind, detail: JournalDetail): string 
       return 'circuit closed';
     case 'recovered':
       return typeof detail.afterMs === 'number' ? `recovered after ${shortDuration(detail.afterMs)}` : 'recovered';
+    case 'systemd_restarted':
+      return `restarted by systemd itself${detail.restarts === 1 ? '' : `, ${figure(detail.restarts)} times`}${detail.isLoop === true ? ': a crash loop that it keeps alive' : ''}`;
     case 'host_key_changed':
       return `host key changed${message}`;
     case 'auth_rejected':

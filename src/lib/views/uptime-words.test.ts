@@ -44,12 +44,18 @@ describe('uptime in words', () => {
     [null, 'no data', 'unknown'],
   ])('%s is %s and drawn as %s', (uptime, words, grade) => {
     expect(percentInWords(uptime)).toBe(words);
-    expect(gradeOf({ uptime, upMs: 24 * HOUR_MS, downMs: 0 })).toBe(grade);
+    const upMs = (uptime ?? 0) * DAY_MS;
+    expect(gradeOf({ uptime, upMs, downMs: uptime === null ? 0 : DAY_MS - upMs })).toBe(grade);
   });
 
   it('draws no whole day of five minutes that are known', () => {
     expect(gradeOf({ upMs: 5 * MINUTE_MS, downMs: 0, uptime: 1 })).toBe('unknown');
     expect(gradeOf({ upMs: 0, downMs: 5 * MINUTE_MS, uptime: 0 })).toBe('broken');
+  });
+
+  it('calls an interruption of seconds short, however little is known of the day', () => {
+    expect(gradeOf({ upMs: 6_000, downMs: 4_000, uptime: 0.6 })).toBe('dented');
+    expect(gradeOf({ upMs: MINUTE_MS, downMs: MINUTE_MS, uptime: 0.5 })).toBe('broken');
   });
 
   it('says of a day how long it was not running', () => {

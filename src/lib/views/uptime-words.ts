@@ -56,12 +56,12 @@ export type DayGrade = 'up' | 'dented' | 'broken' | 'unknown';
 
 const DENT = 0.99;
 
-/** Of a day that has hardly begun to be watched, only an interruption is worth a mark. */
+/** Of a day that has hardly begun to be watched, only an interruption is worth a mark, and a long one is long by itself. */
 export function gradeOf(bar: Known & Pick<DailyBar, 'uptime'>): DayGrade {
-  const { uptime } = bar;
+  const { uptime, upMs, downMs } = bar;
   if (uptime === null) return 'unknown';
   if (uptime === 1) return isTelling(bar) ? 'up' : 'unknown';
-  return uptime >= DENT ? 'dented' : 'broken';
+  return downMs <= (1 - DENT) * Math.max(upMs + downMs, TELLING_MS) ? 'dented' : 'broken';
 }
 
 /** `14 Nov` of `2026-11-14`. */

@@ -1,3 +1,4 @@
+import { eq } from 'drizzle-orm';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { addWatched, everyMinute, openHistoryApp, record, type HistoryApp } from '../../../tests/support/history.ts';
 import type { App } from '../app.ts';
@@ -99,6 +100,16 @@ describe('the page of a VPS', () => {
     ]);
     const sent = JSON.stringify(view);
     for (const secret of [RAW, 'SHA256', 'AAAAC3', 'anna@example.test']) expect(sent).not.toContain(secret);
+  });
+
+  it('calls no restart a failure that is still under way', () => {
+    const second = { id: 'restart-2', incidentId: 'incident-1', userId: owner.userId ?? '', intendedAt: ago(0) };
+    app.db.insert(restartAttempts).values(second).run();
+    const view = pageFor(owner);
+    app.db.delete(restartAttempts).where(eq(restartAttempts.id, second.id)).run();
+    if (view?.kind !== 'customer') throw new Error('a customer gets the view of a customer');
+    const { now, next } = customerSentence(view.facts, NOW);
+    expect(`${now} ${next}`).toBe('One restart did not help. We are restarting it now.');
   });
 
   it('shows an admin all of it', () => {

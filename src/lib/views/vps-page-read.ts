@@ -1,5 +1,6 @@
 import type { App } from '../app.ts';
 import type { Actor } from '../auth/actor.ts';
+import { isUnderWay } from './action-words.ts';
 import { readLastChecks, type CheckMark } from './checks-read.ts';
 import { madeUpUntil } from './made-up.ts';
 import { layOutChart, type ProbeChart, type ProbeWindow } from './probe-chart.ts';
@@ -116,6 +117,7 @@ function customerView(
 ): CustomerView {
   const incidents = listIncidents(app, actor, { vpsId: vps.id, limit: CUSTOMER_INCIDENTS });
   const [latest] = incidents;
+  const [restart] = listRestartLedger(app, actor, vps.id, 1);
   const { healing, outageSince, outageAcceptedAt } = readMonitorState(app.db);
   return {
     kind: 'customer',
@@ -148,6 +150,7 @@ function customerView(
               acknowledgedAt: latest.acknowledgedAt,
             }
           : null,
+      isRestarting: restart !== undefined && isUnderWay(restart, now),
       restartedAt: latest?.endedBy === 'restart' ? latest.endedAt : null,
       monitor: {
         role: readWatch(app, monitor, now).watcher.kind === 'nobody' ? 'off' : roleForCustomers(monitor.role),

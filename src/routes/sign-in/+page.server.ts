@@ -10,6 +10,9 @@ import type { Actions, PageServerLoad } from './$types';
 const DONE: Record<string, string> = {
   'signed-out': 'You are signed out.',
   password: 'Your password is set. Sign in with it.',
+};
+/** Why there is another sign-in: nothing has been done. */
+const NOT_DONE: Record<string, string> = {
   expired: 'That took too long, or there were too many wrong codes. Sign in again.',
   ended: 'Your session had ended, and nothing was done. Sign in again.',
   'ended-kept': 'Your session had ended, and nothing was done. Sign in again: what you typed is kept for 15 minutes.',
@@ -19,7 +22,7 @@ const DONE: Record<string, string> = {
 export const load: PageServerLoad = async ({ locals, url }) => {
   if (locals.signedIn) redirect(303, '/');
   const { db } = await defaultApp();
-  return { done: doneIn(url, DONE), isNew: !hasAdmin(db) };
+  return { done: doneIn(url, DONE), notDone: doneIn(url, NOT_DONE), isNew: !hasAdmin(db) };
 };
 
 export const actions: Actions = {

@@ -17,7 +17,8 @@ function entryOf(event: HealthEvent, outcome: CheckOutcome): Entry | null {
   switch (event.kind) {
     case 'check_failed': {
       if (!isNewError(outcome)) return null;
-      return { kind: traitsOf(event.cause).journal, detail: { cause: event.cause, message: event.message } };
+      const { cause, message, stopped } = event;
+      return { kind: traitsOf(cause).journal, detail: { cause, message, ...(stopped && { stopped }) } };
     }
     case 'inconclusive': {
       // What concerns the whole sweep is told once, by whoever judges the sweep.

@@ -7,8 +7,10 @@ import {
   restartCap,
   seeBatch,
   settle,
+  type NewsRules,
   type RequestRules,
   type Round,
+  type RoundRules,
   type Seen,
   type Step,
   type SweepRules,
@@ -67,7 +69,7 @@ const SWEEP: SweepRules = { kind: 'sweep', fleet: 20, cap: 5, healing: 'on' };
 const REQUEST: RequestRules = { kind: 'request', asked: 1, restart: false, cap: 5, healing: 'on' };
 const said = (steps: readonly Step<Look>[]): string[] =>
   steps.map((step) => ('reason' in step ? `${step.do} ${step.reason}` : step.do));
-const see = (looks: readonly Look[], rules: SweepRules | RequestRules = SWEEP, round: Round<Look> = newRound()) =>
+const see = (looks: readonly Look[], rules: RoundRules = SWEEP, round: Round<Look> = newRound()) =>
   seeBatch(round, looks, rules);
 const COUNTS = { silenceCounts: true, unseen: 0 };
 
@@ -125,16 +127,85 @@ describe('a round', () => {
       { status: 'unhealthy', lastErrorCode: 'service_starting', consecutiveFailures: 1 },
       'heal',
     ],
+    ['had never been looked at', { status: 'healthy', lastCheckAt: null }, 'heal'],
     ['had stopped before', { status: 'unhealthy', lastErrorCode: 'service_not_active' }, 'heal'],
   ])('takes it for a mass stop or not where services %s that are all stopped now', (_, before, expected) => {
     const { round, steps } = see(many(20, STOPPED).map((one) => after(before, one)));
     expect(said([...steps, ...settle(round, SWEEP, COUNTS).steps])[0]).toBe(expected);
   });
 
+  it.each([
+    ['healing is off', { ...SWEEP, healing: 'off' }, RESTART, 'withhold healing_off'],
+    ['healing is paused', { ...SWEEP, healing: 'paused' }, RESTART, 'withhold healing_paused'],
+    ['nothing may be restarted anyway', SWEEP, { action: 'none', reason: 'circuit_open' }, 'record circuit_open'],
+  ] as const)('pauses nothing when the whole fleet has stopped while %s', (_, rules, decision, expected) => {
+    const { round, steps } = see(
+      Array.from({ length: 20 }, (__, at) => look(`${at}`, STOPPED, decision)),
+      rules,
+    );
+    expect(new Set(said(steps))).toEqual(new Set([expected]));
+    expect(settle(round, rules, COUNTS)).toEqual({ steps: [], pause: null });
+  });
+
   it('waits for a sweep that sees the whole fleet where the unseen could make it a mass stop', () => {
     const { round } = see([...many(9, STOPPED), ...many(3, HEALTHY)]);
     const { steps, pause } = settle(round, SWEEP, { ...COUNTS, unseen: 8 });
     expect([pause, new Set(said(steps))]).toEqual([null, new Set(['withhold fleet_unseen'])]);
+  });
+});
+
+describe('a look on news', () => {
+  const NEWS: NewsRules = { kind: 'news', fleet: 20, cap: 5, healing: 'on' };
+  const seeNews = (looks: readonly Look[], before = { stopped: 0, restarts: 0 }, rules = NEWS) =>
+    see(looks, rules, newRound(before));
+
+  it('heals at once, and leaves to the next sweep what does not answer', () => {
+    const { round, steps } = seeNews([look('a', STOPPED), look('b', SILENT), look('c', HEALTHY)]);
+    expect(said(steps)).toEqual(['heal', 'drop', 'record not_called_for']);
+    expect(settle(round, NEWS, COUNTS)).toEqual({ steps: [], pause: null });
+  });
+
+  it('sends no more restarts than its cap leaves after those of the last interval', () => {
+    expect(said(seeNews(many(3, STOPPED), { stopped: 3, restarts: 3 }).steps)).toEqual([
+      'heal',
+      'heal',
+      'withhold restart_cap',
+    ]);
+  });
+
+  it('pauses healing when more than half of the fleet has stopped within the interval, whoever saw that', () => {
+    const { round, steps } = seeNews(many(2, STOPPED), { stopped: 9, restarts: 0 });
+    expect(steps).toEqual([]);
+    const settled = settle(round, NEWS, COUNTS);
+    expect(settled.pause).toEqual({ stopped: 11, fleet: 20 });
+    expect(said(settled.steps)).toEqual(['withhold healing_paused', 'withhold healing_paused']);
+    expect(said(seeNews(many(2, STOPPED), { stopped: 8, restarts: 0 }).steps)).toEqual(['heal', 'heal']);
+  });
+
+  it('knows no mass stop in small fleets', () => {
+    expect(said(seeNews(many(4, STOPPED), { stopped: 0, restarts: 0 }, { ...NEWS, fleet: 4 }).steps)).toEqual(
+      Array<string>(4).fill('heal'),
+    );
+  });
+
+  it.each([
+    ['off', 'withhold healing_off'],
+    ['paused', 'withhold healing_paused'],
+  ] as const)('withholds restarts while healing is %s', (healing, expected) => {
+    expect(said(seeNews([look('a', STOPPED)], undefined, { ...NEWS, healing }).steps)).toEqual([expected]);
+  });
+});
+
+describe('a sweep after news', () => {
+  it('counts what has stopped and was restarted before it', () => {
+    const { round } = see([...many(9, STOPPED), ...many(9, HEALTHY)], SWEEP, newRound({ stopped: 2, restarts: 1 }));
+    expect(settle(round, SWEEP, COUNTS).pause).toEqual({ stopped: 11, fleet: 20 });
+    const { steps } = see(
+      [...many(5, HEALTHY), look('a', STOPPED)],
+      { ...SWEEP, cap: 1 },
+      newRound({ stopped: 0, restarts: 1 }),
+    );
+    expect(said(steps).at(-1)).toBe('withhold restart_cap');
   });
 });
 

@@ -62,7 +62,13 @@ export type LostRestart = {
 /** What a check has brought about, in the order in which it happened. */
 export type HealthEvent =
   | { readonly kind: 'healthy' }
-  | { readonly kind: 'check_failed'; readonly cause: Cause; readonly message: string }
+  | {
+      readonly kind: 'check_failed';
+      readonly cause: Cause;
+      readonly message: string;
+      /** The service has ended without an error. */
+      readonly stopped?: true;
+    }
   | { readonly kind: 'restarted' }
   /** The same, but nothing was wrong: an admin has asked for it. */
   | { readonly kind: 'restarted_on_request' }
@@ -176,7 +182,8 @@ function advanceHealth(state: HealthState, check: Check, breaker: BreakerSetting
     lastFailureAt: lookedAt,
   };
   if (verdict.kind === 'starting') return failStart(failed, verdict.message, { at: lookedAt, breaker });
-  const event: HealthEvent = { kind: 'check_failed', cause: verdict.cause, message: verdict.message };
+  const stopped = verdict.kind === 'not_active' && verdict.stopped === true ? { stopped: true as const } : {};
+  const event: HealthEvent = { kind: 'check_failed', cause: verdict.cause, message: verdict.message, ...stopped };
   const context: Context = { at: lookedAt, breaker, events: [event], trial: false };
   if (verdict.kind === 'unreachable') return countFailure(failed, 'down', context);
   if (healing.action === 'restart' || restartFollows(healing))

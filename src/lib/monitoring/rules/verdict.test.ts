@@ -96,3 +96,19 @@ describe('judge', () => {
     });
   });
 });
+
+describe('a service that has ended', () => {
+  const ended = (result: string, invocationId: string) =>
+    judge(state('inactive', 3, { ...unit('loaded', 'dead', result), invocationId }), FRESH, NOW);
+
+  it('without an error was stopped, or was done', () => {
+    expect(ended('success', 'a')).toMatchObject({ kind: 'not_active', stopped: true });
+  });
+
+  it.for([
+    ['with an error', 'exit-code', 'a'],
+    ['and was never started', 'success', ''],
+  ])('%s was not', ([, result = '', invocation = '']) => {
+    expect(ended(result, invocation)).toMatchObject({ kind: 'not_active', stopped: false });
+  });
+});

@@ -13,6 +13,8 @@ export type Verdict =
       readonly cause: 'service_not_active';
       readonly message: string;
       readonly transitional: boolean;
+      /** It has ended without an error: somebody has stopped it, or it was done. */
+      readonly stopped?: boolean;
       /** The start that has taken longer than it is given. */
       readonly overdue?: Start | null;
     }
@@ -114,5 +116,6 @@ function judgeState(
     };
   const tooLong = start === null ? '' : `, ${startingSince(start, now)}`;
   const message = `service not active: ${describeState(activeState, unit)}${tooLong}`;
-  return { kind: 'not_active', cause: 'service_not_active', message, transitional, overdue: start };
+  const stopped = activeState === 'inactive' && unit?.result === 'success' && unit.invocationId !== '';
+  return { kind: 'not_active', cause: 'service_not_active', message, transitional, stopped, overdue: start };
 }

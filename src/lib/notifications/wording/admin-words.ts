@@ -45,6 +45,7 @@ function traitsFor(kind: AdminKind, facts: VpsMessage): CauseTraits {
     case 'circuit_closed':
     case 'circuit_reminder':
     case 'crash_loop':
+    case 'kept_alive':
     case 'monitor_fault_began':
     case 'monitor_fault_ended':
       return traits;
@@ -84,6 +85,7 @@ export function adminWords(
   const sinceMs = facts.incident?.openedAtMs ?? facts.atMs;
   const since = timeInWords(sinceMs, facts.atMs);
   const seen = whatWasSeen(facts);
+  const { error } = facts;
   const { title, todo, first } = traitsFor(kind, facts);
   const command = COMMANDS[first](host);
   switch (kind) {
@@ -102,6 +104,17 @@ export function adminWords(
         seen,
         next: [trial(facts), CHECKS_GO_ON, todo],
         command,
+      };
+    case 'kept_alive':
+      return {
+        subject: `${host}: systemd keeps restarting ${service}`,
+        lead: `${service} on ${host} (${customer}) dies again and again, and systemd itself restarts it each time.`,
+        seen: [error === null ? '' : `Seen: ${error}.`].filter(Boolean),
+        next: [
+          'No check has failed, so nothing is restarted from here and no customer is told.',
+          'Read why it dies, and mend that.',
+        ],
+        command: `wardround vps show ${host}`,
       };
     case 'circuit_closed': {
       const span = spanInWords(sinceMs, facts.incident?.endedAtMs ?? facts.atMs);

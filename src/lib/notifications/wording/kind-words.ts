@@ -9,6 +9,7 @@ export const KIND_WORDS: Readonly<Record<NotificationKind, string>> = {
   circuit_closed: 'A circuit closed: the service is running again',
   circuit_reminder: 'A circuit is still open, once a day',
   crash_loop: 'A service keeps dying after restarts',
+  kept_alive: 'A service keeps dying, and systemd restarts it',
   host_key_changed: 'A host shows another key than the pinned one',
   access_rejected: 'A host refuses the login, or sudo does',
   configuration_fault: 'A VPS cannot be checked as it is set up',

@@ -149,6 +149,7 @@ describe('a message to an admin', () => {
       ['is closed again: rachel8 is running.', 'from 14:03 to 15:20 UTC (77 min)'],
     ],
     ['circuit_reminder', 'nordlys.example: circuit still open, for 2 days 1 h', ['Acknowledge the incident']],
+    ['kept_alive', 'nordlys.example: systemd keeps restarting rachel8', ['systemd itself restarts it each time']],
     ['crash_loop', 'nordlys.example: crash loop, circuit opened', ['rachel8 on nordlys.example (Ada) keeps dying']],
     ['host_key_changed', 'nordlys.example: host key changed', ['wardround vps repin nordlys.example']],
     [
@@ -309,7 +310,8 @@ describe('all of them', () => {
 describe('time', () => {
   it.each([
     [45_000, '45 s'],
-    [90_000, '1 min'],
+    [119_999, '119 s'],
+    [120_000, '2 min'],
     [77 * MINUTE, '77 min'],
     [185 * MINUTE, '3 h 5 min'],
     [120 * MINUTE, '2 h'],

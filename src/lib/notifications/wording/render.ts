@@ -37,6 +37,7 @@ export function render({ kind, facts, beginning = null }: Message, publicUrl: st
     case 'circuit_closed':
     case 'circuit_reminder':
     case 'crash_loop':
+    case 'kept_alive':
     case 'host_key_changed':
     case 'access_rejected':
     case 'configuration_fault':
@@ -74,6 +75,7 @@ const TITLES: Record<NotificationKind, string> = {
   access_rejected: 'Access refused',
   configuration_fault: 'Configuration fault',
   crash_loop: 'Crash loop',
+  kept_alive: 'Kept alive by systemd',
   circuit_opened: 'Circuit opened',
   circuit_reminder: 'Circuit still open',
   circuit_closed: 'Circuit closed',

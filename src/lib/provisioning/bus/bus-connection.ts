@@ -3,7 +3,7 @@ import { describeSilence, type SSHCommandError, type SSHFailureCode } from '../s
 import type { KeptChannel } from '../kept-command.ts';
 import type { SSHSession } from '../ssh-session.ts';
 import { takeTurn } from '../turns.ts';
-import { type BusMessage, type OutgoingMessage, writeMessage } from './rules/message.ts';
+import { type BusCall, type BusMessage, writeCall } from './rules/message.ts';
 import { BusWire } from './rules/wire.ts';
 
 /** Part of systemd's own package; joins its standard streams to the system bus. Source: systemd-stdio-bridge(1). */
@@ -12,11 +12,11 @@ const BRIDGE = 'systemd-stdio-bridge';
 const MOST_CALLS = 32;
 /** So much is heard in one turn, or one message if that is longer. */
 const SLICE_BYTES = 4 * 1024;
+/** Where the bus itself answers. */
+export const BUS = 'org.freedesktop.DBus';
+export const AT_BUS = { destination: BUS, path: '/org/freedesktop/DBus', interface: BUS };
 /** The key of the login among the calls, whose serial numbers begin with 1. */
 const LOGIN = 0;
-
-export type BusCall = Required<Pick<OutgoingMessage, 'destination' | 'path' | 'interface' | 'member'>> &
-  Pick<OutgoingMessage, 'signature' | 'body'>;
 
 export type BusPatience = { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined };
 
@@ -37,7 +37,7 @@ export class BusRefusal extends Error {
   }
 }
 
-type Pending = { readonly resolve: (reply: BusMessage) => void; readonly reject: (error: Error) => void };
+type Pending = Pick<PromiseWithResolvers<BusMessage>, 'resolve' | 'reject'>;
 
 /**
  * A host's system bus over one channel of an SSH connection. Each call settles once and in its time: with the answer, with
@@ -69,11 +69,7 @@ export class BusConnection {
       patience,
     );
     await bus.#wait(LOGIN, patience, BusWire.GREETING);
-    const driver = 'org.freedesktop.DBus';
-    await bus.call(
-      { destination: driver, path: '/org/freedesktop/DBus', interface: driver, member: 'Hello' },
-      patience,
-    );
+    await bus.call({ ...AT_BUS, member: 'Hello' }, patience);
     return bus;
   }
 
@@ -85,8 +81,7 @@ export class BusConnection {
     if (this.#calls.size >= MOST_CALLS) throw new Error(`more than ${MOST_CALLS} calls at once`);
     // As long as 32 bits; 0 is none.
     this.#serial = (this.#serial % 0xffff_ffff) + 1;
-    const serial = this.#serial;
-    return this.#wait(serial, patience, writeMessage({ ...call, type: 'call', serial }));
+    return this.#wait(this.#serial, patience, writeCall(this.#serial, call));
   }
 
   /** Ends the connection: something that came over it, or did not come, says that it is of no more use. */
@@ -97,30 +92,18 @@ export class BusConnection {
 
   #wait(serial: number, { timeoutMs, signal }: BusPatience, bytes: Buffer | string): Promise<BusMessage> {
     if (this.#failure !== null) return Promise.reject(this.#failure);
-    return new Promise((resolve, reject) => {
-      const dueAt = performance.now() + timeoutMs;
-      const deadline = setTimeout(
-        () => this.fail(...describeSilence(performance.now() - dueAt, timeoutMs, 'channel')),
-        timeoutMs,
-      );
-      const onAbort = (): void => this.fail('aborted', 'the call was given up');
-      const over = (): void => {
-        clearTimeout(deadline);
-        signal?.removeEventListener('abort', onAbort);
-      };
-      this.#calls.set(serial, {
-        resolve: (reply) => {
-          over();
-          resolve(reply);
-        },
-        reject: (error) => {
-          over();
-          reject(error);
-        },
-      });
-      signal?.addEventListener('abort', onAbort, { once: true });
-      if (signal?.aborted) onAbort();
-      else this.#channel?.write(bytes);
+    const { promise, ...pending } = Promise.withResolvers<BusMessage>();
+    const dueAt = performance.now() + timeoutMs;
+    const onDue = (): void => this.fail(...describeSilence(performance.now() - dueAt, timeoutMs, 'channel'));
+    const onAbort = (): void => this.fail('aborted', 'the call was given up');
+    const deadline = setTimeout(onDue, timeoutMs);
+    signal?.addEventListener('abort', onAbort, { once: true });
+    this.#calls.set(serial, pending);
+    if (signal?.aborted) onAbort();
+    else this.#channel?.write(bytes);
+    return promise.finally(() => {
+      clearTimeout(deadline);
+      signal?.removeEventListener('abort', onAbort);
     });
   }
 
@@ -133,32 +116,21 @@ export class BusConnection {
   }
 
   #hearSlice(chunk: Buffer): void {
-    const { send, messages, fault } = this.#wire.receive(chunk);
-    if (send !== '') this.#channel?.write(send);
-    if (this.#wire.isLoggedIn && this.#calls.has(LOGIN)) this.#settle(LOGIN)?.resolve(NOTHING);
+    const { messages, fault } = this.#wire.receive(chunk);
+    if (this.#wire.isLoggedIn) this.#settle(LOGIN)?.resolve(NOTHING);
     const wrong = messages.reduce<string | null>((found, message) => found ?? this.#take(message), null) ?? fault;
     if (wrong !== null) this.fail('protocol', `the host's bus sends what it must not: ${wrong}`);
   }
 
   /** What is wrong with it. */
   #take(message: BusMessage): string | null {
-    switch (message.type) {
-      case 'signal':
-        this.#listener.onSignal(message);
-        return null;
-      case 'return':
-      case 'error': {
-        const call = this.#settle(message.replySerial ?? LOGIN);
-        if (call === null) return 'an answer to nothing';
-        if (message.type === 'return') call.resolve(message);
-        else call.reject(refusal(message));
-        return null;
-      }
-      case 'call':
-        return 'a call';
-      case 'unknown':
-        return null;
-    }
+    if (message.type === 'signal') this.#listener.onSignal(message);
+    if (message.type === 'call') return 'a call';
+    if (message.type !== 'return' && message.type !== 'error') return null;
+    const call = this.#settle(message.replySerial ?? LOGIN);
+    if (message.type === 'return') call?.resolve(message);
+    else call?.reject(refusal(message));
+    return call === null ? 'an answer to nothing' : null;
   }
 
   #settle(serial: number): Pending | null {
@@ -174,7 +146,7 @@ export class BusConnection {
   }
 }
 
-const NOTHING: BusMessage = { type: 'unknown', serial: 0, expectsReply: false, body: [] };
+const NOTHING: BusMessage = { type: 'unknown', serial: 0, body: [] };
 
 function refusal({ errorName = '', body: [text] }: BusMessage): BusRefusal {
   return new BusRefusal(cleanRemoteText(errorName, 100), cleanRemoteText(typeof text === 'string' ? text : ''));

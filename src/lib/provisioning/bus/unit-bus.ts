@@ -1,38 +1,31 @@
+import { EventEmitter, once } from 'node:events';
 import { cleanRemoteText } from '../../facts/remote-text.ts';
 import { isKnownState, type UnitFacts } from '../../facts/unit-state.ts';
 import { readUnitFacts } from '../rules/unit-facts.ts';
 import type { SSHCommandError } from '../ssh-failure.ts';
 import type { SSHSession } from '../ssh-session.ts';
-import { BusConnection, BusRefusal, type BusCall, type BusPatience } from './bus-connection.ts';
-import { isVariant, type BusValue } from './rules/bus-value.ts';
-import { Jobs } from './jobs.ts';
-import type { BusMessage } from './rules/message.ts';
+import { AT_BUS, BUS, BusConnection, BusRefusal, type BusPatience } from './bus-connection.ts';
+import type { BusCall, BusMessage } from './rules/message.ts';
+import { isVariant, type BusValue } from './rules/values.ts';
 
 const SYSTEMD = 'org.freedesktop.systemd1';
-const MANAGER_PATH = '/org/freedesktop/systemd1';
+const MANAGER = `${SYSTEMD}.Manager`;
 const UNIT = `${SYSTEMD}.Unit`;
 const SERVICE = `${SYSTEMD}.Service`;
 const PROPERTIES = 'org.freedesktop.DBus.Properties';
 /** Without one of these at its end, systemctl(1) takes a name for that of a service. */
 const UNIT_TYPES = /\.(?:service|socket|device|mount|automount|swap|target|timer|path|slice|scope)$/;
-/**
- * What is read of a unit that is not active; each with the interface that has it. The same as `UNIT_PROPERTIES`, and how
- * the main process ended.
- */
-const TOLD = [
-  ['LoadState', UNIT],
-  ['ActiveState', UNIT],
-  ['SubState', UNIT],
-  ['Result', SERVICE],
-  ['ExecMainCode', SERVICE],
-  ['ExecMainStatus', SERVICE],
-  ['NRestarts', SERVICE],
-  ['InvocationID', UNIT],
-  ['TimeoutStartUSec', SERVICE],
-  ['InactiveExitTimestampMonotonic', UNIT],
-  ['StateChangeTimestampMonotonic', UNIT],
-] as const;
+/** Another one with each change of the state. */
+const SINCE = 'StateChangeTimestampMonotonic';
+/** What is read of a unit that is not active: `UNIT_PROPERTIES`, and how the main process ended. */
+const TOLD: Readonly<Record<string, readonly string[]>> = {
+  [UNIT]: ['LoadState', 'ActiveState', 'SubState', 'InvocationID', 'InactiveExitTimestampMonotonic', SINCE],
+  [SERVICE]: ['Result', 'ExecMainCode', 'ExecMainStatus', 'NRestarts', 'TimeoutStartUSec'],
+};
 const LONGEST_VALUE = 40;
+const NO_LIMIT = 0xffff_ffff_ffff_ffffn;
+/** Ends of jobs that are remembered until the order that began them has been answered. */
+const MOST_ENDS = 8;
 
 export type BusLook = {
   readonly activeState: string;
@@ -51,6 +44,9 @@ export type UnitListener = {
   readonly onEnd: (why: SSHCommandError) => void;
 };
 
+/** As systemd calls it, and the connection of systemd on the bus: whoever else says something about it makes it up. */
+type Identity = { readonly id: string; readonly path: string; readonly owner: string };
+
 /**
  * One unit of a host, seen and started over the bus of its service manager. Reading needs no right there; starting needs
  * root, or a rule of polkit. Rejects with `SSHCommandError` when the connection has ended, and with `BusRefusal` when
@@ -58,21 +54,22 @@ export type UnitListener = {
  */
 export class UnitBus {
   readonly #bus: BusConnection;
-  /** As systemd calls it, which may differ from the name that was asked for. */
-  readonly #id: string;
-  readonly #path: string;
-  /** The connection of systemd on the bus: whoever else says something about the unit makes it up. */
-  readonly #owner: string;
-  readonly #jobs: Jobs;
-  #lastNewsAt: Date | null = null;
-  #roundTripMs: number | null = null;
+  readonly #identity: Identity;
+  readonly #listener: UnitListener;
+  /** Tells how a job ends, by its path. */
+  readonly #jobs = new EventEmitter();
+  readonly #ends = new Map<string, string>();
+  /** The moment at which it entered the state that was told last. */
+  #since = '';
+  /** When it was last heard that the unit had changed. */
+  lastNewsAt: Date | null = null;
+  /** How long the last call that was answered took, with all that was waited for on the way. */
+  roundTripMs: number | null = null;
 
-  private constructor(bus: BusConnection, { id, path, owner, jobs }: UnitIdentity) {
+  private constructor(bus: BusConnection, identity: Identity, listener: UnitListener) {
     this.#bus = bus;
-    this.#id = id;
-    this.#path = path;
-    this.#owner = owner;
-    this.#jobs = jobs;
+    this.#identity = identity;
+    this.#listener = listener;
   }
 
   /** `service` is a unit name that matches `UNIT_NAME`. Each step has `timeoutMs`. */
@@ -81,31 +78,28 @@ export class UnitBus {
     service: string,
     { listener, ...patience }: BusPatience & { readonly listener: UnitListener },
   ): Promise<UnitBus> {
-    const jobs = new Jobs();
     let unit: UnitBus | null = null;
     const onSignal = (message: BusMessage): void => {
-      if (unit !== null) unit.#onSignal(message, listener);
+      if (unit !== null) unit.#onSignal(message);
     };
     const onEnd = (why: SSHCommandError): void => {
-      jobs.onEnd(why);
+      // Whoever waits for a job waits for this, too; an error that nobody waits for is thrown.
+      if (unit !== null && unit.#jobs.listenerCount('error') > 0) unit.#jobs.emit('error', why);
       listener.onEnd(why);
     };
     const bus = await BusConnection.open(session, { onSignal, onEnd }, patience);
     const name = UNIT_TYPES.test(service) ? service : `${service}.service`;
-    const loaded = await bus.call(manager('LoadUnit', 's', [name]), patience);
-    const path = textOf(loaded.body[0]);
-    const owner = loaded.sender ?? '';
+    const { sender: owner = '', body } = await bus.call(manager('LoadUnit', name), patience);
+    const path = textOf(body[0]);
     const id = textOf(valueOf((await bus.call(getProperty(path, UNIT, 'Id'), patience)).body[0]));
-    unit = new UnitBus(bus, { id, path, owner, jobs });
-    const from = `type='signal',sender='${SYSTEMD}'`;
-    await Promise.all([
-      bus.call(
-        addMatch(`${from},interface='${PROPERTIES}',member='PropertiesChanged',path='${path}',arg0='${UNIT}'`),
-        patience,
-      ),
-      bus.call(addMatch(`${from},interface='${SYSTEMD}.Manager',member='JobRemoved',arg2='${quotable(id)}'`), patience),
-      bus.call(manager('Subscribe'), patience),
-    ]);
+    unit = new UnitBus(bus, { id, path, owner }, listener);
+    // No unit has a quote in its name, but a host can say so.
+    const from = `sender='${SYSTEMD}'`;
+    const job = `interface='${MANAGER}',member='JobRemoved',arg2='${id.replaceAll("'", '')}'`;
+    const change = `interface='${PROPERTIES}',member='PropertiesChanged',path='${path}',arg0='${UNIT}'`;
+    const leaving = `sender='${BUS}',interface='${BUS}',member='NameOwnerChanged',arg0='${SYSTEMD}'`;
+    const calls = [addMatch(`${from},${job}`), addMatch(`${from},${change}`), addMatch(leaving), manager('Subscribe')];
+    await Promise.all(calls.map((call) => bus.call(call, patience)));
     return unit;
   }
 
@@ -113,27 +107,17 @@ export class UnitBus {
     return this.#bus.isOpen;
   }
 
-  /** When it was last heard that the unit had changed. */
-  get lastNewsAt(): Date | null {
-    return this.#lastNewsAt;
-  }
-
-  /** How long the last call that was answered took, with all that was waited for on the way. */
-  get roundTripMs(): number | null {
-    return this.#roundTripMs;
-  }
-
   /** How the unit is and, where it is not up, what there is to know of it. */
   async look(patience: BusPatience): Promise<BusLook> {
-    const state = wordOf(await this.#get(UNIT, 'ActiveState', patience));
-    if (state === 'active' || !isKnownState(state)) return { activeState: state, unit: null, text: '' };
-    const told = await Promise.all(
-      TOLD.map(async ([name, of]) => [name, wordOf(await this.#find(of, name, patience), name)] as const),
-    );
+    const first = wordOf(await this.#get(UNIT, 'ActiveState', patience));
+    if (first === 'active' || !isKnownState(first)) return { activeState: first, unit: null, text: '' };
+    const reads = Object.entries(TOLD).flatMap(([of, names]) => names.map((name) => this.#read(of, name, patience)));
+    const told = new Map(await Promise.all(reads));
     // As it was with the rest of it, which is a moment later.
-    const activeState = told.find(([name]) => name === 'ActiveState')?.[1] ?? '';
-    if (activeState === 'active' || !isKnownState(activeState)) return { activeState, unit: null, text: '' };
-    const text = told.map(([name, value]) => `${name}=${value}\n`).join('');
+    const activeState = told.get('ActiveState') ?? '';
+    if (activeState === 'active') return { activeState, unit: null, text: '' };
+    this.#since = told.get(SINCE) ?? '';
+    const text = [...told].map(([name, value]) => `${name}=${value}\n`).join('');
     // The bus tells when, by the host's clock since boot, and not what that clock says now: ages are not known.
     return { activeState, unit: readUnitFacts(text), text };
   }
@@ -142,12 +126,9 @@ export class UnitBus {
   async life(patience: BusPatience): Promise<UnitLife> {
     const [id, restarts] = await Promise.all([
       this.#get(UNIT, 'InvocationID', patience),
-      this.#find(SERVICE, 'NRestarts', patience),
+      this.#get(SERVICE, 'NRestarts', patience).catch(nothingWhereRefused),
     ]);
-    return {
-      invocationId: wordOf(id),
-      restarts: typeof restarts === 'number' ? restarts : 0,
-    };
+    return { invocationId: wordOf(id), restarts: typeof restarts === 'number' ? restarts : 0 };
   }
 
   /**
@@ -167,92 +148,103 @@ export class UnitBus {
 
   /** Forgives systemd's own start limit. */
   async resetFailed(patience: BusPatience): Promise<void> {
-    await this.#ask(manager('ResetFailedUnit', 's', [this.#id]), patience);
+    await this.#ask(manager('ResetFailedUnit', this.#identity.id), patience);
   }
 
   async #order(member: string, patience: BusPatience): Promise<string | null> {
-    this.#jobs.forget();
+    // What has ended so far belongs to earlier orders.
+    this.#ends.clear();
     const dueAt = performance.now() + patience.timeoutMs;
-    const { body } = await this.#ask(manager(member, 'ss', [this.#id, 'replace']), patience);
-    return this.#jobs.endOf(textOf(body[0]), { ...patience, timeoutMs: dueAt - performance.now() });
+    const { body } = await this.#ask(manager(member, this.#identity.id, 'replace'), patience);
+    const job = textOf(body[0]);
+    // systemd may say that a job has ended before it has said which one it is.
+    const early = this.#ends.get(job);
+    if (early !== undefined) return early;
+    const timeout = AbortSignal.timeout(Math.max(0, Math.ceil(dueAt - performance.now())));
+    const signal = patience.signal ? AbortSignal.any([timeout, patience.signal]) : timeout;
+    try {
+      const [end] = (await once(this.#jobs, job, { signal })) as [string];
+      return end;
+    } catch (error) {
+      if (signal.aborted) return null;
+      throw error;
+    }
   }
 
-  /** Nothing where the unit has no such property: one that is no service has no result. */
-  async #find(of: string, property: string, patience: BusPatience): Promise<BusValue | undefined> {
-    return this.#get(of, property, patience).catch(nothingWhereRefused);
+  /** A property as `systemctl show` prints it. A unit that is no service has none of a service. */
+  async #read(of: string, name: string, patience: BusPatience): Promise<[name: string, value: string]> {
+    return [name, wordOf(await this.#get(of, name, patience).catch(nothingWhereRefused), name)];
   }
 
   async #get(of: string, property: string, patience: BusPatience): Promise<BusValue | undefined> {
-    return valueOf((await this.#ask(getProperty(this.#path, of, property), patience)).body[0]);
+    return valueOf((await this.#ask(getProperty(this.#identity.path, of, property), patience)).body[0]);
   }
 
   async #ask(call: BusCall, patience: BusPatience): Promise<BusMessage> {
     const askedAt = performance.now();
     const reply = await this.#bus.call(call, patience);
-    this.#roundTripMs = performance.now() - askedAt;
-    // Of a manager that has taken the place of the other, no news would come.
-    if (reply.sender !== this.#owner) this.#bus.fail('reset', 'the service manager has left the bus and come back');
+    this.roundTripMs = performance.now() - askedAt;
+    if (reply.sender !== this.#identity.owner) this.#onManagerLeft();
     return reply;
   }
 
-  #onSignal({ sender, path, member, body }: BusMessage, listener: UnitListener): void {
-    if (sender !== this.#owner) return;
-    if (member === 'JobRemoved') this.#jobs.onRemoved(textOf(body[1]), textOf(body[3]));
-    if (member !== 'PropertiesChanged' || path !== this.#path) return;
-    const [, changed] = body;
-    const state =
-      changed instanceof Map ? textOf(valueOf((changed as ReadonlyMap<BusValue, BusValue>).get('ActiveState'))) : '';
-    this.#lastNewsAt = new Date();
-    if (isKnownState(state)) listener.onState(state);
+  #onSignal({ sender, path, member, body }: BusMessage): void {
+    if (sender === BUS && member === 'NameOwnerChanged') this.#onManagerLeft();
+    if (sender !== this.#identity.owner) return;
+    if (member === 'JobRemoved') this.#onJobRemoved(textOf(body[1]), textOf(body[3]));
+    if (member === 'PropertiesChanged' && path === this.#identity.path && body[1] instanceof Map)
+      this.#onChanged(body[1] as ReadonlyMap<BusValue, BusValue>);
+  }
+
+  /** Of one that takes the place of the other, as after `systemctl daemon-reexec`, no news is heard. */
+  #onManagerLeft(): void {
+    this.#bus.fail('reset', 'the service manager has left the bus, and may have come back');
+  }
+
+  /** A job that comes and goes is told with the state as it was: that is no news. */
+  #onChanged(changed: ReadonlyMap<BusValue, BusValue>): void {
+    const state = wordOf(valueOf(changed.get('ActiveState')));
+    const since = wordOf(valueOf(changed.get(SINCE)));
+    if (!isKnownState(state) || (since !== '' && since === this.#since)) return;
+    this.#since = since;
+    this.lastNewsAt = new Date();
+    this.#listener.onState(state);
+  }
+
+  #onJobRemoved(job: string, end: string): void {
+    if (this.#ends.size < MOST_ENDS) this.#ends.set(job, end);
+    this.#jobs.emit(job, end);
   }
 }
 
-type UnitIdentity = { readonly id: string; readonly path: string; readonly owner: string; readonly jobs: Jobs };
+const AT_MANAGER = { destination: SYSTEMD, path: '/org/freedesktop/systemd1', interface: MANAGER };
+const manager = (member: string, ...body: string[]): BusCall => ({ ...AT_MANAGER, member, body });
 
-const manager = (member: string, signature = '', body: readonly BusValue[] = []): BusCall => ({
-  destination: SYSTEMD,
-  path: MANAGER_PATH,
-  interface: `${SYSTEMD}.Manager`,
-  member,
-  signature,
-  body,
-});
-
-const getProperty = (path: string, of: string, property: string): BusCall => ({
+const getProperty = (path: string, ...body: [of: string, property: string]): BusCall => ({
   destination: SYSTEMD,
   path,
   interface: PROPERTIES,
   member: 'Get',
-  signature: 'ss',
-  body: [of, property],
+  body,
 });
 
 const addMatch = (rule: string): BusCall => ({
-  destination: 'org.freedesktop.DBus',
-  path: '/org/freedesktop/DBus',
-  interface: 'org.freedesktop.DBus',
+  ...AT_BUS,
   member: 'AddMatch',
-  signature: 's',
-  body: [rule],
+  body: [`type='signal',${rule}`],
 });
-
-/** No unit has such a name, but a host can say so. */
-const quotable = (id: string): string => id.replaceAll("'", '');
 
 const textOf = (value: BusValue | undefined): string => (typeof value === 'string' ? value : '');
 const valueOf = (value: BusValue | undefined): BusValue | undefined => (isVariant(value) ? value.value : undefined);
-
-function nothingWhereRefused(error: unknown): undefined {
-  if (!(error instanceof BusRefusal)) throw error;
-}
-
-const NO_LIMIT = 0xffff_ffff_ffff_ffffn;
 
 /** As `systemctl show` prints it, on one clean line: an id in hexadecimal digits, a span of time with its unit. */
 function wordOf(value: BusValue | undefined, property = ''): string {
   if (value instanceof Uint8Array) return Buffer.from(value).toString('hex', 0, LONGEST_VALUE / 2);
   if (property.endsWith('USec') && typeof value === 'bigint')
     return value === NO_LIMIT ? 'infinity' : `${Number(value) / 1_000_000}s`;
-  const isPlain = typeof value === 'string' || typeof value === 'number' || typeof value === 'bigint';
-  return isPlain ? cleanRemoteText(String(value), LONGEST_VALUE) : '';
+  return value === undefined || typeof value === 'object' ? '' : cleanRemoteText(String(value), LONGEST_VALUE);
+}
+
+function nothingWhereRefused(error: unknown): undefined {
+  if (!(error instanceof BusRefusal)) throw error;
 }
