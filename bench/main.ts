@@ -13,7 +13,6 @@ const BENCHES: Readonly<Record<string, string>> = {
     'steady sweeps of 100 to 20,000 VPSs: time, processor time and memory of the monitor (Linux; a quarter of an hour)',
   memory: 'whether thousands of sweeps with deaths and silence leave anything behind (half an hour)',
   pages: 'the fleet page at 50 requests a second, with and without a sweep of 5,000 VPSs (Linux; five minutes)',
-  memory: 'whether 2,000 sweeps of 500 VPSs, with faults and news, leave anything behind (Linux; an hour or more)',
   store:
     'how many checks a second are recorded with all that follows, into 90 days of history; what pages read from it',
   link: 'what a look costs over each kind of link to a real machine, and how soon a killed service is back',
