@@ -30,6 +30,7 @@ const PEER_RUNS = 30;
 /** How many times less than check_by_ssh. */
 const BARS: Readonly<Record<LinkKind, number>> = { fresh: 4, kept: 12, bus: 40 };
 const SERVICE = 'rachel8';
+const OWN_KEX = 'curve25519-sha256';
 const COMMAND = `sudo systemctl is-active ${SERVICE}`;
 const LIMITS = { connectTimeoutMs: 10_000, commandTimeoutMs: 10_000, restartTimeoutMs: 30_000, restartSettleMs: 0 };
 
@@ -63,35 +64,21 @@ const PLUGINS = '/usr/lib/nagios/plugins';
 const pathOf = (program: string): string | undefined =>
   [...(process.env.PATH ?? '').split(delimiter), PLUGINS].map((folder) => join(folder, program)).find(existsSync);
 
-/**
- * What each program is called with; the first word is the program. With the key exchange that this one uses: the one that
- * OpenSSH would take costs several times as much.
- */
-function peersOf({ host, port, username }: Login, keyFile: string, folder: string): Record<string, readonly string[]> {
-  const kex = 'KexAlgorithms=curve25519-sha256';
-  const options = [kex, 'BatchMode=yes', 'StrictHostKeyChecking=no', 'UserKnownHostsFile=/dev/null', 'LogLevel=ERROR'];
-  const given = options.flatMap((option) => ['-o', option]);
+type Peers = Readonly<Record<string, readonly string[]>>;
+
+/** What each program is called with; the first word is the program. `kex`: with which options for the key exchange. */
+function peersOf({ host, port, username }: Login, keyFile: string, folder: string, kex: readonly string[] = []): Peers {
+  const quiet = ['BatchMode=yes', 'StrictHostKeyChecking=no', 'UserKnownHostsFile=/dev/null', 'LogLevel=ERROR'];
+  const given = [...kex, ...quiet].flatMap((option) => ['-o', option]);
   const ssh = ['ssh', '-F', 'none', ...given, '-i', keyFile, '-p', String(port), '-l', username];
   const persist = ['ControlMaster=auto', `ControlPath=${folder}/master`, 'ControlPersist=60'];
   const plain = ['-o', `IdentityFile=${keyFile}`, '-o', `Port=${port}`, ...given];
   const ansible = ['-i', `${host},`, '-u', username, '--private-key', keyFile, '-e', `ansible_port=${port}`];
+  const checkBy = ['check_by_ssh', '-H', host, '-p', String(port), '-l', username, '-i', keyFile, ...given];
   return {
     ssh: [...ssh, host, COMMAND],
     'ssh, ControlPersist, without its master': [...ssh, ...persist.flatMap((one) => ['-o', one]), host, COMMAND],
-    check_by_ssh: [
-      'check_by_ssh',
-      '-H',
-      host,
-      '-p',
-      String(port),
-      '-l',
-      username,
-      '-i',
-      keyFile,
-      ...given,
-      '-C',
-      COMMAND,
-    ],
+    check_by_ssh: [...checkBy, '-C', COMMAND],
     pdsh: ['env', `PDSH_SSH_ARGS=${plain.join(' ')} %h`, 'pdsh', '-R', 'ssh', '-w', `${username}@${host}`, COMMAND],
     ansible: ['ansible', 'all', ...ansible, '-m', 'raw', '-a', COMMAND],
   };
@@ -136,15 +123,21 @@ const own = {
   kept: await measure(login, 'kept'),
   bus: await measure(busLogin, 'bus'),
 };
-const peers = Object.entries(peersOf(login, keyFile, folder)).map(([name, words]) => ({
-  name,
-  cpuMs: measurePeer(words),
-}));
+/** What OpenSSH takes by itself, against quantum computers too, costs several times as much as what there is here. */
+const { ssh = [], check_by_ssh: checkBySsh = [] } = peersOf(login, keyFile, folder, [`KexAlgorithms=${OWN_KEX}`]);
+const calls: Peers = {
+  ...peersOf(login, keyFile, folder),
+  [`ssh, ${OWN_KEX}`]: ssh,
+  [`check_by_ssh, ${OWN_KEX}`]: checkBySsh,
+};
+const peers = Object.entries(calls).map(([name, words]) => ({ name, cpuMs: measurePeer(words) }));
 simulated?.close();
 await sshd?.close();
 rmSync(folder, { recursive: true, force: true });
 
-const checkByMs = peers.find(({ name }) => name === 'check_by_ssh')?.cpuMs ?? null;
+const costOf = (peer: string): number | null => peers.find(({ name }) => name === peer)?.cpuMs ?? null;
+const checkByMs = costOf('check_by_ssh');
+const sameKexMs = costOf(`check_by_ssh, ${OWN_KEX}`);
 const missing = peers.filter(({ cpuMs }) => cpuMs === null).map(({ name }) => name);
 const figuresOf = (kind: LinkKind): Figure[] => {
   const { cpuMs, tookMs } = own[kind];
@@ -153,11 +146,12 @@ const figuresOf = (kind: LinkKind): Figure[] => {
     { what: `${kind}: from beginning to end, median`, value: median(tookMs), unit: 'ms' },
     { what: `${kind}: 95 % within`, value: quantile(tookMs, 0.95), unit: 'ms' },
   ];
-  if (checkByMs === null) return figures;
+  if (checkByMs === null || sameKexMs === null) return figures;
   const bar = { atLeast: BARS[kind] };
   return [
     ...figures,
     { what: `${kind}: so many times less than check_by_ssh`, value: checkByMs / cpuMs, unit: '', bar },
+    { what: `${kind}: the same with its key exchange set to ours`, value: sameKexMs / cpuMs, unit: '' },
   ];
 };
 report(
