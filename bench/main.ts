@@ -8,7 +8,7 @@ import { fileURLToPath } from 'node:url';
 const BENCHES: Readonly<Record<string, string>> = {
   sweep: 'how long a sweep of healthy VPSs takes, for three sizes of fleet',
   stragglers: 'a sweep of 1,000 VPSs of which a tenth hangs, at the default settings (four minutes; Linux)',
-  recovery: 'how soon a killed service is active again, through the whole product (two minutes)',
+  recovery: 'how soon a killed service is active again, through the whole product (four minutes)',
   fleet:
     'steady sweeps of 100 to 20,000 VPSs: time, processor time and memory of the monitor (Linux; a quarter of an hour)',
   memory: 'whether thousands of sweeps with deaths and silence leave anything behind (half an hour)',

@@ -25,7 +25,9 @@ import { quantile, report, type Figure } from './report.ts';
 /** A service that can be killed; `onActive` is called whenever it has become active. */
 type Victim = { readonly host: string; readonly port: number; kill(): Promise<unknown>; onActive: () => void };
 
-const SPREAD_MS = 60_000;
+/** More than half of a fleet within a minute would be a mass stop, and healing would pause. */
+const SPREAD_MS = 180_000;
+const INTERVAL_MS = 60_000;
 const PATIENCE_MS = 150_000;
 
 const { values } = parseArgs({
@@ -132,7 +134,7 @@ async function killOne(victim: Victim, atMs: number): Promise<void> {
 for (let done = 0; done < services; done += victims.length) {
   const round = victims.slice(0, services - done);
   await Promise.all(round.map((victim) => killOne(victim, Math.random() * SPREAD_MS)));
-  if (done + victims.length < services) await sleep(SPREAD_MS);
+  if (done + victims.length < services) await sleep(INTERVAL_MS);
 }
 while (
   app.db

@@ -95,7 +95,7 @@ function announce(): void {
   Within three minutes: a restart that works (Kestrel Foods), a service that never comes back (Nordlys AS: circuit
   opens, trial, opens again), a crash loop (Casa Verde), a host that refuses (Atelier Mirel), one that hangs
   (Fjord Coffee), a changed host key (Hafen Logistik), a service that needs 45 s to start
-  (Eikon Studio). Lines with » are what is done to the fleet, the others what Wardround does. Ctrl-C ends it all; the next demo starts afresh.
+  (Eikon Studio), one that is killed and back before the next sweep (Bluebird Travel). Lines with » are what is done to the fleet, the others what Wardround does. Ctrl-C ends it all; the next demo starts afresh.
 `);
 }
 
@@ -103,6 +103,6 @@ function announce(): void {
 process.on('SIGINT', () => undefined);
 process.on('SIGTERM', () => server.kill('SIGTERM'));
 const [code] = (await once(server, 'exit')) as [number | null];
-fleet.disconnect();
+if (fleet.connected) fleet.disconnect();
 log.end();
 process.exitCode = code ?? 1;

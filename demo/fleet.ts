@@ -2,7 +2,7 @@
 import { platform } from 'node:os';
 import { startSshHost, type SshHost } from './ssh-host.ts';
 import { healthyMachine, type Machine } from './machine.ts';
-import { CUSTOMERS, STORY, type Customer } from './story.ts';
+import { CUSTOMERS, MANNERS, STORY, type Customer } from './story.ts';
 
 export type FleetMember = { readonly customer: Customer; readonly host: string; readonly port: number };
 export type ToFleet = { readonly kind: 'build'; readonly publicKey: string } | { readonly kind: 'play' };
@@ -22,7 +22,7 @@ const cast = new Map<Customer, { readonly machine: Machine; readonly host: SshHo
 async function build(publicKey: string): Promise<void> {
   const members: FleetMember[] = [];
   for (const [index, customer] of CUSTOMERS.entries()) {
-    const machine = healthyMachine({ bus: busOf(index) });
+    const machine = healthyMachine({ bus: busOf(index), ...MANNERS[customer] });
     const host = await startSshHost(machine, addressOf(index), publicKey, { latencyMs });
     cast.set(customer, { machine, host });
     members.push({ customer, host: addressOf(index), port: host.port });

@@ -30,6 +30,12 @@ export const CUSTOMERS = [
 
 export type Customer = (typeof CUSTOMERS)[number];
 
+/** Hosts that are not like the others. */
+export const MANNERS: Partial<Readonly<Record<Customer, Partial<Machine>>>> = {
+  // Half the time between two sweeps: no connection to it can be kept.
+  'Umbra Films': { endsRestAfterMs: 5_000 },
+};
+
 export type Scene = {
   readonly afterS: number;
   readonly customer: Customer;
@@ -65,6 +71,12 @@ export const STORY: readonly Scene[] = [
     customer: 'Eikon Studio',
     what: 'the service stops, and needs 45 s to start',
     change: { unit: 'inactive', restart: { startsInMs: 45_000 } },
+  },
+  {
+    afterS: 56,
+    customer: 'Bluebird Travel',
+    what: 'the service is killed; it is started again within a second, before the next sweep',
+    change: { unit: 'failed' },
   },
   { afterS: 75, customer: 'Kestrel Foods', what: 'the service stops once more', change: { unit: 'inactive' } },
   { afterS: 120, customer: 'Atelier Mirel', what: 'the host answers again', change: { network: 'up' } },

@@ -1,3 +1,4 @@
+import { rmSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
 import type { Machine } from '../demo/machine.ts';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
@@ -110,6 +111,19 @@ describe('news', () => {
     expect(restarted.length).toBeLessThanOrEqual(5);
     await ward.sweep();
     expect(ward.vpss.filter(({ machine }) => machine.starts > 1)).toHaveLength(restarted.length);
+  });
+
+  it('that cannot be followed, as the database is gone, is not tried again at once', async () => {
+    const ward = await openHealthyWard([{}, {}]);
+    const isSaid = (line: string): boolean => line.includes('could not be followed');
+    rmSync(ward.app.settings.databasePath);
+    for (const [index, { machine }] of ward.vpss.entries()) {
+      machine.unit = 'failed';
+      await expect.poll(() => ward.lines.filter(isSaid).length, PATIENCE).toBe(index + 1);
+    }
+    // The second one by itself: the first was not among what was looked at with it.
+    expect(ward.lines.filter(isSaid)).toEqual(Array(2).fill(expect.stringContaining('news of 1 VPS could not')));
+    expect(ward.vpss.map(({ machine }) => machine.starts)).toEqual([1, 1]);
   });
 
   it('is not what tells that a VPS is unreachable', async () => {

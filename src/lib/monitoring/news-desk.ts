@@ -1,4 +1,5 @@
 import type { App } from '../app.ts';
+import { count } from '../facts/time-words.ts';
 import { createLog, messageOf, type Log } from '../log.ts';
 import type { VpsLink } from '../provisioning/vps-link.ts';
 import type { StopSignals } from './carry-out.ts';
@@ -89,7 +90,7 @@ export class NewsDesk {
       setTimeout(() => {
         this.#counting.delete(id);
         this.#countedAtMs.set(id, performance.now());
-        this.#begin(this.#noteSelfRestarts(id, link));
+        this.#begin(this.#noteSelfRestarts(id, link), [id]);
       }, dueMs - nowMs),
     );
   }
@@ -107,9 +108,9 @@ export class NewsDesk {
   }
 
   /** Goes on beside; its end is waited for when the monitor stops. */
-  #begin(work: Promise<void>, atLast: () => void = () => undefined): void {
+  #begin(work: Promise<void>, vpsIds: readonly string[], atLast: () => void = () => undefined): void {
     const done = work
-      .catch((error: unknown) => this.#log.error(`news could not be followed: ${messageOf(error)}`))
+      .catch((error: unknown) => this.#tellFault(vpsIds, error))
       .finally(() => {
         this.#underWay.delete(done);
         atLast();
@@ -117,12 +118,16 @@ export class NewsDesk {
     this.#underWay.add(done);
   }
 
+  #tellFault(vpsIds: readonly string[], error: unknown): void {
+    this.#log.error(`news of ${count(vpsIds.length, 'VPS', 'VPSs')} could not be followed: ${messageOf(error)}`);
+  }
+
   #isCalledFor(id: string): boolean {
     try {
       return newsCalls(this.#heard.get(id), readStatusOf(this.#app.db, id));
     } catch (error) {
       // The sweep sees it.
-      this.#log.error(`news could not be followed: ${messageOf(error)}`);
+      this.#tellFault([id], error);
       return false;
     }
   }
@@ -131,7 +136,7 @@ export class NewsDesk {
     this.#gathering = null;
     const gathered = [...this.#gathered];
     this.#gathered.clear();
-    this.#begin(this.#look(gathered), () => {
+    this.#begin(this.#look(gathered), gathered, () => {
       for (const id of gathered) this.#consider(id);
     });
   }
@@ -140,13 +145,14 @@ export class NewsDesk {
     const { db } = this.#app;
     const ids = gathered.filter((id) => this.#isCalledFor(id));
     if (ids.length === 0) return;
+    // Whatever comes of it: what cannot be followed now is not tried again at once.
+    const nowMs = performance.now();
+    for (const id of ids) this.#lookedAtMs.set(id, nowMs);
     const lease = await sweepLeaseOf(this.#app).hold();
     // Another process is the one that judges.
     if ('pid' in lease) return;
     const stalls = watchStalls();
     try {
-      const nowMs = performance.now();
-      for (const id of ids) this.#lookedAtMs.set(id, nowMs);
       const { settings } = this.#app;
       const fleet = countActive(db);
       await runRound(
