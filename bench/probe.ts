@@ -156,8 +156,8 @@ const figuresOf = (kind: LinkKind): Figure[] => {
 };
 report(
   'probe',
-  `${real ? 'a machine with systemd' : 'OpenSSH on loopback with stubs; for the bus a simulated one behind ssh2'}` +
-    `${missing.length > 0 ? `; not installed: ${missing.join(', ')}` : ''}`,
+  (real ? 'a machine with systemd' : 'OpenSSH on loopback with stubs; for the bus a simulated one behind ssh2') +
+    (missing.length > 0 ? `; not installed: ${missing.join(', ')}` : ''),
   [
     ...(['fresh', 'kept', 'bus'] as const).flatMap(figuresOf),
     ...peers.flatMap(({ name, cpuMs }) =>
