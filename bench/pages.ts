@@ -90,7 +90,8 @@ report(
   `the fleet page of ${values.fleet} VPSs, ${values.rate} requests a second for ${values.seconds} s; links ${values.link}`,
   [
     { what: 'without a sweep, median', value: median(resting), unit: 'ms' },
-    { what: 'without a sweep, p99', value: p99(resting), unit: 'ms' },
+    // Beyond that requests come faster than they are answered, and the two can no longer be compared.
+    { what: 'without a sweep, p99', value: p99(resting), unit: 'ms', bar: { atMost: 1_000 } },
     { what: 'with a sweep, median', value: median(sweeping), unit: 'ms' },
     { what: 'with a sweep, p99', value: p99(sweeping), unit: 'ms' },
     {
