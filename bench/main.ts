@@ -11,7 +11,8 @@ const BENCHES: Readonly<Record<string, string>> = {
   recovery: 'how soon a killed service is active again, through the whole product (four minutes)',
   fleet:
     'steady sweeps of 100 to 20,000 VPSs: time, processor time and memory of the monitor (Linux; a quarter of an hour)',
-  memory: 'whether thousands of sweeps with deaths and silence leave anything behind (half an hour)',
+  memory:
+    'whether thousands of sweeps with deaths and silence leave anything behind (four hours; --sweeps 36 are five minutes)',
   pages: 'the fleet page at 50 requests a second, with and without a sweep of 5,000 VPSs (Linux; five minutes)',
   store:
     'how many checks a second are recorded with all that follows, into 90 days of history; what pages read from it',
