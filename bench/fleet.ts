@@ -1,9 +1,9 @@
-// `npm run bench -- fleet [--sizes 100,1000] [--link fresh|kept|bus] [--svg FILE]`: what steady sweeps of fleets of several
-// sizes cost the monitor. Simulated hosts on loopback, behind a real SSH server in a process of its own; the monitor is a
+// `npm run bench -- fleet [--sizes 100,1000] [--link auto|fresh|kept|bus] [--svg FILE [--with FILE]]`: what steady sweeps of fleets
+// of several sizes cost the monitor, and a drawing of it; with a file, of the runs that have written into it before, too. Simulated hosts on loopback, behind a real SSH server in a process of its own; the monitor is a
 // process that does nothing else.
 import { fork } from 'node:child_process';
 import { once } from 'node:events';
-import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -23,8 +23,9 @@ const BARRED = 10_000;
 const { values } = parseArgs({
   options: {
     sizes: { type: 'string', default: '100,1000,5000,10000,20000' },
-    link: { type: 'string', default: 'kept' },
+    link: { type: 'string', default: 'auto' },
     svg: { type: 'string' },
+    with: { type: 'string' },
     json: { type: 'boolean' },
   },
 });
@@ -106,12 +107,26 @@ if (process.send) {
       ];
     }),
   );
-  if (values.svg !== undefined)
-    writeFileSync(
-      values.svg,
-      drawLines(`One sweep a minute, links ${values.link}`, 'VPSs', [
-        { name: 'processor time, % of a core', points: all.map(({ size, cpuS }) => [size, cpuS / 0.6]) },
-        { name: 'memory, MiB', points: all.map(({ size, rssMib }) => [size, rssMib]) },
-      ]),
-    );
+  const points = all.map(({ size, cpuS, rssMib }) => ({ size, cpu: cpuS / 0.6, rssMib }));
+  if (values.svg !== undefined) {
+    const drawn = values.with === undefined ? points : addTo(values.with, points);
+    const cpu = drawn.map((point) => [point.size, point.cpu] as const);
+    const memory = drawn.map((point) => [point.size, point.rssMib] as const);
+    const lines = [
+      { name: 'processor time, % of a core', points: cpu },
+      { name: 'memory, MiB', points: memory },
+    ];
+    writeFileSync(values.svg, drawLines(`One sweep a minute, links ${values.link}`, 'VPSs', lines));
+  }
+}
+
+type Point = { readonly size: number; readonly cpu: number; readonly rssMib: number };
+
+/** Keeps these points in the file, and gives all that are in it. */
+function addTo(file: string, points: readonly Point[]): Point[] {
+  const before = existsSync(file) ? (JSON.parse(readFileSync(file, 'utf8')) as Point[]) : [];
+  const all = [...new Map([...before, ...points].map((point) => [point.size, point])).values()];
+  const sorted = all.toSorted((one, other) => one.size - other.size);
+  writeFileSync(file, JSON.stringify(sorted));
+  return sorted;
 }

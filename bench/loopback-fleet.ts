@@ -18,7 +18,7 @@ export const addressOf = (index: number): string => `127.${1 + (index >> 16)}.${
 type Birth = { readonly publicKey: string; readonly own: number };
 type Change =
   | { readonly hanging: readonly string[] }
-  | { readonly index: number; readonly machine: Partial<Pick<Machine, 'unit' | 'restart'>> };
+  | { readonly index: number; readonly machine: Partial<Pick<Machine, 'unit' | 'network'>> };
 
 /** Runs in the process of the hosts. */
 async function serve(): Promise<void> {
@@ -49,7 +49,7 @@ export type LoopbackHosts = {
   /** From now on these, and no others, take a connection, and that is all they do. */
   hang(indices: readonly number[]): void;
   /** Of one with a machine of its own. */
-  change(index: number, machine: Partial<Pick<Machine, 'unit' | 'restart'>>): void;
+  change(index: number, machine: Partial<Pick<Machine, 'unit' | 'network'>>): void;
   close(): void;
 };
 

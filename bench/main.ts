@@ -11,12 +11,13 @@ const BENCHES: Readonly<Record<string, string>> = {
   recovery: 'how soon a killed service is active again, through the whole product (four minutes)',
   fleet:
     'steady sweeps of 100 to 20,000 VPSs: time, processor time and memory of the monitor (Linux; a quarter of an hour)',
-  memory: 'whether thousands of sweeps with deaths and silence leave anything behind (half an hour)',
+  memory:
+    'whether thousands of sweeps with deaths and silence leave anything behind (four hours; --sweeps 36 are five minutes)',
   pages: 'the fleet page at 50 requests a second, with and without a sweep of 5,000 VPSs (Linux; five minutes)',
   store:
     'how many checks a second are recorded with all that follows, into 90 days of history; what pages read from it',
-  link: 'what a look costs over each kind of link to a real machine, and how soon a killed service is back',
-  look: 'what a look and a healing cost against OpenSSH',
+  probe:
+    'what a look costs over each kind of link, beside ssh, check_by_ssh, pdsh and ansible where they are installed',
   cli: 'what a call of the command line costs, and the server at rest',
   history: 'two years of history of 1,000 VPSs: size, writing, reading, pruning',
   live: 'what open pages cost a sweep, and the page of a fleet of 5,000',

@@ -1,4 +1,4 @@
-// `npm run bench -- pages [--fleet N] [--link fresh|kept|bus] [--rate N] [--seconds N]`: how long the fleet page takes at so
+// `npm run bench -- pages [--fleet N] [--link auto|fresh|kept|bus] [--rate N] [--seconds N]`: how long the fleet page takes at so
 // many requests a second, of a server that does not sweep and of one that sweeps a fleet of 5,000 simulated VPSs.
 import { Agent, get } from 'node:http';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -13,7 +13,7 @@ import { median, quantile, report } from './report.ts';
 const { values } = parseArgs({
   options: {
     fleet: { type: 'string', default: '5000' },
-    link: { type: 'string', default: 'kept' },
+    link: { type: 'string', default: 'auto' },
     rate: { type: 'string', default: '50' },
     seconds: { type: 'string', default: '30' },
     json: { type: 'boolean' },
@@ -90,7 +90,8 @@ report(
   `the fleet page of ${values.fleet} VPSs, ${values.rate} requests a second for ${values.seconds} s; links ${values.link}`,
   [
     { what: 'without a sweep, median', value: median(resting), unit: 'ms' },
-    { what: 'without a sweep, p99', value: p99(resting), unit: 'ms' },
+    // Beyond that requests come faster than they are answered, and the two can no longer be compared.
+    { what: 'without a sweep, p99', value: p99(resting), unit: 'ms', bar: { atMost: 1_000 } },
     { what: 'with a sweep, median', value: median(sweeping), unit: 'ms' },
     { what: 'with a sweep, p99', value: p99(sweeping), unit: 'ms' },
     {

@@ -104,21 +104,21 @@ describe('the next move', () => {
     ],
     [
       'of a large fleet comes so soon that all begin in time for two silences',
-      { ...AT_REST, nowMs: 18_000, lastStartMs: 18_000, waiting: times(1_000, FIVE) },
+      { ...AT_REST, nowMs: 16_000, lastStartMs: 16_000, waiting: times(1_000, FIVE) },
       {},
-      { do: 'wait', untilMs: 18_020, brake: 'turn' },
+      { do: 'wait', untilMs: 16_020, brake: 'turn' },
     ],
     [
       'comes sooner where the silent at the end will need several turns',
       {
         ...AT_REST,
-        nowMs: 8_000,
-        lastStartMs: 8_000,
+        nowMs: 6_000,
+        lastStartMs: 6_000,
         // 180 of them at 300 sockets: three waves of ten seconds.
         waiting: [...times(1_000, FIVE), ...times(180, SLOW)],
       },
       {},
-      { do: 'wait', untilMs: 8_020, brake: 'turn' },
+      { do: 'wait', untilMs: 6_020, brake: 'turn' },
     ],
     [
       'of the silent comes after 50 ms',
@@ -181,7 +181,13 @@ describe('the next move', () => {
       {},
       { do: 'start', batch: FIVE },
     ],
-    ['is to begin as long as the time suffices', { ...AT_REST, nowMs: 59_900 }, {}, { do: 'start', batch: FIVE }],
+    [
+      'is to begin as long as the time suffices, with two seconds to spare',
+      { ...AT_REST, nowMs: 57_900 },
+      {},
+      { do: 'start', batch: FIVE },
+    ],
+    ['is none after that', { ...AT_REST, nowMs: 57_901 }, {}, { do: 'leave', batches: [FIVE] }],
     [
       'does not stop what is in no hurry',
       { ...AT_REST, nowMs: 90_000 },

@@ -43,8 +43,8 @@ const SLOW_GAP_MS = 50;
 const MOST_AT_WORK = 100;
 /** OpenSSH begins to turn away connections at the tenth that has not logged in yet (MaxStartups in sshd_config(5)). */
 const MOST_AT_ADDRESS = 5;
-/** Writing down the last looks takes some time, too. */
-const SPARE_MS = 2_000;
+/** Writing down the last looks takes some time, too, and what is late makes the next sweep skip. As much for the waves. */
+const spareMs = (intervalMs: number): number => Math.min(2_000, intervalMs / 10);
 
 const isSlow = ({ expectedMs }: { readonly expectedMs: number }): boolean => expectedMs >= SLOW_AFTER_MS;
 
@@ -141,7 +141,7 @@ function isInTime(
   { intervalMs, isDueToEnd }: PaceLimits,
 ): boolean {
   if (againAtMs !== null) return againAtMs <= nowMs;
-  return !isDueToEnd || nowMs + expectedMs <= intervalMs || nowMs <= intervalMs / 2;
+  return !isDueToEnd || nowMs + expectedMs <= intervalMs - spareMs(intervalMs) || nowMs <= intervalMs / 2;
 }
 
 /**
@@ -155,7 +155,10 @@ function gapMs<V>(next: Batch<V>, { nowMs, waiting }: Progress<V>, limits: PaceL
   const atOnce = Math.max(1, Math.floor(maxSockets / batchSize));
   const waves = Math.ceil(slow.length / atOnce);
   const afterwards = waves * Math.max(0, ...slow.map(({ expectedMs }) => expectedMs));
-  const endMs = Math.max(intervalMs - Math.max(2 * connectTimeoutMs, afterwards) - SPARE_MS, intervalMs / 4);
+  const endMs = Math.max(
+    intervalMs - Math.max(2 * connectTimeoutMs, afterwards) - 2 * spareMs(intervalMs),
+    intervalMs / 4,
+  );
   return Math.min(LONGEST_GAP_MS, Math.max(0, endMs - nowMs) / (waiting.length - slow.length));
 }
 
