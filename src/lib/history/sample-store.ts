@@ -65,7 +65,7 @@ function moveRecent(sql: Sql, series: number): void {
   const recent = sql.recent.get(series);
   if (recent === undefined) return;
   const [beganAtMs, validMs, samples] = recent;
-  rollUp(sql, series, parseRecent({ beganAtMs, validMs, samples }), validMs);
+  rollUp(sql, series, parseRecent({ beganAtMs, samples }), validMs);
   sql.forgetRecent.run(series);
 }
 

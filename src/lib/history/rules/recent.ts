@@ -18,7 +18,7 @@ const STATES: ReadonlyMap<string, SampleState> = new Map(
 const ENTRY = /(\d+)([a-z?])(\d*),/y;
 
 /** The newest looks at a VPS as they are stored, in one row: see `recentSamples` in `db/schema.ts`. */
-export type RecentRow = { readonly beganAtMs: number; readonly validMs: number; readonly samples: string };
+export type RecentRow = { readonly beganAtMs: number; readonly samples: string };
 
 /** How long a row takes samples; then it is moved. */
 const KEPT_MS = BUCKET_MS.hour;
