@@ -1,0 +1,133 @@
+import fc from 'fast-check';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { addWatched, openHistoryApp, settleAll, type HistoryApp } from '../../../tests/support/history.ts';
+import { LOCAL_OPERATOR } from '../auth/actor.ts';
+import { write } from '../db/client.ts';
+import { readLastChecks, readStrips } from '../views/checks-read.ts';
+import { readProbeDurations } from '../views/probe-read.ts';
+import { readDailyBars, readUptime } from '../views/uptime-read.ts';
+import { pruneHistory } from './retention.ts';
+import type { SampleState } from './rules/spans.ts';
+import { recordSample, settleSeries, type NewSample } from './sample-store.ts';
+
+const SECOND = 1_000;
+const MINUTE = 60 * SECOND;
+const HOUR = 60 * MINUTE;
+const DAY = 24 * HOUR;
+const START = Date.parse('2026-02-27T21:57:00Z');
+
+let history: HistoryApp;
+beforeAll(async () => {
+  history = await openHistoryApp();
+});
+afterAll(() => history.close());
+
+let pairs = 0;
+/** Two VPSs that live through the same: what the second one's looks come to is moved at once, as all were once. */
+const addPair = () => [addWatched(history.app, `kept-${++pairs}`), addWatched(history.app, `moved-${pairs}`)] as const;
+type Pair = ReturnType<typeof addPair>;
+
+const seriesOf = (userId: string): number =>
+  history.app.db.$client.prepare('SELECT id FROM history_series WHERE user_id = ?').pluck().get(userId) as number;
+
+const recordBoth = (pair: Pair, sample: Omit<NewSample, 'userId'>, validMs: number): Promise<void> =>
+  write(history.app.db, (tx) => {
+    for (const { userId } of pair) recordSample(tx, { ...sample, userId }, validMs);
+    settleSeries(tx, seriesOf(pair[1].userId));
+  });
+
+/** Everything that pages and the API read of it. */
+function allOf({ vpsId }: Pair[number], now: Date): unknown {
+  const { app } = history;
+  return {
+    uptime: readUptime(app, LOCAL_OPERATOR, vpsId, now),
+    bars: readDailyBars(app, LOCAL_OPERATOR, vpsId, now)?.filter(({ uptime }) => uptime !== null),
+    checks: readLastChecks(app, LOCAL_OPERATOR, vpsId, now),
+    strip: readStrips(app, LOCAL_OPERATOR, [vpsId], now).get(vpsId),
+    durations: (['1h', '24h', '7d', '30d'] as const).map((window) =>
+      readProbeDurations(app, LOCAL_OPERATOR, { vpsId, window }, now),
+    ),
+  };
+}
+
+const stored = ({ userId }: Pair[number]): unknown =>
+  ['health_samples', 'health_rollups'].map((table) =>
+    history.app.db.$client
+      .prepare(`SELECT * FROM ${table} WHERE series_id = ?`)
+      .raw()
+      .all(seriesOf(userId))
+      .map((row) => (row as unknown[]).slice(1)),
+  );
+
+const gapMs = fc.oneof(
+  { weight: 12, arbitrary: fc.integer({ min: 50 * SECOND, max: 70 * SECOND }) },
+  { weight: 3, arbitrary: fc.integer({ min: 0, max: 4 * MINUTE }) },
+  // Whole minutes meet the borders of buckets; 0 is the same millisecond again.
+  { weight: 4, arbitrary: fc.integer({ min: 0, max: 10 }).map((minutes) => minutes * MINUTE) },
+  { weight: 1, arbitrary: fc.integer({ min: HOUR, max: 3 * DAY }) },
+  // The clock was set back: a little, and over what is pruned.
+  { weight: 1, arbitrary: fc.integer({ min: -2 * HOUR, max: -1 }) },
+  { weight: 1, arbitrary: fc.integer({ min: -3 * DAY, max: -HOUR }) },
+);
+const look = fc.record({
+  kind: fc.constant('look' as const),
+  gapMs,
+  state: fc.constantFrom<SampleState[]>('healthy', 'healthy', 'healthy', 'unhealthy', 'down', 'maintenance', 'unknown'),
+  probeMs: fc.option(fc.integer({ min: 0, max: 20_000 })),
+  looks: fc.integer({ min: 1, max: 12 }),
+});
+const step = fc.oneof(
+  { weight: 12, arbitrary: look },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: fc.constant('read' as const), offMs: fc.integer({ min: -HOUR, max: HOUR }) }),
+  },
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('prune' as const), laterMs: fc.integer({ min: 0, max: DAY }) }),
+  },
+  // Another schedule: looks stand for longer, or not so long.
+  {
+    weight: 1,
+    arbitrary: fc.record({ kind: fc.constant('schedule' as const), validMs: fc.integer({ min: 30_000, max: HOUR }) }),
+  },
+);
+
+describe('recent samples', () => {
+  it('are read and pruned as if each had been moved at once, whatever clock, schedule and monitor do', async () => {
+    let kept = 0;
+    await fc.assert(
+      fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (steps) => {
+        const { app } = history;
+        const pair = addPair();
+        let atMs = START;
+        let { sampleValidMs: validMs } = app.settings.history;
+        const compare = (nowMs: number): void => {
+          expect(allOf(pair[0], new Date(nowMs))).toEqual(allOf(pair[1], new Date(nowMs)));
+        };
+        for (const one of steps)
+          if (one.kind === 'look')
+            for (let index = 0; index < one.looks; index++) {
+              atMs += index === 0 ? one.gapMs : MINUTE;
+              await recordBoth(pair, { at: new Date(atMs), state: one.state, probeMs: one.probeMs }, validMs);
+            }
+          else if (one.kind === 'read') compare(atMs + one.offMs);
+          else if (one.kind === 'schedule') validMs = one.validMs;
+          else
+            await pruneHistory(app.db, new Date(atMs + one.laterMs), {
+              ...app.settings.history,
+              ...{ detailMs: HOUR, tenMinutesMs: DAY, hourlyMs: 2 * DAY, dailyMs: 4 * DAY },
+            });
+        compare(atMs + MINUTE);
+        kept += app.db.$client.prepare('SELECT count(*) FROM recent_samples').pluck().get() as number;
+        await settleAll(app);
+        compare(atMs + MINUTE);
+        expect(stored(pair[0])).toEqual(stored(pair[1]));
+        for (const { userId } of pair)
+          app.db.$client.prepare('DELETE FROM history_series WHERE user_id = ?').run(userId);
+      }),
+      { numRuns: 100 },
+    );
+    expect(kept).toBeGreaterThan(50);
+  }, 60_000);
+});
