@@ -126,8 +126,63 @@ describe('recent samples', () => {
         for (const { userId } of pair)
           app.db.$client.prepare('DELETE FROM history_series WHERE user_id = ?').run(userId);
       }),
-      { numRuns: 100 },
+      { numRuns: 60 },
     );
-    expect(kept).toBeGreaterThan(50);
+    expect(kept).toBeGreaterThan(30);
   }, 60_000);
+
+  it('are no way around the length of a bucket, when the clock goes back over what was pruned', async () => {
+    const { app } = history;
+    const pair = addPair();
+    const midnight = Date.parse('2026-03-02T00:00:00Z');
+    const live = async (from: number, to: number, state: SampleState): Promise<void> => {
+      for (let minute = from; minute <= to; minute++) {
+        await recordBoth(pair, { at: new Date(midnight + minute * MINUTE), state, probeMs: 50 }, 3 * MINUTE);
+        const now = new Date(midnight + minute * MINUTE);
+        expect(allOf(pair[0], now)).toEqual(allOf(pair[1], now));
+      }
+    };
+    await live(0, 8, 'healthy');
+    await settleAll(app);
+    await pruneHistory(app.db, new Date(midnight + 8 * MINUTE), { ...app.settings.history, detailMs: SECOND });
+    await live(1, 7, 'down');
+    await live(9, 30, 'healthy');
+  });
+
+  it('do not keep the one before them, which is old', async () => {
+    const { app } = history;
+    const pair = addPair();
+    const sample = { state: 'healthy', probeMs: 50 } as const;
+    await recordBoth(pair, { at: new Date(START), ...sample }, MINUTE);
+    await recordBoth(pair, { at: new Date(START + 2 * DAY), ...sample }, MINUTE);
+    const now = new Date(START + 2 * DAY + MINUTE);
+    await pruneHistory(app.db, now, app.settings.history);
+    expect(readLastChecks(app, LOCAL_OPERATOR, pair[0].vpsId, now)).toHaveLength(1);
+    expect(allOf(pair[0], now)).toEqual(allOf(pair[1], now));
+  });
+
+  it('are an hour of them at most, and no more than a row of them may hold', async () => {
+    const [{ userId, vpsId }] = addPair();
+    const { app } = history;
+    const rowOf = (): { took: number; length: number } =>
+      app.db.$client
+        .prepare(
+          'SELECT newest_at - began_at AS took, length(samples) AS length FROM recent_samples WHERE series_id = ?',
+        )
+        .get(seriesOf(userId)) as { took: number; length: number };
+    for (const [everyMs, looks] of [
+      [MINUTE, 200],
+      [SECOND, 400],
+    ] as const)
+      for (let look = 0; look < looks; look++) {
+        const at = new Date(START + everyMs * look + (everyMs === SECOND ? DAY : 0));
+        await write(app.db, (tx) => recordSample(tx, { userId, at, state: 'healthy', probeMs: 12_345 }, 3 * MINUTE));
+        expect(rowOf().took).toBeLessThan(HOUR);
+        expect(rowOf().length).toBeLessThan(1_030);
+      }
+    await settleAll(app);
+    expect(readLastChecks(app, LOCAL_OPERATOR, vpsId, new Date(START + 2 * DAY))).toHaveLength(60);
+    const count = app.db.$client.prepare('SELECT count(*) FROM health_samples WHERE series_id = ?').pluck();
+    expect(count.get(seriesOf(userId))).toBe(600);
+  });
 });
