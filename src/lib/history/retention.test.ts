@@ -48,13 +48,13 @@ const idsIn = (table: string): unknown[] => app.db.$client.prepare(`SELECT id FR
 function watched(db: Database): { db: Database; changes: number[] } {
   const changes: number[] = [];
   const total = (): number => db.$client.prepare('SELECT total_changes()').pluck().get() as number;
-  const transaction: Database['transaction'] = (work, config) => {
+  const immediately: Database['immediately'] = (work) => {
     const before = total();
-    const result = db.transaction(work, config);
+    const result = db.immediately(work);
     changes.push(total() - before);
     return result;
   };
-  return { db: Object.assign(Object.create(db) as Database, { transaction }), changes };
+  return { db: Object.assign(Object.create(db) as Database, { immediately }), changes };
 }
 
 describe('pruneHistory', () => {
