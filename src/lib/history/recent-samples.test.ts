@@ -1,13 +1,26 @@
+import { cpSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join, resolve } from 'node:path';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { addWatched, openHistoryApp, settleAll, type HistoryApp } from '../../../tests/support/history.ts';
+import {
+  addWatched,
+  everyMinute,
+  openHistoryApp,
+  record,
+  settleAll,
+  type HistoryApp,
+} from '../../../tests/support/history.ts';
+import { openApp } from '../app.ts';
 import { LOCAL_OPERATOR } from '../auth/actor.ts';
 import { write } from '../db/client.ts';
 import { readLastChecks, readStrips } from '../views/checks-read.ts';
 import { readProbeDurations } from '../views/probe-read.ts';
 import { readDailyBars, readUptime } from '../views/uptime-read.ts';
 import { pruneHistory } from './retention.ts';
-import type { SampleState } from './rules/spans.ts';
+import { addProbe } from './rules/probe-histogram.ts';
+import { closedPieces } from './rules/recent.ts';
+import { bucketStart, RESOLUTIONS, type SampleState } from './rules/spans.ts';
 import { recordSample, settleSeries, type NewSample } from './sample-store.ts';
 
 const SECOND = 1_000;
@@ -37,8 +50,7 @@ const recordBoth = (pair: Pair, sample: Omit<NewSample, 'userId'>, validMs: numb
   });
 
 /** Everything that pages and the API read of it. */
-function allOf({ vpsId }: Pair[number], now: Date): unknown {
-  const { app } = history;
+function allOf({ vpsId }: Pair[number], now: Date, app = history.app): unknown {
   return {
     uptime: readUptime(app, LOCAL_OPERATOR, vpsId, now),
     bars: readDailyBars(app, LOCAL_OPERATOR, vpsId, now)?.filter(({ uptime }) => uptime !== null),
@@ -97,7 +109,7 @@ describe('recent samples', () => {
   it('are read and pruned as if each had been moved at once, whatever clock, schedule and monitor do', async () => {
     let kept = 0;
     await fc.assert(
-      fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 40 }), async (steps) => {
+      fc.asyncProperty(fc.array(step, { minLength: 5, maxLength: 30 }), async (steps) => {
         const { app } = history;
         const pair = addPair();
         let atMs = START;
@@ -126,9 +138,9 @@ describe('recent samples', () => {
         for (const { userId } of pair)
           app.db.$client.prepare('DELETE FROM history_series WHERE user_id = ?').run(userId);
       }),
-      { numRuns: 60 },
+      { numRuns: 40 },
     );
-    expect(kept).toBeGreaterThan(30);
+    expect(kept).toBeGreaterThan(20);
   }, 60_000);
 
   it('are no way around the length of a bucket, when the clock goes back over what was pruned', async () => {
@@ -184,5 +196,68 @@ describe('recent samples', () => {
     expect(readLastChecks(app, LOCAL_OPERATOR, vpsId, new Date(START + 2 * DAY))).toHaveLength(60);
     const count = app.db.$client.prepare('SELECT count(*) FROM health_samples WHERE series_id = ?').pluck();
     expect(count.get(seriesOf(userId))).toBe(600);
+  });
+});
+
+describe('the history of a database from before there were recent samples', () => {
+  it('is read as it was, and goes on', async () => {
+    const folder = mkdtempSync(join(tmpdir(), 'wardround-older-'));
+    const older = join(folder, 'drizzle');
+    cpSync(resolve('drizzle'), older, { recursive: true });
+    const file = join(older, 'meta/_journal.json');
+    const journal = JSON.parse(readFileSync(file, 'utf8')) as { entries: { tag: string }[] };
+    const entries = journal.entries.slice(0, 1 + journal.entries.findIndex(({ tag }) => tag === '0011_links'));
+    writeFileSync(file, JSON.stringify({ ...journal, entries }));
+    const open = (migrations: string) =>
+      openApp(
+        {
+          DATABASE_URL: join(folder, 'w.db'),
+          ENCRYPTION_KEY_FILE: join(folder, 'key'),
+          MIGRATIONS_DIR: migrations,
+        },
+        'server',
+      );
+
+    let app = await open(older);
+    const [migrated, fresh] = [addWatched(app, 'migrated'), addWatched(app, 'fresh')];
+    const states = Array.from({ length: 200 }, (_, minute) => (minute % 50 === 7 ? 'down' : 'healthy') as SampleState);
+    const looks = everyMinute(migrated.userId, new Date(START), states);
+    const samples = looks.map((one) => ({ ...one, atMs: one.at.getTime() }));
+    const { $client } = app.db;
+    // As each look left it.
+    $client.prepare('INSERT INTO history_series VALUES (1, ?)').run(migrated.userId);
+    for (const { atMs, state, probeMs } of samples)
+      $client.prepare('INSERT INTO health_samples VALUES (1, ?, ?, ?)').run(atMs, state, probeMs);
+    const add = $client.prepare(
+      `INSERT INTO health_rollups VALUES (1, ?, ?, ?, ?, '')
+       ON CONFLICT DO UPDATE SET up_ms = up_ms + excluded.up_ms, down_ms = down_ms + excluded.down_ms`,
+    );
+    for (const { resolution, startsAtMs, upMs, downMs } of closedPieces(samples, app.settings.history.sampleValidMs))
+      add.run(resolution, startsAtMs, upMs, downMs);
+    for (const resolution of RESOLUTIONS)
+      for (const [startsAtMs, of] of Map.groupBy(samples, ({ atMs }) => bucketStart(resolution, atMs))) {
+        const probes = of.reduce((text, { probeMs }) => (probeMs === null ? text : addProbe(text, probeMs)), '');
+        add.run(resolution, startsAtMs, 0, 0);
+        $client
+          .prepare('UPDATE health_rollups SET probes = ? WHERE resolution = ? AND starts_at = ?')
+          .run(probes, resolution, startsAtMs);
+      }
+    expect($client.prepare("SELECT 1 FROM sqlite_schema WHERE name = 'recent_samples'").get()).toBeUndefined();
+    app.close();
+
+    app = await open(resolve('drizzle'));
+    await record(
+      app,
+      looks.map((one) => ({ ...one, userId: fresh.userId })),
+    );
+    const newestMs = samples.at(-1)?.atMs ?? NaN;
+    for (let minute = 0; minute <= 130; minute++) {
+      const now = new Date(newestMs + minute * MINUTE);
+      if (minute > 0)
+        for (const { userId } of [migrated, fresh]) await record(app, everyMinute(userId, now, ['healthy']));
+      if (minute < 3 || minute % 13 === 0) expect(allOf(migrated, now, app)).toEqual(allOf(fresh, now, app));
+    }
+    app.close();
+    rmSync(folder, { recursive: true });
   });
 });
