@@ -100,10 +100,10 @@ export async function openDatabase(path: string, migrationsDir: string, opening:
     rememberFiles(opened);
     if (identityOf(path) !== file)
       throw new DatabaseError(`The database ${path} was replaced in this moment, while it was opened. Try again.`);
-    const run = opened.transaction((work: () => unknown) => work()).immediate as Database['immediately'];
+    const transaction = opened.transaction((work: () => unknown) => work());
     return Object.assign(drizzle(opened, { schema }), {
       events: new EventEmitter().setMaxListeners(0),
-      immediately: run,
+      immediately: <T>(work: () => T): T => transaction.immediate(work) as T,
     });
   } catch (error) {
     client?.close();
