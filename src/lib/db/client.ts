@@ -93,6 +93,9 @@ export async function openDatabase(path: string, migrationsDir: string, opening:
     opened.pragma('synchronous = FULL');
     // A sweep of 1,000 VPSs touches four pages of each one's history, which is what SQLite's usual 16 MB hold at most.
     opened.pragma('cache_size = -65536');
+    // Looks change the same few pages again and again: a log of 16 MB brings each of them to the disk a fourth as often as
+    // SQLite's usual one. What has to outlive a power cut does not wait for that.
+    opened.pragma('wal_autocheckpoint = 4000');
     const report = localHolder(opened) === null ? opened.pragma('quick_check(1)', { simple: true }) : 'ok';
     if (report !== 'ok') throw new DatabaseError(damaged(path, String(report)));
     await bringUpToDate(opened, path, migrations, opening === 'server' ? 'migrate' : 'refuse');
