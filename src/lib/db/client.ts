@@ -14,6 +14,8 @@ export type Database = BetterSQLite3Database<typeof schema> & {
   readonly $client: Sqlite.Database;
   /** Tells this process of what has been committed; here, so that listeners outlive a hot reload of whoever told them. */
   readonly events: EventEmitter;
+  /** How many writes of this process have been committed. */
+  readonly commits: Record<Durability, number>;
 };
 
 /** What `write` hands to its work. */
@@ -62,6 +64,7 @@ export async function write<T>(
       if (durability === 'with_next') db.$client.exec('PRAGMA synchronous = FULL');
     }
   });
+  db.commits[durability] += 1;
   for (const step of afterwards) step();
   return result;
 }
@@ -97,7 +100,10 @@ export async function openDatabase(path: string, migrationsDir: string, opening:
     rememberFiles(opened);
     if (identityOf(path) !== file)
       throw new DatabaseError(`The database ${path} was replaced in this moment, while it was opened. Try again.`);
-    return Object.assign(drizzle(opened, { schema }), { events: new EventEmitter().setMaxListeners(0) });
+    return Object.assign(drizzle(opened, { schema }), {
+      events: new EventEmitter().setMaxListeners(0),
+      commits: { at_once: 0, with_next: 0 },
+    });
   } catch (error) {
     client?.close();
     throw explained(path, error);
