@@ -26,6 +26,8 @@ export type LinkOptions = {
   readonly isKept?: () => boolean;
   /** The unit has entered this state, says the bus. A hint: whoever acts looks first. */
   readonly onNews?: (activeState: string) => void;
+  /** The bus has ended by itself while it rested, and the connection has not. */
+  readonly onBusEnd?: () => void;
   /** Chance, 0 to 1: links that were made together are not renewed together. */
   readonly chance?: number;
 };
@@ -234,7 +236,10 @@ export class VpsLink {
         this.#newsAt = new Date();
         this.#options.onNews?.(activeState);
       },
-      onEnd: () => undefined,
+      // With the connection all that is on it ends: the next sweep dials anew, at its own pace.
+      onEnd: () => {
+        if (this.#isResting && this.isOpen) this.#options.onBusEnd?.();
+      },
     };
     const unit = await UnitBus.open(opened.session, this.target.service, { ...patience, listener });
     this.#unit = unit;
