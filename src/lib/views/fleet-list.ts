@@ -36,7 +36,7 @@ export type FleetListRow = Pick<
   | 'authRetryAt'
   | 'lastProbeMs'
 > & {
-  /** The last 60 checks, a letter each (`STRIP_LETTERS`), oldest first. */
+  /** The last 60 checks, a letter each (`STATE_LETTERS`), oldest first. */
   readonly strip: string;
 };
 
@@ -158,7 +158,7 @@ function readListRows(app: App, actor: Actor, ids: readonly string[], now: Date)
   const strips = readStrips(app, actor, ids, now);
   return ids.flatMap((id) => {
     const row = rows.get(id);
-    return row ? [forList(row, strips.get(id)?.states ?? '')] : [];
+    return row ? [forList(row, strips.get(id) ?? '')] : [];
   });
 }
 
