@@ -17,6 +17,7 @@ export const ROOMS = [
   'src/lib/provisioning/',
   'src/lib/mail/',
   'src/lib/app.ts',
+  'src/lib/metrics/',
   'src/lib/auth/',
   'src/lib/history/',
   'src/lib/live/',

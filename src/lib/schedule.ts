@@ -35,6 +35,15 @@ export function intervalMs(cron: string, now: Date): number {
   return due - runs.prev().getTime();
 }
 
+/** When a cron expression fires next after a time; null: never (30 February). */
+export function nextRunAfter(cron: string, after: Date): Date | null {
+  try {
+    return cronParser.parseExpression(cron, { currentDate: after }).next().toDate();
+  } catch {
+    return null;
+  }
+}
+
 /**
  * Runs `run` at the times of a cron expression (five fields, or six with seconds), one at a time. A failure is logged
  * and costs that run only. node-schedule fires by the wall clock; this measures with one that is never set: a burst

@@ -2,6 +2,7 @@ import type { App } from '../app.ts';
 import type { Tenure } from '../db/lease.ts';
 import type { Subscription } from '../db/schema.ts';
 import type { Log } from '../log.ts';
+import { count } from '../metrics/counting.ts';
 import type { VpsConnection } from '../provisioning/vps-connection.ts';
 import { readJournalTail, restartRachelService, type RestartOutcome } from '../provisioning/vps-status.ts';
 import { listActive } from './fleet.ts';
@@ -105,7 +106,7 @@ async function healSeen(app: App, seen: Connected, context: CarryOutContext): Pr
   log.info(attemptingRestart(record.userId, recorded.next, trial));
   const outcome = isStale(look, stalls)
     ? STOOD_STILL
-    : await restartRachelService(look.connection, {
+    : await restart(app, look.connection, 'monitor', {
         // systemd's own start limit is a protection: only the one trial per cooldown may lift it.
         resetFailed: trial,
         before: look.unit,
@@ -135,9 +136,21 @@ async function restartSeen(app: App, look: Connected, restartId: string, context
   log.info(`${recorded.userId}: an admin has asked for a restart, sending it`);
   // Whoever asks for it by hand means it: systemd's own start limit is lifted.
   const options = { resetFailed: true, before: look.unit, signal: stop.restarts };
-  const outcome = await restartRachelService(look.connection, options);
+  const outcome = await restart(app, look.connection, 'admin', options);
   const end = { at: new Date(), outcome, trial: true, requested: true };
   return { recorded, record: { ...subjectOf(look), kind: 'restart', restartId, end } };
+}
+
+async function restart(
+  app: App,
+  connection: VpsConnection,
+  askedBy: 'monitor' | 'admin',
+  options: Parameters<typeof restartRachelService>[1],
+): Promise<RestartOutcome> {
+  const beganAtMs = performance.now();
+  const outcome = await restartRachelService(connection, options);
+  count(app, { kind: 'restart', outcome: outcome.outcome, askedBy, durationMs: performance.now() - beganAtMs });
+  return outcome;
 }
 
 /**

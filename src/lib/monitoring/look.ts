@@ -4,6 +4,7 @@ import { DecryptionError, decryptToken, privateKeyPlace } from '../crypto/encryp
 import type { Subscription } from '../db/schema.ts';
 import { isOurFault, type OwnFault } from '../facts/cause.ts';
 import type { UnitFacts } from '../facts/unit-state.ts';
+import { count } from '../metrics/counting.ts';
 import { parsePrivateKey } from '../provisioning/private-key.ts';
 import { SSHCommandError } from '../provisioning/ssh-failure.ts';
 import { VpsConnection, type VpsTarget } from '../provisioning/vps-connection.ts';
@@ -83,8 +84,16 @@ export const isStale = ({ answeredAtMs }: Look, stalls: StallWatch): boolean =>
  * stays open for it, and whoever acts on the look closes it.
  */
 export async function lookAtVps(app: App, vps: DueVps, watch: Watch): Promise<Look> {
+  const beganAtMs = performance.now();
   const target = openTarget(app, vps.subscription);
-  if ('kind' in target) return lookOf(app, vps, { verdict: target });
+  const look = 'kind' in target ? lookOf(app, vps, { verdict: target }) : await lookThere(app, vps, target, watch);
+  const link = 'kind' in target ? 'none' : 'fresh';
+  const durationMs = performance.now() - beganAtMs;
+  count(app, { kind: 'look', link, outcome: look.check.verdict.kind, durationMs });
+  return look;
+}
+
+async function lookThere(app: App, vps: DueVps, target: VpsTarget, watch: Watch): Promise<Look> {
   const connection = watch.connection ?? new VpsConnection(target, app.settings);
   let goesOn = false;
   try {

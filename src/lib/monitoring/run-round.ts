@@ -1,11 +1,13 @@
 import type { App } from '../app.ts';
 import { messageOf } from '../log.ts';
+import { count } from '../metrics/counting.ts';
 import { heal, recordOf, restartOnRequest, type CarryOutContext, type Outcome } from './carry-out.ts';
 import type { DueVps } from './fleet.ts';
 import { recordChecks, type CheckRecord, type Recorded } from './health-store.ts';
 import { lookAtVps, type Look } from './look.ts';
 import { describeRecorded } from './rules/log-lines.ts';
 import type { Reachability } from './rules/outage-guard.ts';
+import { withheldBy } from './rules/healing.ts';
 import { newRound, seeBatch, settle, type RoundRules, type Settled, type Step } from './rules/round.ts';
 import { isUpAfter } from './rules/transition.ts';
 import { LeaseLostError } from './tenure.ts';
@@ -213,6 +215,8 @@ class RoundRun {
 
   #tell(recorded: Recorded): void {
     for (const line of describeRecorded(recorded)) this.#context.log.info(line);
+    const by = withheldBy(recorded.healing);
+    if (by !== null) count(this.#app, { kind: 'withheld', by });
   }
 
   #tally({ events }: Recorded): void {

@@ -1,6 +1,7 @@
 import { defaultApp, partOf, type App } from '../app.ts';
 import type { HeldLease } from '../db/lease-keeper.ts';
 import { createLog, type Log } from '../log.ts';
+import { count as countFor } from '../metrics/counting.ts';
 import type { StopSignals } from './carry-out.ts';
 import { listActive, type DueVps } from './fleet.ts';
 import { judgeSweep, pauseHealing, readMonitorState } from './monitor-state.ts';
@@ -137,6 +138,7 @@ async function sweep(app: App, { tenure }: HeldLease, { stop, log, onProgress }:
       `(${checked} checked, ${healthy} healthy, ${unhealthy} unhealthy` +
       `${maintenance > 0 ? `, ${maintenance} under maintenance` : ''}${unchecked > 0 ? `, ${unchecked} not checked` : ''})`,
   );
+  countFor(app, { kind: 'sweep', result: interrupted ? 'interrupted' : 'completed', durationMs });
   return {
     kind: interrupted ? 'interrupted' : 'completed',
     summary: { startedAt, durationMs, checked, waiting, fault, ...count },

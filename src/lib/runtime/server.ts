@@ -7,6 +7,8 @@ import { closeStreams } from '../live/stream.ts';
 import { createLog, messageOf } from '../log.ts';
 import { onDemandOf } from '../monitoring/on-demand.ts';
 import type { RunningJob } from '../schedule.ts';
+import { startCounting } from './metrics.ts';
+import { startReadiness } from './readiness.ts';
 
 const log = createLog('wardround');
 
@@ -66,6 +68,8 @@ export async function startServer(
     const slot = partOf(app, 'server', () => ({ server: null as Server | null }));
     if (slot.server !== null) return;
     slot.server = new Server(app);
+    startCounting(app);
+    startReadiness(app);
     const { databasePath } = app.settings;
     if (app.isNewDatabase)
       log.info(`began a new database at ${databasePath}; if there should be one, stop now: is its disk mounted?`);

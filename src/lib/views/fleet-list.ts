@@ -48,7 +48,7 @@ export type FleetWindow = {
 export type FleetList = FleetWindow & { readonly counts: Counts; readonly total: number };
 
 /** Weekly windows follow the clock of their time zone: that is not for SQL, and these are few. */
-function listMaintained(db: Database, now: Date): string[] {
+export function listMaintained(db: Database, now: Date): string[] {
   const { endsAt } = maintenanceWindows;
   const open = db
     .select()
@@ -61,7 +61,7 @@ function listMaintained(db: Database, now: Date): string[] {
 }
 
 /** `conditionOf` of words.ts, for a whole table; a test holds the two together. */
-const conditionIn = (maintained: readonly string[]): SQL => sql`CASE
+export const conditionIn = (maintained: readonly string[]): SQL => sql`CASE
   WHEN NOT (${subscriptions.status} = 'active' AND ${subscriptions.vpsProvisioned}
             AND ${subscriptions.provisioningStatus} = 'ready') THEN 'not_watched'
   WHEN ${subscriptions.userId} IN (SELECT value FROM json_each(${JSON.stringify(maintained)})) THEN 'maintenance'
