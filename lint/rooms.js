@@ -27,6 +27,7 @@ export const ROOMS = [
   'src/lib/fleet-admin/',
   'src/lib/jobs/',
   'src/lib/runtime/',
+  'src/lib/doctor/',
   'src/lib/components/',
   ['src/routes/', 'src/hooks.server.ts', 'src/app.d.ts', 'src/app.css', 'src/error.html'],
   'scripts/',
