@@ -39,6 +39,9 @@ export type Settings = {
   readonly maxRestartsPerSweep: number | null;
   /** What stands in the browser's address bar, such as `https://wardround.example`: links in mails start with it. */
   readonly origin: string;
+  /** What a scraper has to bear; null: it has to come from this machine. */
+  readonly metricsToken: string | null;
+  readonly logFormat: 'human' | 'json';
   /** Where the server listens. */
   readonly listen: { readonly host: string; readonly port: number };
   /** The header in which a trusted proxy says who asks; null: whoever connects is who asks. */
@@ -133,6 +136,8 @@ export function parseSettings(environment: Environment): Settings {
       heartbeatUrl: given.HEARTBEAT_URL,
       digest: { threshold: given.NOTIFY_DIGEST_THRESHOLD, windowMs: given.NOTIFY_DIGEST_WINDOW_MS },
     },
+    metricsToken: given.METRICS_TOKEN,
+    logFormat: given.LOG_FORMAT,
     listen: { host: given.HOST, port: given.PORT },
     origin,
     addressHeader: given.ADDRESS_HEADER,

@@ -51,6 +51,9 @@ const WEEK_MS = 7 * 24 * 60 * 60_000;
 const WEB = ['http:', 'https:'];
 const TELEGRAM = 'https://api.telegram.org';
 
+const TOKEN = 'at least 16 visible characters without spaces, such as "openssl rand -hex 32" prints';
+const LOG_FORMATS = ['human', 'json'] as const;
+
 /** Each variable of `.env.example`: what stands for nothing given, and what is allowed. Nothing at all is null. */
 export const VARIABLES = {
   DATABASE_URL: usually('data/wardround.db', databaseFile),
@@ -90,6 +93,11 @@ export const VARIABLES = {
   HEARTBEAT_URL: orNull(secretUrl(WEB, 'https://monitor.example.com/ping/some-id')),
   NOTIFY_DIGEST_THRESHOLD: usually('5', wholeNumber(1, 1_000, 'messages')),
   NOTIFY_DIGEST_WINDOW_MS: usually('30000', wholeNumber(0, 600_000, 'milliseconds')),
+  METRICS_TOKEN: orNull(textLike(/^[!-~]{16,500}$/, { description: TOKEN, writeOnly: true })),
+  LOG_FORMAT: usually(
+    'human',
+    readBy((text) => LOG_FORMATS.find((format) => format === text), 'human or json'),
+  ),
   MIGRATIONS_DIR: usually('drizzle', path),
   HOST: usually('127.0.0.1', host),
   PORT: usually('3000', wholeNumber(0, 65_535)),

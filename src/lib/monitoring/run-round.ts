@@ -2,6 +2,7 @@ import type { App } from '../app.ts';
 import { databaseTrouble } from '../db/trouble.ts';
 import { exactDuration } from '../facts/time-words.ts';
 import { messageOf } from '../log.ts';
+import { count as countFor } from '../metrics/counting.ts';
 import { giveBack, heal, recordOf, restartOnRequest, type CarryOutContext, type Outcome } from './carry-out.ts';
 import type { DueVps } from './fleet.ts';
 import { recordChecks, type CheckRecord, type Recorded } from './health-store.ts';
@@ -9,6 +10,7 @@ import { beforeRound, noteLately, tempered } from './lately.ts';
 import { lookAtVps, type Look } from './look.ts';
 import { limitsOf, noteLookTime, pacedOf, planOf, type PacedVps } from './pace-facts.ts';
 import { runPaced } from './paced.ts';
+import { withheldBy } from './rules/healing.ts';
 import { describeRecorded } from './rules/log-lines.ts';
 import type { Reachability } from './rules/outage-guard.ts';
 import { inBatches, type Batch } from './rules/pace.ts';
@@ -303,6 +305,8 @@ class RoundRun {
 
   #tell(recorded: Recorded): void {
     for (const line of describeRecorded(recorded)) this.#context.log.info(line);
+    const by = withheldBy(recorded.healing);
+    if (by !== null) countFor(this.#app, { kind: 'withheld', by });
   }
 
   #tally({ events }: Recorded): void {
