@@ -1,17 +1,17 @@
 import { styleText } from 'node:util';
 import type { Command } from 'commander';
 import { examine, type Examined } from '../src/lib/doctor/examine.ts';
-import type { Verdict } from '../src/lib/doctor/rules/checks.ts';
+import { VERDICT_SIGNS, type Verdict } from '../src/lib/doctor/verdict-words.ts';
 import { readEnvironment } from '../src/lib/environment.ts';
 import { FAILED } from './caller.ts';
 import { jsonOption, type JsonOption } from './context.ts';
 import { print, printJson } from './output.ts';
 
-const SIGNS: Readonly<Record<Verdict, { readonly sign: string; readonly colour: Parameters<typeof styleText>[0] }>> = {
-  ok: { sign: '●', colour: 'green' },
-  warning: { sign: '▲', colour: 'yellow' },
-  failure: { sign: '■', colour: 'red' },
-  'not known': { sign: '○', colour: 'gray' },
+const COLOURS: Readonly<Record<Verdict, Parameters<typeof styleText>[0]>> = {
+  ok: 'green',
+  warning: 'yellow',
+  failure: 'red',
+  'not known': 'gray',
 };
 const VERDICT_WIDTH = 11;
 const TITLE_WIDTH = 16;
@@ -28,8 +28,9 @@ export function fillDoctor(doctor: Command): void {
 }
 
 function render({ verdict, title, seen, remedy }: Examined): string {
-  const { sign, colour } = SIGNS[verdict];
-  const mark = styleText(colour, `${sign} ${verdict.padEnd(VERDICT_WIDTH)}`, { stream: process.stdout });
+  const mark = styleText(COLOURS[verdict], `${VERDICT_SIGNS[verdict]} ${verdict.padEnd(VERDICT_WIDTH)}`, {
+    stream: process.stdout,
+  });
   const indent = ' '.repeat(2 + VERDICT_WIDTH + 1 + TITLE_WIDTH);
   return `${mark} ${title.padEnd(TITLE_WIDTH)}${seen}${remedy === null ? '' : `\n${indent}→ ${remedy}`}`;
 }

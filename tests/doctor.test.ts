@@ -1,9 +1,11 @@
 import { chmodSync, writeFileSync } from 'node:fs';
+import { connect, type Socket } from 'node:net';
 import { join } from 'node:path';
 import Sqlite from 'better-sqlite3';
-import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import { createAdmin, signIn } from './support/accounts.ts';
 import { addAll, makeLogin, startVps, type SimulatedVps } from './support/fleet.ts';
-import { runCli, scratchEnvironment } from './support/project.ts';
+import { endWith, runCli, scratchEnvironment, startProcess, startServer } from './support/project.ts';
 
 type Report = {
   readonly ok: boolean;
@@ -17,6 +19,23 @@ const examined = async (environment: Record<string, string>) => {
   const verdicts = Object.fromEntries(checks.map(({ name, verdict }) => [name, verdict]));
   return { ok, checks, verdicts, exitCode, stderr, stdout, tookMs: performance.now() - startedMs };
 };
+
+/** A port of a program that stands still: who connects hears nothing, once its few places are taken. */
+async function startSilentPort(): Promise<number> {
+  const program = `const server = require('node:net').createServer().listen({ port: 0, host: '127.0.0.1', backlog: 1 }, () =>
+    console.log('port ' + server.address().port));`;
+  const silent = startProcess(process.execPath, ['--eval', program], {});
+  const taken: Socket[] = [];
+  onTestFinished(async () => {
+    for (const socket of taken) socket.destroy();
+    await endWith(silent, 'SIGKILL');
+  });
+  const port = Number((await silent.line(/^port/)).slice('port '.length));
+  silent.process.kill('SIGSTOP');
+  for (let place = 0; place < 4; place++) taken.push(connect(port, '127.0.0.1').on('error', () => undefined));
+  await expect.poll(() => taken.filter(({ connecting }) => !connecting).length).toBeGreaterThan(1);
+  return port;
+}
 
 describe('wardround doctor', () => {
   const scratch = scratchEnvironment({ ENABLE_HEALTH_MONITOR: 'false' });
@@ -59,10 +78,10 @@ describe('wardround doctor', () => {
   });
 
   it('ends with 1 at a failure, in time though nobody answers', async () => {
-    // TEST-NET-1 (RFC 5737): nothing is there.
-    const { exitCode, verdicts, tookMs } = await examined({
+    const silent = await startSilentPort();
+    const { exitCode, verdicts, checks, tookMs } = await examined({
       ...scratch.environment,
-      SMTP_URL: 'smtp://192.0.2.1:587',
+      SMTP_URL: `smtp://127.0.0.1:${silent}`,
       ADDRESS_HEADER: 'X-Forwarded-For',
       HOST: '0.0.0.0',
     });
@@ -71,7 +90,25 @@ describe('wardround doctor', () => {
       mail: 'failure',
       proxy: 'warning',
     });
+    expect(checks.find(({ name }) => name === 'mail')?.seen).toContain('no answer in time');
     expect(tookMs).toBeLessThan(20_000);
+  });
+
+  it('is what the settings page shows, which does not wait for it', async () => {
+    await createAdmin(scratch.environment);
+    const server = await startServer(scratch.environment);
+    onTestFinished(() => endWith(server, 'SIGKILL').then(() => undefined));
+    const cookie = await signIn(server.url);
+    const page = async (): Promise<string> => (await fetch(`${server.url}/settings`, { headers: { cookie } })).text();
+    const first = await page();
+    expect(first).toContain('Looking …');
+    expect(first).toContain('Thresholds in force');
+    await expect.poll(page).toMatch(/all \d+ tables are whole/);
+    const { checks } = await examined(scratch.environment);
+    const shown = await page();
+    for (const { name, seen } of checks) if (name !== 'descriptors' && name !== 'space') expect(shown).toContain(seen);
+    // Who asks again within a minute is told the same, and nothing is begun anew.
+    expect(shown).not.toContain('looking again');
   });
 
   it('names what is wrong with the settings, the key and the database, each by itself', async () => {

@@ -1,6 +1,6 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { addAll, makeLogin, startVps, type SimulatedVps } from './support/fleet.ts';
-import { endWith, scratchEnvironment, startProcess, type RunningProcess } from './support/project.ts';
+import { endWith, runNode, scratchEnvironment, startProcess, type RunningProcess } from './support/project.ts';
 
 describe('a server with LOG_FORMAT=json', () => {
   const scratch = scratchEnvironment({ LOG_FORMAT: 'json', HEALTH_CHECK_CRON: '* * * * * *', PORT: '0' });
@@ -38,6 +38,25 @@ describe('a server with LOG_FORMAT=json', () => {
     expect(events.some(({ component, msg }) => component === 'process' && /^Listening on/.test(String(msg)))).toBe(
       true,
     );
+  });
+
+  it.each(['json', 'human'])('writes no private key, whoever prints it, as %s', async (format) => {
+    const program = `import { createLog, logAsJson } from './src/lib/log.ts';
+      const key = process.env.KEY;
+      if (process.env.LOG_FORMAT === 'json') {
+        await logAsJson();
+        console.error(new Error('could not read ' + key));
+      }
+      createLog('test').error('key ' + key + ' and another ' + key.slice(0, 100));
+      createLog('test').info('goes on');`;
+    const args = ['--input-type=module', '--eval', program];
+    const { exitCode, stdout, stderr } = await runNode(args, { environment: { KEY: privateKey, LOG_FORMAT: format } });
+    expect(exitCode).toBe(0);
+    const [, body = ''] = privateKey.split('\n');
+    for (const printed of [stdout, stderr]) expect(printed).not.toMatch(/PRIVATE KEY|OPENSSH/);
+    expect(stderr).not.toContain(body.slice(0, 20));
+    expect(stderr).toContain('key [private key, masked] and another [private key, masked]');
+    expect(stdout).toContain('goes on');
   });
 
   it('writes no secret', () => {

@@ -1,10 +1,13 @@
 import { format } from 'node:util';
 import type { Logger } from 'pino';
+import { maskKeysIn } from './facts/mask-secrets.ts';
 import { cleanRemoteText } from './facts/remote-text.ts';
 
 export type Log = { readonly info: (line: string) => void; readonly error: (line: string) => void };
 
 const LONGEST_LINE = 500;
+/** What others print may be a stack trace. */
+const LONGEST_PRINT = 20_000;
 
 /** What writes JSON in the place of human lines, by level; null: nothing does. */
 let json: Readonly<Record<keyof Log, Logger>> | null = null;
@@ -25,20 +28,22 @@ export async function logAsJson(): Promise<void> {
   // To the streams that human lines go to, and at once: a line that waits is lost with the process.
   const loggers = { info: pino(options, pino.destination(1)), error: pino(options, pino.destination(2)) };
   json = loggers;
-  console.log = console.info = (...given) => loggers.info.info({ component: 'process' }, format(...given));
-  console.error = console.warn = (...given) => loggers.error.error({ component: 'process' }, format(...given));
+  const told = (given: readonly unknown[]): string => maskKeysIn(format(...given).slice(0, LONGEST_PRINT));
+  console.log = console.info = (...given) => loggers.info.info({ component: 'process' }, told(given));
+  console.error = console.warn = (...given) => loggers.error.error({ component: 'process' }, told(given));
 }
 
 /**
  * Lines behind a prefix: `[health-checker] sweep started: 12 active VPSs`, unless they are written as JSON. Whatever a line
- * was made of, it stays one line without control characters.
+ * was made of, it stays one line without control characters and private keys.
  */
 export const createLog = (prefix: string): Log => ({
-  info: (line) => say('info', prefix, cleanRemoteText(line, LONGEST_LINE)),
-  error: (line) => say('error', prefix, cleanRemoteText(line, LONGEST_LINE)),
+  info: (line) => say('info', prefix, line),
+  error: (line) => say('error', prefix, line),
 });
 
-function say(level: keyof Log, component: string, line: string): void {
+function say(level: keyof Log, component: string, text: string): void {
+  const line = maskKeysIn(cleanRemoteText(text, LONGEST_LINE));
   if (json !== null) json[level][level]({ component }, line);
   else console[level === 'info' ? 'log' : 'error'](`[${component}] ${line}`);
 }

@@ -30,23 +30,4 @@ export class Inspection {
       unknown: applied.filter((when) => !known.includes(when)).length,
     };
   }
-
-  /**
-   * SQLite's quick_check, table by table, as long as there is time: nothing can end it within one. `report`: `ok`, or the
-   * first fault.
-   */
-  check(budgetMs: number): { readonly report: string; readonly tables: number; readonly of: number } {
-    const endMs = performance.now() + budgetMs;
-    const names = this.rows<{ name: string }>(
-      "SELECT name FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite_%' ORDER BY name LIKE 'health_%' OR name LIKE 'notif%', name",
-    ).map(({ name }) => name);
-    let tables = 0;
-    for (const name of names) {
-      if (performance.now() > endMs) break;
-      const report = String(this.client.pragma(`quick_check("${name.replaceAll('"', '""')}")`, { simple: true }));
-      if (report !== 'ok') return { report, tables, of: names.length };
-      tables++;
-    }
-    return { report: 'ok', tables, of: names.length };
-  }
 }

@@ -1,6 +1,9 @@
+import { accessSync, constants } from 'node:fs';
+import { dirname } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { parseSettings, type Settings } from '../config.ts';
 import { Inspection } from '../db/inspect.ts';
-import { sizeOf } from '../db/files.ts';
+import { realPath, sizeOf } from '../db/files.ts';
 import { databaseTrouble } from '../db/trouble.ts';
 import { ConfigurationError, type Environment } from '../environment.ts';
 import { messageOf } from '../log.ts';
@@ -9,8 +12,9 @@ import { CHECK_NAMES, CHECKS, judgeCheck, type Facts, type Finding } from './rul
 
 export type Examined = Finding & { readonly name: keyof Facts; readonly title: string };
 
-/** What waits for others has so long; reading the database comes on top, with a bound of its own. */
-const PATIENCE_MS = 2_000;
+/** What has not come to its end after that is given up. */
+const PATIENCE_MS = 2_500;
+const GRACE_MS = 500;
 
 /**
  * Looks at all that Wardround needs, changes nothing and needs nothing to be well. Within five seconds; what could not be
@@ -42,19 +46,24 @@ export async function examine(environment: Environment): Promise<readonly Examin
         return database;
       },
     };
+    const late = tooLate();
     const probe = async (name: keyof typeof PROBES): Promise<Examined> => {
       try {
-        return named(name, { known: await PROBES[name](patient) });
+        return named(name, { known: await Promise.race([PROBES[name](patient), late]) });
       } catch (error) {
         return named(name, { unknown: messageOf(error) });
       }
     };
-    // Reading the database holds up everything else, and would use up the patience of the others.
-    const others = await Promise.all(rest.filter((name) => name !== 'integrity').map((name) => probe(name)));
-    return [configured, found, await probe('integrity'), ...others];
+    return [configured, found, ...(await Promise.all(rest.map((name) => probe(name))))];
   } finally {
     database?.close();
   }
+}
+
+/** Rejects after the deadline: a disk that hangs ends no probe. */
+async function tooLate(): Promise<never> {
+  await sleep(PATIENCE_MS + GRACE_MS, undefined, { ref: false });
+  throw new Error('no answer in time');
 }
 
 function readConfiguration(environment: Environment): {
@@ -74,9 +83,21 @@ function openReadOnly({ databasePath }: Settings): {
 } {
   if (sizeOf(databasePath) === 0) return { database: null, problem: `there is no database at ${databasePath}` };
   try {
-    return { database: new Inspection(databasePath), problem: null };
+    const database = new Inspection(databasePath);
+    return { database, problem: whyReadOnly(realPath(databasePath)) };
   } catch (error) {
     const what = databaseTrouble(error)?.title ?? messageOf(error);
     return { database: null, problem: `${databasePath}: ${what}` };
   }
+}
+
+/** SQLite writes beside the file, too. */
+function whyReadOnly(path: string): string | null {
+  for (const place of [path, dirname(path)])
+    try {
+      accessSync(place, constants.W_OK);
+    } catch (error) {
+      return `${place} cannot be written to (${(error as NodeJS.ErrnoException).code})`;
+    }
+  return null;
 }

@@ -1,8 +1,7 @@
 import { execFile } from 'node:child_process';
-import { lookup } from 'node:dns/promises';
 import { readFileSync } from 'node:fs';
 import { statfs } from 'node:fs/promises';
-import { connect, isIP } from 'node:net';
+import { isIP } from 'node:net';
 import { dirname } from 'node:path';
 import { promisify } from 'node:util';
 import type { Settings } from '../config.ts';
@@ -15,7 +14,8 @@ import { cleanRemoteText } from '../facts/remote-text.ts';
 import { hostAndPort } from '../facts/host-words.ts';
 import { isLoopbackAddress } from '../facts/public-address.ts';
 import { openFilesLimit } from '../provisioning/open-files.ts';
-import type { Facts, Failed } from './rules/checks.ts';
+import { checkTables, tryNetwork, type Target } from './programs.ts';
+import type { Facts } from './rules/checks.ts';
 
 export type Patient = {
   readonly settings: Settings;
@@ -33,14 +33,10 @@ export type Probes = {
 
 /** So many names and VPSs are tried: whether any works is what is asked. */
 const MOST_TRIED = 5;
-/** Larger ones are not read to the end: nothing could cut that short. */
-const LARGEST_READ_BYTES = 500_000_000;
-const READ_MS = 1_500;
 
 /** Each finds out what one check is about, and may throw: then it is not known. */
 export const PROBES: Probes = {
-  integrity: ({ settings, database }) =>
-    database.check(sizeOf(settings.databasePath) > LARGEST_READ_BYTES ? 0 : READ_MS),
+  integrity: ({ database, deadline }) => checkTables(database.client.name, deadline),
 
   space: async ({ settings }) => {
     const path = realPath(settings.databasePath);
@@ -80,9 +76,9 @@ export const PROBES: Probes = {
     const names = [...(mail === null ? [] : [mail.host]), ...hosts.map(({ host }) => host)].filter(
       (name) => isIP(name) === 0,
     );
-    return tryEach(names.slice(0, MOST_TRIED), deadline, async (name) => {
-      await lookup(name);
-    }).then(({ worked, failed }) => ({ found: worked, failed }));
+    const targets = names.slice(0, MOST_TRIED).map((name) => ({ what: name, host: name, port: null }));
+    const { worked, failed } = await tryNetwork(targets, deadline);
+    return { found: worked, failed };
   },
 
   ssh: async ({ database, deadline }) => {
@@ -94,19 +90,16 @@ export const PROBES: Probes = {
        ORDER BY reachable DESC, last_healthy_at DESC LIMIT ?`,
       MOST_TRIED,
     );
-    const targets = new Map(vpss.map(({ host, port }) => [hostAndPort(host, port), { host, port }]));
-    const { worked, failed } = await tryEach([...targets.keys()], deadline, (name) =>
-      tryConnecting(targets.get(name) ?? { host: name, port: 0 }, deadline),
-    );
+    const { worked, failed } = await tryNetwork(vpss.map(asTarget), deadline);
     return { reached: worked, failed };
   },
 
   mail: async ({ settings, deadline }) => {
-    const target = mailServer(settings);
-    if (target === null) return { server: null, failure: null };
-    const server = hostAndPort(target.host, target.port);
-    const { failed } = await tryEach([server], deadline, () => tryConnecting(target, deadline));
-    return { server, failure: failed[0]?.why ?? null };
+    const server = mailServer(settings);
+    if (server === null) return { server: null, failure: null };
+    const target = asTarget(server);
+    const { failed } = await tryNetwork([target], deadline);
+    return { server: target.what, failure: failed[0]?.why ?? null };
   },
 
   channels: ({ database }) => {
@@ -131,12 +124,20 @@ export const PROBES: Probes = {
     sender: holderOf(database, 'notifier'),
   }),
 
-  descriptors: ({ database }) => {
+  descriptors: ({ settings: { sshLink, sshMaxLinks }, database }) => {
     const leader = holderOf(database, 'monitor');
     const ofLeader = leader === null ? null : limitOf(leader);
-    return ofLeader === null
-      ? { limit: openFilesLimit(), whose: 'a program that is started here' }
-      : { limit: ofLeader, whose: `the server (process ${leader})` };
+    const [fleet] = database.rows<{ vpss: number }>(
+      `SELECT count(*) AS vpss FROM subscriptions
+       WHERE status = 'active' AND vps_provisioned AND provisioning_status = 'ready'`,
+    );
+    return {
+      ...(ofLeader === null
+        ? { limit: openFilesLimit(), whose: 'a program that is started here' }
+        : { limit: ofLeader, whose: `the server (process ${leader})` }),
+      vpss: fleet?.vpss ?? 0,
+      maxLinks: sshLink === 'fresh' ? 0 : sshMaxLinks,
+    };
   },
 
   proxy: ({ settings: { addressHeader, origin, listen } }) => ({
@@ -157,37 +158,11 @@ function mailServer({ notifications: { smtpUrl } }: Settings): { readonly host: 
   return { host: url.hostname.replaceAll(/[[\]]/g, ''), port: Number(url.port) || (SMTP_PORTS[url.protocol] ?? 25) };
 }
 
-/** All at once; what has not ended at the deadline has failed. */
-async function tryEach(
-  names: readonly string[],
-  deadline: AbortSignal,
-  attempt: (name: string) => Promise<void>,
-): Promise<{ readonly worked: readonly string[]; readonly failed: readonly Failed[] }> {
-  const late = new Promise<never>((_, reject) => {
-    const giveUp = (): void => reject(new Error('no answer in time'));
-    if (deadline.aborted) giveUp();
-    deadline.addEventListener('abort', giveUp, { once: true });
-  });
-  late.catch(() => undefined);
-  const ends = await Promise.allSettled(names.map((name) => Promise.race([attempt(name), late])));
-  const failed = ends.flatMap((end, index): Failed[] => {
-    if (end.status === 'fulfilled') return [];
-    const { code, message } = end.reason as NodeJS.ErrnoException;
-    return [{ what: names[index] ?? '', why: code ?? message }];
-  });
-  return { worked: names.filter((_, index) => ends[index]?.status === 'fulfilled'), failed };
-}
-
-/** Opens a connection, and closes it at once: nothing is said over it. */
-const tryConnecting = (target: { readonly host: string; readonly port: number }, deadline: AbortSignal) =>
-  new Promise<void>((resolve, reject) => {
-    const socket = connect({ ...target, signal: deadline });
-    socket.once('connect', () => {
-      socket.destroy();
-      resolve();
-    });
-    socket.on('error', reject);
-  });
+const asTarget = ({ host, port }: { readonly host: string; readonly port: number }): Target => ({
+  what: hostAndPort(host, port),
+  host,
+  port,
+});
 
 /** Null where there is no systemd to say so. */
 async function isClockSynchronized(signal: AbortSignal): Promise<boolean | null> {

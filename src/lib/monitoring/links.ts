@@ -1,5 +1,5 @@
 import { partOf, type App } from '../app.ts';
-import type { LinkKind } from '../facts/link.ts';
+import { linksWithin, type LinkKind } from '../facts/link.ts';
 import { openFilesLimit } from '../provisioning/open-files.ts';
 import { VpsLink } from '../provisioning/vps-link.ts';
 import type { Subscription } from '../db/schema.ts';
@@ -26,13 +26,12 @@ export class Links {
   readonly #kept = new Set<string>();
   readonly #inUse = new Set<string>();
   readonly #stalls = watchStalls();
-  /** A quarter of the open files is for pages (`connectionLimits`), and another for what is not kept. */
   readonly #most: number;
   #onNews: NewsListener | null = null;
 
   constructor(app: App) {
     this.#app = app;
-    this.#most = Math.min(app.settings.sshMaxLinks, Math.floor(openFilesLimit() / 2));
+    this.#most = Math.min(app.settings.sshMaxLinks, linksWithin(openFilesLimit()));
   }
 
   /** From now on links are kept, and their news goes to `onNews`. */

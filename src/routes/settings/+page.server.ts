@@ -2,6 +2,7 @@ import { error, fail, redirect } from '@sveltejs/kit';
 import * as z from 'zod/mini';
 import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
+import { lastExamination } from '$lib/doctor/last-examination';
 import { readSettings } from '$lib/views/settings-read';
 import { thresholdsOf } from '$lib/views/threshold-words';
 import { acceptOutage, setHealing } from '$lib/monitoring/monitor-state';
@@ -28,14 +29,16 @@ const PauseForm = z.object({
 export const load: PageServerLoad = async ({ locals, url, depends }) => {
   depends('wardround:settings');
   const app = await defaultApp();
+  const now = new Date();
   const view = readSettings(app, guarded(locals.actor));
   if (!view) error(403, 'This page is for administrators');
   return {
     ...view,
     email: guarded(locals.signedIn).user.email,
     thresholds: thresholdsOf(app.settings),
+    examination: lastExamination(app, now),
     done: doneIn(url, DONE),
-    now: new Date(),
+    now,
   };
 };
 

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
-import { CHECK_NAMES, judgeCheck, type Facts, type Verdict } from './checks.ts';
+import type { Verdict } from '../verdict-words.ts';
+import { CHECK_NAMES, judgeCheck, type Facts } from './checks.ts';
 
 type Case = { [Name in keyof Facts]: readonly [Verdict, Name, Facts[Name]] }[keyof Facts];
 
@@ -43,10 +44,12 @@ const CASES: readonly Case[] = [
   ['ok', 'leases', { monitorEnabled: true, leader: 7, sender: null }],
   ['warning', 'leases', { monitorEnabled: true, leader: null, sender: null }],
   ['ok', 'leases', { monitorEnabled: false, leader: null, sender: null }],
-  ['ok', 'descriptors', { limit: 1_024, whose: 'the server' }],
-  ['ok', 'descriptors', { limit: Infinity, whose: 'the server' }],
-  ['warning', 'descriptors', { limit: 1_023, whose: 'the server' }],
-  ['failure', 'descriptors', { limit: 255, whose: 'the server' }],
+  ['ok', 'descriptors', { limit: 1_024, whose: 'the server', vpss: 512, maxLinks: 12_000 }],
+  ['ok', 'descriptors', { limit: Infinity, whose: 'the server', vpss: 1e9, maxLinks: 1e9 }],
+  ['ok', 'descriptors', { limit: 1_024, whose: 'the server', vpss: 5_000, maxLinks: 512 }],
+  ['warning', 'descriptors', { limit: 1_024, whose: 'the server', vpss: 513, maxLinks: 12_000 }],
+  ['warning', 'descriptors', { limit: 1_023, whose: 'the server', vpss: 1, maxLinks: 1 }],
+  ['failure', 'descriptors', { limit: 255, whose: 'the server', vpss: 1, maxLinks: 1 }],
   ['ok', 'proxy', { addressHeader: null, published: false, listensInside: true }],
   ['ok', 'proxy', { addressHeader: null, published: true, listensInside: false }],
   ['warning', 'proxy', { addressHeader: null, published: true, listensInside: true }],

@@ -1,6 +1,6 @@
+import { linksWithin } from '../../facts/link.ts';
 import { count, withCommas } from '../../facts/time-words.ts';
-
-export type Verdict = 'ok' | 'warning' | 'failure' | 'not known';
+import type { Verdict } from '../verdict-words.ts';
 
 /** What a check came to: what is so, and what to do where that is not well. */
 export type Finding = { readonly verdict: Verdict; readonly seen: string; readonly remedy: string | null };
@@ -21,7 +21,13 @@ export type Facts = {
   readonly mail: { readonly server: string | null; readonly failure: string | null };
   readonly channels: { readonly waiting: number; readonly troubles: readonly Failed[] };
   readonly leases: { readonly monitorEnabled: boolean; readonly leader: number | null; readonly sender: number | null };
-  readonly descriptors: { readonly limit: number; readonly whose: string };
+  /** `maxLinks`: connections that may be kept, whatever the limit. */
+  readonly descriptors: {
+    readonly limit: number;
+    readonly whose: string;
+    readonly vpss: number;
+    readonly maxLinks: number;
+  };
   readonly proxy: {
     readonly addressHeader: string | null;
     readonly published: boolean;
@@ -70,7 +76,7 @@ export const CHECKS: { readonly [Name in keyof Facts]: Check<Name> } = {
     title: 'database',
     judge: ({ path, problem }) =>
       problem === null
-        ? ok(`${path} can be read`)
+        ? ok(`${path} can be read and written`)
         : failure(problem, 'Look at DATABASE_URL, at its disk and at the rights on it; "npm start" makes a first one.'),
   },
   integrity: {
@@ -79,7 +85,7 @@ export const CHECKS: { readonly [Name in keyof Facts]: Check<Name> } = {
       if (report !== 'ok') return failure(`damaged: ${report}`, 'Put a backup in its place: wardround restore FILE');
       if (tables < of)
         return notKnown(
-          `${tables} of ${of} tables are whole, for the rest there was no time`,
+          `${tables} of ${of} tables are whole; for the rest, which are the largest, there was no time`,
           'Copy it, which reads all of it: wardround backup FILE',
         );
       return ok(`all ${of} tables are whole`);
@@ -177,17 +183,23 @@ export const CHECKS: { readonly [Name in keyof Facts]: Check<Name> } = {
           `the process ${leader} sweeps, ${sender === null ? 'nobody' : `the process ${sender}`} sends messages`,
         );
       return monitorEnabled
-        ? warning('no server sweeps', 'Start the server (npm start), if it is not meant to be stopped.')
+        ? warning('no server sweeps', 'Start the server (npm start), if it is not meant to be stopped; one that has just begun takes some seconds to lead.')
         : ok('no server sweeps, as ENABLE_HEALTH_MONITOR says');
     },
   },
   descriptors: {
     title: 'open files',
-    judge: ({ limit, whose }) => {
+    judge: ({ limit, whose, vpss, maxLinks }) => {
       const seen = `${whose} may have ${limit === Infinity ? 'any number of' : withCommas(limit)} files open`;
       const remedy = 'Raise the limit where the server is started: LimitNOFILE=65536 in its unit, or ulimit -n.';
       if (limit < TOO_FEW_DESCRIPTORS) return failure(seen, remedy);
-      return limit < FEW_DESCRIPTORS ? warning(seen, remedy) : ok(seen);
+      if (limit < FEW_DESCRIPTORS) return warning(seen, remedy);
+      const room = linksWithin(limit);
+      if (room >= Math.min(vpss, maxLinks)) return ok(seen);
+      return warning(
+        `${seen}, which is room for ${withCommas(room)} links that are kept; there are ${withCommas(vpss)} VPSs, and SSH_MAX_LINKS allows ${withCommas(maxLinks)}`,
+        remedy,
+      );
     },
   },
   proxy: {
