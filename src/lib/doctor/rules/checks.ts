@@ -183,7 +183,10 @@ export const CHECKS: { readonly [Name in keyof Facts]: Check<Name> } = {
           `the process ${leader} sweeps, ${sender === null ? 'nobody' : `the process ${sender}`} sends messages`,
         );
       return monitorEnabled
-        ? warning('no server sweeps', 'Start the server (npm start), if it is not meant to be stopped; one that has just begun takes some seconds to lead.')
+        ? warning(
+            'no server sweeps',
+            'Start the server (npm start), if it is not meant to be stopped; one that has just begun takes some seconds to lead.',
+          )
         : ok('no server sweeps, as ENABLE_HEALTH_MONITOR says');
     },
   },
