@@ -41,6 +41,8 @@ export type Settings = {
   readonly origin: string;
   /** What a scraper has to bear; null: it has to come from this machine. */
   readonly metricsToken: string | null;
+  /** Where traces of sweeps are sent; without a slash at its end. Null: nowhere. */
+  readonly tracesEndpoint: string | null;
   readonly logFormat: 'human' | 'json';
   /** Where the server listens. */
   readonly listen: { readonly host: string; readonly port: number };
@@ -137,6 +139,7 @@ export function parseSettings(environment: Environment): Settings {
       digest: { threshold: given.NOTIFY_DIGEST_THRESHOLD, windowMs: given.NOTIFY_DIGEST_WINDOW_MS },
     },
     metricsToken: given.METRICS_TOKEN,
+    tracesEndpoint: given.OTEL_EXPORTER_OTLP_ENDPOINT,
     logFormat: given.LOG_FORMAT,
     listen: { host: given.HOST, port: given.PORT },
     origin,

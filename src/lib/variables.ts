@@ -94,6 +94,7 @@ export const VARIABLES = {
   NOTIFY_DIGEST_THRESHOLD: usually('5', wholeNumber(1, 1_000, 'messages')),
   NOTIFY_DIGEST_WINDOW_MS: usually('30000', wholeNumber(0, 600_000, 'milliseconds')),
   METRICS_TOKEN: orNull(textLike(/^[!-~]{16,500}$/, { description: TOKEN, writeOnly: true })),
+  OTEL_EXPORTER_OTLP_ENDPOINT: orNull(secretUrl(WEB, 'http://127.0.0.1:4318')),
   LOG_FORMAT: usually(
     'human',
     readBy((text) => LOG_FORMATS.find((format) => format === text), 'human or json'),

@@ -9,6 +9,7 @@ import { createLog, logAsJson, messageOf } from '../log.ts';
 import { onDemandOf } from '../monitoring/on-demand.ts';
 import type { RunningJob } from '../schedule.ts';
 import { startCounting } from './metrics.ts';
+import { startTracing } from './tracing.ts';
 
 const log = createLog('wardround');
 
@@ -71,6 +72,8 @@ export async function startServer(
     if (slot.server !== null) return;
     slot.server = new Server(app);
     startCounting(app);
+    const tracing = await startTracing(app);
+    if (tracing !== null) slot.server.own(tracing);
     const { databasePath } = app.settings;
     if (app.isNewDatabase)
       log.info(`began a new database at ${databasePath}; if there should be one, stop now: is its disk mounted?`);
