@@ -74,8 +74,15 @@ export function lastBuild(name) {
   }
 }
 
-/** @param {BuildName} name */
-export const isFresh = (name) => lastBuild(name)?.sources === describeSources(name);
+/**
+ * Whether what was built is what the sources say. Where only what was built is installed, as in the image of ops/docker,
+ * there is nothing that it could differ from.
+ * @param {BuildName} name
+ */
+export function isFresh(name) {
+  const built = lastBuild(name);
+  return built !== null && (!existsSync(join(PROJECT_DIR, 'src')) || built.sources === describeSources(name));
+}
 
 /**
  * Builds what is missing or differs from its sources, in a process of its own that takes the compilers with it when it
