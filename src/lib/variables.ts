@@ -51,6 +51,8 @@ const WEEK_MS = 7 * 24 * 60 * 60_000;
 const WEB = ['http:', 'https:'];
 const TELEGRAM = 'https://api.telegram.org';
 
+/** `scripts/built.js` knows the same: the pages are built for one path. */
+const BASE_PATH = /^(?:\/[\w.~-]+)*$/;
 const TOKEN = 'at least 16 visible characters without spaces, such as "openssl rand -hex 32" prints';
 const LOG_FORMATS = ['human', 'json'] as const;
 
@@ -103,6 +105,7 @@ export const VARIABLES = {
   HOST: usually('127.0.0.1', host),
   PORT: usually('3000', wholeNumber(0, 65_535)),
   ORIGIN: orNull(webOrigin),
+  BASE_PATH: usually('', textLike(BASE_PATH, 'a path such as /wardround, without a slash at its end, or nothing')),
   ADDRESS_HEADER: orNull(headerName),
   XFF_DEPTH: usually('1', wholeNumber(1, 100, 'proxies')),
 };
