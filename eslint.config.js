@@ -140,6 +140,37 @@ export default ts.config(
       ],
     },
   },
+  // Nothing may forget the path that the site is served under.
+  {
+    files: ['src/routes/**'],
+    ignores: ['src/routes/site.ts'],
+    rules: {
+      '@typescript-eslint/no-restricted-imports': [
+        'error',
+        {
+          paths: [
+            {
+              name: '@sveltejs/kit',
+              importNames: ['redirect'],
+              message: 'seeOther of site.ts knows where the site is',
+            },
+          ],
+        },
+      ],
+    },
+  },
+  {
+    files: ['src/**/*.svelte'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: 'SvelteAttribute[key.name=/^(href|action|src)$/] > SvelteLiteral:first-child[value=/^\\u002f/]',
+          message: 'pages resolve where they lead (resolve of $app/paths), and hand it to components',
+        },
+      ],
+    },
+  },
   {
     files: ['**/{index,util,utils,helper,helpers,types,common,misc,shared}.{ts,js}'],
     rules: { 'walls/no-drawer': 'error' },

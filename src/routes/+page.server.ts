@@ -1,4 +1,4 @@
-import { error, fail, redirect } from '@sveltejs/kit';
+import { error, fail } from '@sveltejs/kit';
 import * as z from 'zod/mini';
 import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
@@ -12,6 +12,7 @@ import { readMonitorState } from '$lib/monitoring/monitor-state';
 import { oneOf } from '$lib/parsing/fields';
 import { parseForm } from '$lib/parsing/form';
 import { doneIn, formOf } from './form-fields';
+import { seeOther } from './site';
 import type { Actions, PageServerLoad } from './$types';
 
 const BulkForm = z.object({ do: oneOf(BULK_ACTIONS), vps: z.array(z.string()).check(z.minLength(1)) });
@@ -27,7 +28,7 @@ export const load: PageServerLoad = async ({ locals, url, depends, isDataRequest
   if (actor.role === 'customer') {
     // A customer has one VPS and no fleet; without one yet, the account says so.
     const [own] = listVps(app, actor, now);
-    redirect(303, own ? `/vps/${own.id}` : '/account');
+    seeOther(own ? `/vps/${own.id}` : '/account');
   }
   const query = parseFleetQuery(url.searchParams);
   const monitor = monitorStatus(app);

@@ -115,6 +115,13 @@ export async function openDatabase(path: string, migrationsDir: string, opening:
   }
 }
 
+/** Throws where nothing can be written now; waits for a lock as `write` does, and changes nothing. */
+export const assertWritable = (db: Database): Promise<void> =>
+  whileBusy(() => {
+    assertInPlace(db);
+    tryWriting(db.$client);
+  });
+
 /** SQLite opens what it may not write to without a word, and BEGIN IMMEDIATE succeeds on it: only a change tells. */
 function tryWriting(client: Sqlite.Database): void {
   client.exec('BEGIN IMMEDIATE');

@@ -15,3 +15,7 @@ export function isPublicAddress(address: string): boolean {
   if (parsed.match(ipaddr.parseCIDR('64:ff9b::/96'))) return isPublicAddress(parsed.toByteArray().slice(12).join('.'));
   return parsed.range() === 'unicast' && parsed.match(GLOBAL_V6);
 }
+
+/** Whether an address is this machine's own (RFC 1122, 3.2.1.3; RFC 4291, 2.5.3), mapped into IPv6 or not. */
+export const isLoopbackAddress = (address: string): boolean =>
+  ipaddr.isValid(address) && ipaddr.process(address).range() === 'loopback';

@@ -1,4 +1,5 @@
 import { partOf, type App } from '../app.ts';
+import { linksWithin, type LinkKind } from '../facts/link.ts';
 import { openFilesLimit } from '../provisioning/open-files.ts';
 import { VpsLink } from '../provisioning/vps-link.ts';
 import type { Subscription } from '../db/schema.ts';
@@ -26,13 +27,12 @@ export class Links {
   readonly #kept = new Set<string>();
   readonly #inUse = new Set<string>();
   readonly #stalls = watchStalls();
-  /** A quarter of the open files is for pages (`connectionLimits`), and another for what is not kept. */
   readonly #most: number;
   #onNews: NewsListener | null = null;
 
   constructor(app: App) {
     this.#app = app;
-    this.#most = Math.min(app.settings.sshMaxLinks, Math.floor(openFilesLimit() / 2));
+    this.#most = Math.min(app.settings.sshMaxLinks, linksWithin(openFilesLimit()));
   }
 
   /** From now on links are kept, and their news goes to `onNews`. */
@@ -98,6 +98,13 @@ export class Links {
   /** Ends the links to all VPSs but these. */
   retain(ids: ReadonlySet<string>): void {
     for (const [id, { link }] of this.#links) if (!ids.has(id) && !this.#inUse.has(id)) void this.#drop(id, link);
+  }
+
+  /** Connections that stand open, in use or not, by the kind of their link. */
+  get open(): Readonly<Record<LinkKind, number>> {
+    const open = { fresh: 0, kept: 0, bus: 0 };
+    for (const { link } of this.#links.values()) if (link.isOpen) open[link.facts.kind]++;
+    return open;
   }
 
   /** How many connections are kept. */

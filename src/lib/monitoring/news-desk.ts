@@ -1,6 +1,7 @@
 import type { App } from '../app.ts';
 import { count } from '../facts/time-words.ts';
 import { createLog, messageOf, type Log } from '../log.ts';
+import { count as countFor } from '../metrics/counting.ts';
 import type { VpsLink } from '../provisioning/vps-link.ts';
 import type { StopSignals } from './carry-out.ts';
 import { countActive, listActive, readStatusOf } from './fleet.ts';
@@ -44,6 +45,7 @@ export class NewsDesk {
 
   /** The unit has entered this state, or its bus has ended. Never throws. */
   onNews({ id, link }: { readonly id: string; readonly link: VpsLink }, activeState: string): void {
+    countFor(this.#app, { kind: 'news' });
     this.#heard.set(id, activeState);
     if (activeState === 'active') this.#countSelfRestarts(id, link);
     // One that is started anew takes a moment.

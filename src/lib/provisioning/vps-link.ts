@@ -32,6 +32,9 @@ export type LinkOptions = {
   readonly chance?: number;
 };
 
+/** A probe, and how the host was reached for it: over a connection that stood already, over its bus, or neither. */
+export type LinkProbe = Probe & { readonly over: LinkKind };
+
 export type HealOrder = {
   /** Lifts systemd's own start limit first. */
   readonly resetFailed?: boolean;
@@ -112,16 +115,18 @@ export class VpsLink {
   }
 
   /** How the service is; where it is not active, also why. Changes nothing there. */
-  async look(signal?: AbortSignal): Promise<Probe> {
+  async look(signal?: AbortSignal): Promise<LinkProbe> {
     const startedAtMs = performance.now();
     this.#usedAtMs = startedAtMs;
     this.#renew(startedAtMs);
     const { openedAtMs } = this.#connection;
     const hadRested = this.#isResting;
+    const wasOpen = this.isOpen;
     this.#isResting = false;
     const probe = await this.#look(startedAtMs, signal);
-    if (hadRested && probe.hostKey !== null) this.#noteDeath(this.#connection.openedAtMs !== openedAtMs);
-    return probe;
+    const isAnother = this.#connection.openedAtMs !== openedAtMs;
+    if (hadRested && probe.hostKey !== null) this.#noteDeath(isAnother);
+    return { over: wasOpen && !isAnother ? 'kept' : 'fresh', ...probe };
   }
 
   /**
@@ -177,7 +182,7 @@ export class VpsLink {
     await this.close();
   }
 
-  async #look(startedAtMs: number, signal: AbortSignal | undefined): Promise<Probe> {
+  async #look(startedAtMs: number, signal: AbortSignal | undefined): Promise<OverBus<Probe>> {
     const { choice, isKept } = this.#options;
     const mayUseBus = (choice === 'bus' || choice === 'auto') && !isRecent(this.#busFailedAtMs, startedAtMs);
     if (mayUseBus && (this.#unit?.isOpen || this.#kind === 'bus')) {
@@ -200,7 +205,7 @@ export class VpsLink {
   }
 
   /** Null: the bus does not tell. */
-  async #lookOverBus(startedAtMs: number, signal: AbortSignal | undefined): Promise<Probe | null> {
+  async #lookOverBus(startedAtMs: number, signal: AbortSignal | undefined): Promise<OverBus<Probe> | null> {
     const timeoutMs = Math.min(this.#options.limits.commandTimeoutMs, RESTED_PATIENCE_MS);
     const wasOpen = this.#unit?.isOpen ?? false;
     try {
@@ -212,7 +217,7 @@ export class VpsLink {
         ? { kind: 'state', activeState, exitCode: isUp(activeState, 0) ? 0 : NOT_ACTIVE, unit: facts }
         : { kind: 'odd_answer', message: `systemd calls the service "${maskSecretsIn(activeState)}"` };
       const durationMs = Math.round(performance.now() - startedAtMs);
-      return { result, durationMs, hostKey: this.#connection.hostKey, unitText: text };
+      return { result, durationMs, hostKey: this.#connection.hostKey, unitText: text, over: 'bus' };
     } catch (error) {
       if (!isOfBus(error)) throw error;
       this.#unit = null;
@@ -312,6 +317,9 @@ export class VpsLink {
     this.#since = new Date();
   }
 }
+
+/** Says that it was the bus that told. */
+type OverBus<T> = T & { readonly over?: 'bus' };
 
 /** Exit code of `is-active` for a unit that is not. Source: systemctl(1). */
 const NOT_ACTIVE = 3;

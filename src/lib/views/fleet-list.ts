@@ -56,7 +56,7 @@ export type FleetList = FleetWindow & {
 };
 
 /** Weekly windows follow the clock of their time zone: that is not for SQL, and these are few. */
-function listMaintained(db: Database, now: Date): string[] {
+export function listMaintained(db: Database, now: Date): string[] {
   const { endsAt } = maintenanceWindows;
   const open = db
     .select()
@@ -72,7 +72,7 @@ function listMaintained(db: Database, now: Date): string[] {
 const KNOWN_SINCE = sql`max(${healthChecks.lastCheckAt}, coalesce(${healthChecks.authRetryAt}, 0))`;
 
 /** `conditionOf` of words.ts, for a whole table; a test holds the two together. */
-const conditionIn = (maintained: readonly string[], validMs: number, now: Date): SQL => sql`CASE
+export const conditionIn = (maintained: readonly string[], validMs: number, now: Date): SQL => sql`CASE
   WHEN NOT (${subscriptions.status} = 'active' AND ${subscriptions.vpsProvisioned}
             AND ${subscriptions.provisioningStatus} = 'ready') THEN 'not_watched'
   WHEN ${subscriptions.userId} IN (SELECT value FROM json_each(${JSON.stringify(maintained)})) THEN 'maintenance'

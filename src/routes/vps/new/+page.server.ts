@@ -1,4 +1,4 @@
-import { fail, redirect } from '@sveltejs/kit';
+import { fail } from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
 import { addVps } from '$lib/fleet-admin/fleet-admin';
@@ -7,6 +7,7 @@ import { parseVps } from '$lib/fleet-admin/new-vps';
 import { checkNow } from '$lib/fleet-admin/vps-actions';
 import { inForm } from '$lib/parsing/problems';
 import { vpsFieldsOf } from '../../form-fields';
+import { seeOther } from '../../site';
 import type { Actions, PageServerLoad } from './$types';
 
 export const load: PageServerLoad = async () => ({ service: (await defaultApp()).settings.monitoredService });
@@ -26,6 +27,6 @@ export const actions: Actions = {
       return fail(409, { typed, problems: {}, refused: `Not added: ${problem.message}.` });
     }
     await checkNow(app, actor, [id]);
-    redirect(303, `/vps/${id}?done=added`);
+    seeOther(`/vps/${id}?done=added`);
   },
 };
