@@ -7,6 +7,7 @@ import { subscriptions, users } from '../db/schema.ts';
 import { noteAdminAction } from '../db/journal-store.ts';
 import { publish } from '../live/bus.ts';
 import { clearLoginBackoffIn, resetCircuitOf } from '../monitoring/health-store.ts';
+import { refuseForbiddenAddress } from './address-check.ts';
 import { RefusedError, theVps } from './the-vps.ts';
 import type { VpsEdit } from './new-vps.ts';
 
@@ -33,7 +34,8 @@ export function mergeEdit<Given extends { readonly [field in keyof EditFields]?:
  * neither circuit nor streak nor restarts of the former one. Returns the names of what has changed. Throws
  * `RefusedError` for customers, and for an address that another VPS has.
  */
-export function editVps(app: App, actor: Actor, id: string, edit: VpsEdit): Promise<string[]> {
+export async function editVps(app: App, actor: Actor, id: string, edit: VpsEdit): Promise<string[]> {
+  if (actor.role === 'admin') await refuseForbiddenAddress(app, edit.host);
   return write(app.db, (tx) => {
     const vps = theVps(tx, actor, id);
     const owner = tx.select().from(users).where(eq(users.id, vps.userId)).get();

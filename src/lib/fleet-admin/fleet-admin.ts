@@ -12,16 +12,19 @@ import { judge, type Verdict } from '../monitoring/rules/verdict.ts';
 import { fingerprint } from '../provisioning/host-key.ts';
 import { VpsLink } from '../provisioning/vps-link.ts';
 import type { NewVps } from './new-vps.ts';
+import { refuseForbiddenAddress } from './address-check.ts';
 import { RefusedError, theVps } from './the-vps.ts';
 
 /** Adds the VPS, active and ready, and its customer if new. Throws `RefusedError` where either has one already. */
 export async function addVps(
-  { db, encryptionKey }: App,
+  app: App,
   actor: Actor,
   vps: NewVps,
 ): Promise<{ id: string; userId: string; newCustomer: boolean }> {
+  const { db, encryptionKey } = app;
+  const by = adminName(actor);
+  await refuseForbiddenAddress(app, vps.host);
   return write(db, (tx) => {
-    const by = adminName(actor);
     const taken = tx
       .select({ id: subscriptions.id, port: subscriptions.sshPort })
       .from(subscriptions)

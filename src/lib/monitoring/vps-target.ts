@@ -30,6 +30,7 @@ export function openTarget(
       privateKey: parsePrivateKey(decryptToken(sshPrivateKey, privateKeyPlace(subscription.id), app.encryptionKey)),
       hostKey: subscription.sshHostKey,
       service,
+      reach: app.settings.allowedAddresses,
     };
   } catch (error) {
     if (error instanceof DecryptionError)

@@ -1,5 +1,6 @@
 import type net from 'node:net';
 import ssh2, { type ClientChannel, type ParsedKey, type PublicKeyAuthMethod } from 'ssh2';
+import type { Reach } from '../facts/address-reach.ts';
 import { isOurFault } from '../facts/cause.ts';
 import { cleanRemoteText } from '../facts/remote-text.ts';
 import { CommandRecord } from './command-record.ts';
@@ -35,6 +36,8 @@ export type SSHTarget = {
   readonly privateKey: string | ParsedKey;
   /** The pinned key, `ssh-ed25519 AAAA…`. Without one the host's key is accepted and reported, to be pinned. */
   readonly hostKey?: string | null;
+  /** What may be dialled: judged at each dial, whatever the name leads to by then. Anything, where it is left out. */
+  readonly reach?: Reach;
 };
 
 export type SSHCommandResult = {
@@ -267,6 +270,7 @@ export class SSHSession {
       host,
       port,
       isPinned: Boolean(this.#target.hostKey),
+      reach: this.#target.reach ?? 'any',
       timeoutMs,
       signal: this.#over.signal,
       onFound: () => {

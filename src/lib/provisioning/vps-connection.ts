@@ -1,3 +1,4 @@
+import type { Reach } from '../facts/address-reach.ts';
 import type { SSHFailureCode } from './ssh-failure.ts';
 import { SSHCommandError } from './ssh-failure.ts';
 import { SSHSession, type SSHCommandResult, type SSHTarget } from './ssh-session.ts';
@@ -6,6 +7,7 @@ import { SSHSession, type SSHCommandResult, type SSHTarget } from './ssh-session
 export type VpsTarget = SSHTarget & {
   /** A unit name that matches `UNIT_NAME`: it becomes part of a command line. */
   readonly service: string;
+  readonly reach: Reach;
 };
 
 export type SSHLimits = {
