@@ -208,7 +208,9 @@ describe('a VPS', () => {
       user: 'root',
       service: null,
       hostKey: null,
+      note: null,
       privateKey: null,
+      toSharedKey: false,
     };
     await expect(editVps(app, LOCAL_OPERATOR, id, edit)).rejects.toThrow('loopback');
     await editVps(app, LOCAL_OPERATOR, id, { ...edit, host: '10.9.8.6' });

@@ -8,10 +8,11 @@ import { noteAdminAction } from '../db/journal-store.ts';
 import { publish } from '../live/bus.ts';
 import { clearLoginBackoffIn, resetCircuitOf } from '../monitoring/health-store.ts';
 import { refuseForbiddenAddress } from './address-check.ts';
+import { NO_SHARED_KEY, sharedKeyOf } from './shared-key.ts';
 import { RefusedError, theVps } from './the-vps.ts';
 import type { VpsEdit } from './new-vps.ts';
 
-export type EditFields = Readonly<Record<'name' | 'host' | 'port' | 'user' | 'service', string>>;
+export type EditFields = Readonly<Record<'name' | 'host' | 'port' | 'user' | 'service' | 'note', string>>;
 
 /**
  * What a form asks for: a field that still says what the form was made from (`was`) stays as it is `now`, whatever has
@@ -50,13 +51,17 @@ export async function editVps(app: App, actor: Actor, id: string, edit: VpsEdit)
     )
       throw new RefusedError(`another VPS of the fleet is ${edit.host} port ${edit.port}`);
 
+    const sharedKey = edit.toSharedKey ? sharedKeyOf(tx) : null;
+    if (sharedKey === undefined) throw new RefusedError(NO_SHARED_KEY);
+    const movesToShared = sharedKey !== null && vps.sshKeyId !== sharedKey.id;
     const moved = vps.vpsIpAddress !== edit.host || vps.sshPort !== edit.port;
     const fields = [
       vps.vpsIpAddress !== edit.host && 'host',
       vps.sshPort !== edit.port && 'port',
       vps.sshUser !== edit.user && 'user',
       vps.serviceName !== edit.service && 'service',
-      edit.privateKey !== null && 'private key',
+      (edit.privateKey !== null || movesToShared) && 'private key',
+      vps.note !== edit.note && 'note',
       owner.name !== edit.name && 'name',
     ].filter((field) => field !== false);
     if (fields.length === 0) return [];
@@ -67,8 +72,13 @@ export async function editVps(app: App, actor: Actor, id: string, edit: VpsEdit)
         sshPort: edit.port,
         sshUser: edit.user,
         serviceName: edit.service,
-        ...(key !== null && { sshPrivateKey: encryptToken(key, privateKeyPlace(id), app.encryptionKey) }),
-        ...(moved && { sshHostKey: null }),
+        note: edit.note,
+        ...(key !== null && {
+          sshPrivateKey: encryptToken(key, privateKeyPlace(id), app.encryptionKey),
+          sshKeyId: null,
+        }),
+        ...(movesToShared && { sshPrivateKey: null, sshKeyId: sharedKey.id }),
+        ...(moved && { sshHostKey: null, sshHostKeyAt: null }),
       })
       .where(eq(subscriptions.id, id))
       .run();
