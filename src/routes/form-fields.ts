@@ -37,15 +37,25 @@ export function later(
     : { status: 429, problem: `Too many attempts. Try again in ${shortDuration(waitMs)}.` };
 }
 
+/** A key is a few kilobytes. */
+const LARGEST_KEY_FILE = 64 * 1024;
+
+/** The private key that a form brings, pasted or as a file; empty where it brings none. */
+async function privateKeyOf(event: RequestEvent, pasted: string): Promise<string> {
+  const file = formOf(event).get('keyFile');
+  if (pasted.trim() !== '' || !(file instanceof File) || file.size === 0) return pasted;
+  return file.size > LARGEST_KEY_FILE ? 'a file that is no key' : file.text();
+}
+
 /** What a form says of a VPS, and the same as it was typed, to be shown again: without the key. */
-export function vpsFieldsOf(event: RequestEvent): {
+export async function vpsFieldsOf(event: RequestEvent): Promise<{
   readonly described: VpsDescription;
   readonly typed: Readonly<
     Record<'customer' | 'name' | 'host' | 'port' | 'user' | 'service' | 'hostKey' | 'note' | 'key', string>
   >;
   /** What the form was made from, where it says so. */
   readonly was: EditFields;
-} {
+}> {
   const {
     privateKey,
     'was.name': name,
@@ -85,7 +95,7 @@ export function vpsFieldsOf(event: RequestEvent): {
     hostKey: filled(hostKey),
     note: filled(note),
     key: typed.key === 'shared' ? ('shared' as const) : ('own' as const),
-    privateKey,
+    privateKey: await privateKeyOf(event, privateKey),
   };
   return { described, typed, was };
 }

@@ -87,7 +87,7 @@ export async function tryVps(app: App, actor: Actor, id: string, watcher: Watche
       .where(eq(subscriptions.id, id))
       .run();
     if (report.hostKey !== null) clearLoginBackoffIn(tx, vps.userId);
-    const detail = { passed: report.passed, ...(report.passed ? {} : { why: whyNot(report) }) };
+    const detail = { passed: report.passed, ...(report.passed ? {} : { reason: whyNot(report) }) };
     noteAdminAction(tx, adminName(actor), { userId: vps.userId, vpsId: id }, 'vps_tried', detail);
     publish(tx, becomesReady ? { kind: 'all' } : { kind: 'vps', vpsIds: [id] });
   });

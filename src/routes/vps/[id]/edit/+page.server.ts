@@ -42,7 +42,7 @@ export const actions: Actions = {
     const { id } = event.params;
     const vps = readEditable(app, actor, id);
     if (!vps) error(404, 'There is no such VPS');
-    const { described, typed, was } = vpsFieldsOf(event);
+    const { described, typed, was } = await vpsFieldsOf(event);
     const parsed = parseVpsEdit({ ...mergeEdit(valuesOf(vps), was, described), customer: vps.email });
     if ('problems' in parsed) return fail(400, { typed, was, problems: inForm(parsed.problems), refused: null });
     let changed: string[];
