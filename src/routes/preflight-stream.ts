@@ -1,6 +1,8 @@
+import { databaseTrouble } from '$lib/db/trouble';
 import type { StepOutcome } from '$lib/facts/preflight';
 import type { Watcher } from '$lib/fleet-admin/preflight';
 import { RefusedError } from '$lib/fleet-admin/the-vps';
+import { createLog, messageOf } from '$lib/log';
 
 /** A line each, as JSON, in this order. */
 export type PreflightLine =
@@ -8,6 +10,18 @@ export type PreflightLine =
   /** `href`: where it goes on; null: nothing was saved. */
   | { readonly kind: 'end'; readonly passed: boolean; readonly href: string | null }
   | { readonly kind: 'refused'; readonly message: string };
+
+const log = createLog('web');
+
+/** What the page says: the status of the answer is out by then. */
+function whyNot(problem: unknown): string {
+  if (problem instanceof RefusedError) return `Not done: ${problem.message}.`;
+  const trouble = databaseTrouble(problem);
+  log.error(`preflight: ${trouble?.title ?? 'a fault of Wardround'} (${messageOf(problem)})`);
+  return trouble === null
+    ? 'Not done, by a fault of Wardround: its log says more.'
+    : `Not done. ${trouble.title} ${trouble.remedy}`;
+}
 
 /** Answers with the steps as they end. Whoever goes away ends it. */
 export function streamPreflight(
@@ -24,15 +38,8 @@ export function streamPreflight(
       };
       void run({ signal: over.signal, onStep: (outcome) => send({ kind: 'step', outcome }) })
         .then((end) => send({ kind: 'end', ...end }))
-        .catch((problem: unknown) => {
-          if (!(problem instanceof RefusedError)) throw problem;
-          send({ kind: 'refused', message: problem.message });
-        })
-        .then(close, (problem: unknown) => {
-          // A fault of ours: the page sees that there is no end, and the log says why.
-          console.error(problem);
-          if (!over.signal.aborted) controller.error(problem);
-        });
+        .catch((problem: unknown) => send({ kind: 'refused', message: whyNot(problem) }))
+        .then(close);
     },
     cancel: () => over.abort(),
   });

@@ -13,7 +13,8 @@ export class LivePreflight {
     [this.outcomes, this.refused, this.end, this.isRunning] = [[], null, null, true];
     try {
       const response = await fetch(url, { method: 'POST', body: new FormData(form) });
-      if (!response.ok || response.body === null) {
+      // Something is wrong with the form, or the session has ended: that is for the page to say.
+      if (!isLive(response) || response.body === null) {
         form.submit();
         return;
       }
@@ -28,9 +29,11 @@ export class LivePreflight {
   #take(line: PreflightLine): void {
     if (line.kind === 'step') this.outcomes.push(line.outcome);
     else if (line.kind === 'end') this.end = line;
-    else this.refused = `Not done: ${line.message}.`;
+    else this.refused = line.message;
   }
 }
+
+const isLive = ({ ok, headers }: Response): boolean => ok && headers.get('content-type') === 'application/x-ndjson';
 
 const LOST = 'The connection to Wardround was lost in the middle of it. Send it once more.';
 

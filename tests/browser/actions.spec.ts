@@ -198,14 +198,14 @@ for (const javaScriptEnabled of [true, false])
       await page.getByLabel('Port').fill('x');
       await page.getByLabel('Login').fill('test');
       await page.getByLabel('Private key').fill('SECRET');
-      await button(page, 'Add the VPS').click();
+      await button(page, 'Try and add it').click();
       await expect(page.getByText('Enter a whole number from 1 to 65535.')).toBeVisible();
       await expect(page.getByText(/^Paste an unencrypted private key/)).toBeVisible();
       await expect(page.getByLabel('Customer’s e-mail address')).toHaveValue(customer);
       expect(await page.content()).not.toContain('SECRET');
       await page.getByLabel('Port').fill(String(another.host.port));
       await page.getByLabel('Private key').fill(login.privateKey);
-      await button(page, 'Add the VPS').click();
+      await button(page, 'Try and add it').click();
       await done(page, 'Added.');
       await shows(page, 'rachel8 is running.');
 
@@ -334,7 +334,7 @@ test('the pages are accessible and fit, in both themes, on phone and desktop', a
   await page.goto(`${vps}/edit`);
   await look('edit');
   await page.goto(`${server.url}/vps/new`);
-  await button(page, 'Add the VPS').click();
+  await button(page, 'Try and add it').click();
   await expect(page.getByText(/^Enter an e-mail address/)).toBeVisible();
   await look('new-mistakes');
   await page.goto(`${server.url}/settings`);

@@ -3,7 +3,7 @@ import type { App } from '../app.ts';
 import { adminName, type Actor } from '../auth/actor.ts';
 import { write } from '../db/client.ts';
 import { noteAdminAction } from '../db/journal-store.ts';
-import { subscriptions } from '../db/schema.ts';
+import { subscriptions, type Subscription } from '../db/schema.ts';
 import { failedStep } from '../facts/preflight.ts';
 import { publish } from '../live/bus.ts';
 import { clearLoginBackoffIn } from '../monitoring/health-store.ts';
@@ -70,7 +70,8 @@ const whyNot = ({ passed, outcomes }: PreflightReport): string | null =>
  * `RefusedError` where there is none, and for customers.
  */
 export async function tryVps(app: App, actor: Actor, id: string, watcher: Watcher): Promise<PreflightReport> {
-  const before = await write(app.db, (tx) => theVps(tx, actor, id));
+  const by = adminName(actor);
+  const before = readVps(app, id);
   const target = openTarget(app, before);
   if ('kind' in target) throw new RefusedError(target.message);
   const report = await runPreflight(app, target, watcher);
@@ -88,10 +89,16 @@ export async function tryVps(app: App, actor: Actor, id: string, watcher: Watche
       .run();
     if (report.hostKey !== null) clearLoginBackoffIn(tx, vps.userId);
     const detail = { passed: report.passed, ...(report.passed ? {} : { reason: whyNot(report) }) };
-    noteAdminAction(tx, adminName(actor), { userId: vps.userId, vpsId: id }, 'vps_tried', detail);
+    noteAdminAction(tx, by, { userId: vps.userId, vpsId: id }, 'vps_tried', detail);
     publish(tx, becomesReady ? { kind: 'all' } : { kind: 'vps', vpsIds: [id] });
   });
   return report;
+}
+
+function readVps({ db }: App, id: string): Subscription {
+  const vps = db.select().from(subscriptions).where(eq(subscriptions.id, id)).get();
+  if (!vps) throw new RefusedError('there is no such VPS');
+  return vps;
 }
 
 export type LoginLine = {
@@ -104,8 +111,7 @@ export type LoginLine = {
 /** How the login key of this VPS gets there. Throws `RefusedError` where there is no such VPS or key, and for customers. */
 export function loginLineOf(app: App, actor: Actor, id: string): LoginLine {
   adminName(actor);
-  const vps = app.db.select().from(subscriptions).where(eq(subscriptions.id, id)).get();
-  if (!vps) throw new RefusedError('there is no such VPS');
+  const vps = readVps(app, id);
   const target = openTarget(app, vps);
   if ('kind' in target) throw new RefusedError(target.message);
   const key = typeof target.privateKey === 'string' ? parsePrivateKey(target.privateKey) : target.privateKey;

@@ -50,7 +50,9 @@ const GROUPS_OF_ROOT = ['docker', 'lxd', 'incus-admin', 'disk', 'libvirt'];
 export function judgeRights({ uid, groups, bus, sudo, looks, forwards }: RightsFacts): RightsJudged {
   const byBus = bus?.start === true && bus.restart === true;
   const bySudo = sudo === null ? looks : sudo.look && sudo.restart;
-  const held: RecipeHeld = uid === 0 ? 'root' : byBus ? 'bus' : bySudo ? 'sudo' : 'none';
+  // Commands go through sudo, also those of root.
+  const byRoot = uid === 0 && (looks || byBus);
+  const held: RecipeHeld = byRoot ? 'root' : byBus ? 'bus' : bySudo ? 'sudo' : 'none';
   const has = new Set<Beyond>();
   if (uid === 0) has.add('root');
   const ofRoot = groups.filter((group) => GROUPS_OF_ROOT.includes(group));
