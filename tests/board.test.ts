@@ -13,8 +13,9 @@ import { inTerminal } from '../src/lib/parsing/problems.ts';
 import { makePrivateKey } from '../src/lib/provisioning/private-key.ts';
 import { listVps } from '../src/lib/views/fleet-read.ts';
 import { conditionOf } from '../src/lib/views/fleet-words.ts';
+import { createAdmin, post, signIn } from './support/accounts.ts';
 import { makeLogin, startVps } from './support/fleet.ts';
-import { scratchEnvironment, runCli } from './support/project.ts';
+import { endWith, runCli, scratchEnvironment, startServer } from './support/project.ts';
 import { openScratchApp, startTestHost, sweepOnce } from './support/scratch-app.ts';
 import type { SshHost } from './support/sshd.ts';
 
@@ -31,7 +32,7 @@ async function openTestApp(environment = {}): Promise<App> {
 let customers = 0;
 function describeVps(given: Partial<VpsDescription>): NewVps {
   const customer = `board-${++customers}@example.com`;
-  const parsed = parseVps({ customer, host: '127.0.0.1', ...given } as VpsDescription);
+  const parsed = parseVps({ customer, host: '127.0.0.1', ...given });
   if ('problems' in parsed) throw new Error(inTerminal(parsed.problems).join('; '));
   return parsed.vps;
 }
@@ -347,3 +348,41 @@ describe('on the command line', () => {
     expect((await runCli(scratch.environment, 'ssh-key', 'show')).stdout).toBe(stdout);
   });
 });
+
+describe('on the page', () => {
+  it('the steps come one after the other while it is tried, and the VPS is there at their end', async () => {
+    const scratch = scratchEnvironment({ ENABLE_HEALTH_MONITOR: 'false' });
+    onTestFinished(() => scratch.remove());
+    const host = await startTestHost();
+    await createAdmin(scratch.environment);
+    const server = await startServer(scratch.environment);
+    onTestFinished(async () => void (await endWith(server, 'SIGTERM')));
+    const cookie = await signIn(server.url);
+    const form = { customer: 'live@example.test', host: '127.0.0.1', port: String(host.port), user: host.user };
+    const release = host.hold('is-active');
+    const response = await post(
+      `${server.url}/vps/new/live`,
+      { ...form, key: 'own', privateKey: host.privateKey },
+      { cookie },
+    );
+    expect(response.headers.get('content-type')).toBe('application/x-ndjson');
+    const lines = linesOf(response);
+    const seen: string[] = [];
+    while (seen.at(-1) !== 'login') seen.push(String((await lines.next()).value?.outcome?.step));
+    // The host has not been asked how the service is yet, and all before that is on the page.
+    expect(seen).toEqual(STEP_NAMES.slice(0, STEP_NAMES.indexOf('rights')));
+    release();
+    for await (const line of lines) seen.push(line.outcome?.step ?? `${line.kind} ${line.href}`);
+    expect(seen).toEqual([...STEP_NAMES, expect.stringMatching(/^end \/vps\/vps-[0-9a-f]+\?done=added$/)]);
+  });
+});
+
+type Line = { readonly kind: string; readonly outcome?: StepOutcome; readonly href?: string };
+async function* linesOf({ body }: Response): AsyncGenerator<Line> {
+  let rest = '';
+  for await (const text of (body ?? new ReadableStream()).pipeThrough(new TextDecoderStream())) {
+    const lines = (rest + text).split('\n');
+    rest = lines.pop() ?? '';
+    yield* lines.map((line) => JSON.parse(line) as Line);
+  }
+}

@@ -1,4 +1,5 @@
 import { expect, type Page } from '@playwright/test';
+import { makePrivateKey } from '../../src/lib/provisioning/private-key.ts';
 import { acceptInvitation, ADMIN, cookiesOf, createAdmin, signIn } from '../support/accounts.ts';
 import { test } from '../support/browser.ts';
 import { addAll, makeLogin, startVps, type SimulatedVps } from '../support/fleet.ts';
@@ -84,6 +85,7 @@ for (const javaScriptEnabled of [true, false])
 
     /** Opens a question, which is a dialog or a page, and answers it. */
     async function answer(page: Page, link: string, says: RegExp, yes: string): Promise<void> {
+      if (javaScriptEnabled) await page.locator('html[data-hydrated]').waitFor({ state: 'attached' });
       await page.getByRole('link', { name: link }).click();
       const asked = javaScriptEnabled ? page.getByRole('dialog') : page.getByRole('main');
       await expect(asked.getByRole('heading', { name: says })).toBeVisible();
@@ -204,6 +206,19 @@ for (const javaScriptEnabled of [true, false])
       await expect(page.getByLabel('Customer’s e-mail address')).toHaveValue(customer);
       expect(await page.content()).not.toContain('SECRET');
       await page.getByLabel('Port').fill(String(another.host.port));
+      await page.getByLabel('Private key').fill(makePrivateKey());
+      await button(page, 'Try and add it').click();
+      await expect(page.getByRole('heading', { name: 'Not saved yet' })).toBeVisible();
+      const verdictOf = (step: string) => page.locator(`[data-step=${step}]`).getAttribute('data-verdict');
+      expect(await Promise.all(['dial', 'host_key', 'login', 'rights'].map(verdictOf))).toEqual([
+        'passed',
+        'noted',
+        'failed',
+        'skipped',
+      ]);
+      await expect(page.getByText(/authorized_keys' sh 'restrict ssh-ed25519 AAAA/)).toBeVisible();
+      // While scripts show it, the page stays, and so does what was typed.
+      await expect(page.getByLabel('Private key')).toHaveValue(javaScriptEnabled ? /BEGIN OPENSSH/ : '');
       await page.getByLabel('Private key').fill(login.privateKey);
       await button(page, 'Try and add it').click();
       await done(page, 'Added.');
@@ -337,6 +352,10 @@ test('the pages are accessible and fit, in both themes, on phone and desktop', a
   await button(page, 'Try and add it').click();
   await expect(page.getByText(/^Enter an e-mail address/)).toBeVisible();
   await look('new-mistakes');
+  await page.goto(`${vps}/try`);
+  await button(page, 'Try it now').click();
+  await expect(page.locator('[data-step=link][data-verdict]')).toBeVisible();
+  await look('try');
   await page.goto(`${server.url}/settings`);
   await page.getByText('Switch healing off…').click();
   await look('settings');
