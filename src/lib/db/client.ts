@@ -14,6 +14,8 @@ export type Database = BetterSQLite3Database<typeof schema> & {
   readonly $client: Sqlite.Database;
   /** Tells this process of what has been committed; here, so that listeners outlive a hot reload of whoever told them. */
   readonly events: EventEmitter;
+  /** How many writes of this process have been committed. */
+  readonly commits: Record<Durability, number>;
   /** Runs `work` in one IMMEDIATE transaction; for `write`. Made once: drizzle makes its own anew each time, for 15 µs. */
   readonly immediately: <T>(work: () => T) => T;
 };
@@ -65,6 +67,7 @@ export async function write<T>(
       if (durability === 'with_next') db.$client.exec('PRAGMA synchronous = FULL');
     }
   });
+  db.commits[durability] += 1;
   for (const step of afterwards) step();
   return result;
 }
@@ -106,6 +109,7 @@ export async function openDatabase(path: string, migrationsDir: string, opening:
     const transaction = opened.transaction((work: () => unknown) => work());
     return Object.assign(drizzle(opened, { schema }), {
       events: new EventEmitter().setMaxListeners(0),
+      commits: { at_once: 0, with_next: 0 },
       immediately: <T>(work: () => T): T => transaction.immediate(work) as T,
     });
   } catch (error) {
@@ -113,6 +117,13 @@ export async function openDatabase(path: string, migrationsDir: string, opening:
     throw explained(path, error);
   }
 }
+
+/** Throws where nothing can be written now; waits for a lock as `write` does, and changes nothing. */
+export const assertWritable = (db: Database): Promise<void> =>
+  whileBusy(() => {
+    assertInPlace(db);
+    tryWriting(db.$client);
+  });
 
 /** SQLite opens what it may not write to without a word, and BEGIN IMMEDIATE succeeds on it: only a change tells. */
 function tryWriting(client: Sqlite.Database): void {

@@ -83,7 +83,13 @@ export type Recorded = Transition & {
 };
 
 /** What a look changes where all is well still. */
-const SEEN = ['lastCheckAt', 'lastHealthyAt', 'lastProbeMs', 'totalChecks'] as const satisfies (keyof HealthState)[];
+const SEEN = [
+  'lastCheckAt',
+  'lastHealthyAt',
+  'lastProbeMs',
+  'totalChecks',
+  'hostKeySeenAt',
+] as const satisfies (keyof HealthState)[];
 const REST = (Object.keys(UNCHECKED) as (keyof HealthState)[]).filter((key) => !SEEN.some((seen) => seen === key));
 
 /** Nearly every look changes a row that is there: without its keys, SQLite has neither references nor indexes to check. */
@@ -195,7 +201,10 @@ export function recordLook(
   const sample = sampleOfLook(check);
   if (sample) recordSample(tx, { userId, ...sample }, settings.history.sampleValidMs);
   if (hostKey !== null && subscription.sshHostKey === null)
-    tx.update(subscriptions).set({ sshHostKey: hostKey }).where(eq(subscriptions.id, subscription.id)).run();
+    tx.update(subscriptions)
+      .set({ sshHostKey: hostKey, sshHostKeyAt: lookedAt })
+      .where(eq(subscriptions.id, subscription.id))
+      .run();
   const happened = { before, next, events: [...(closed?.events ?? []), ...events] };
   const times = { at: lookedAt, lookedAt, maintenance, restartFollows: restartFollows(check.healing), beside };
   return { ...conclude(tx, subscription, { ...happened, ...times }, settings), healing: check.healing };
@@ -302,7 +311,7 @@ export function resetCircuitOf(tx: Transaction, owner: IncidentOwner, actor: Jou
 
 /** Nothing of former logins counts any longer: one has worked outside of a sweep, or login or host key are others now. */
 export const clearLoginBackoffIn = (tx: Transaction, userId: string): void => {
-  const none = { authFailures: 0, authRetryAt: null, offeredHostKey: null };
+  const none = { authFailures: 0, authRetryAt: null, offeredHostKey: null, offeredHostKeyAt: null };
   tx.update(healthChecks).set(none).where(eq(healthChecks.userId, userId)).run();
 };
 export const clearLoginBackoff = (db: Database, userId: string): Promise<void> =>

@@ -18,6 +18,7 @@ export type FleetListRow = Pick<
   | 'host'
   | 'port'
   | 'active'
+  | 'notReadyWhy'
   | 'maintenanceSince'
   | 'maintenanceUntil'
   | 'healingPausedSince'
@@ -56,7 +57,7 @@ export type FleetList = FleetWindow & {
 };
 
 /** Weekly windows follow the clock of their time zone: that is not for SQL, and these are few. */
-function listMaintained(db: Database, now: Date): string[] {
+export function listMaintained(db: Database, now: Date): string[] {
   const { endsAt } = maintenanceWindows;
   const open = db
     .select()
@@ -72,7 +73,9 @@ function listMaintained(db: Database, now: Date): string[] {
 const KNOWN_SINCE = sql`max(${healthChecks.lastCheckAt}, coalesce(${healthChecks.authRetryAt}, 0))`;
 
 /** `conditionOf` of words.ts, for a whole table; a test holds the two together. */
-const conditionIn = (maintained: readonly string[], validMs: number, now: Date): SQL => sql`CASE
+export const conditionIn = (maintained: readonly string[], validMs: number, now: Date): SQL => sql`CASE
+  WHEN ${subscriptions.status} = 'active' AND ${subscriptions.provisioningStatus} = 'pending'
+       AND ${subscriptions.notReadyWhy} IS NOT NULL THEN 'not_ready'
   WHEN NOT (${subscriptions.status} = 'active' AND ${subscriptions.vpsProvisioned}
             AND ${subscriptions.provisioningStatus} = 'ready') THEN 'not_watched'
   WHEN ${subscriptions.userId} IN (SELECT value FROM json_each(${JSON.stringify(maintained)})) THEN 'maintenance'
@@ -168,6 +171,7 @@ const forList = (row: FleetRow, strip: string): FleetListRow => ({
   host: row.host,
   port: row.port,
   active: row.active,
+  notReadyWhy: row.notReadyWhy,
   maintenanceSince: row.maintenanceSince,
   maintenanceUntil: row.maintenanceUntil,
   healingPausedSince: row.healingPausedSince,
