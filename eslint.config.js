@@ -26,7 +26,7 @@ const NO_EDGES = {
 };
 
 export default ts.config(
-  { ignores: ['.svelte-kit/', 'build/', 'dist/', 'data/', 'drizzle/', 'playwright-report/', 'test-results/'] },
+  { ignores: ['.svelte-kit/', 'build/', 'dist/', 'data/', '.rig/', 'drizzle/', 'playwright-report/', 'test-results/'] },
   js.configs.recommended,
   ts.configs.strictTypeChecked,
   svelte.configs.recommended,

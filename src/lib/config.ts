@@ -1,4 +1,5 @@
 import { ConfigurationError, type Environment } from './environment.ts';
+import type { Reach } from './facts/address-reach.ts';
 import type { LinkChoice } from './facts/link.ts';
 import type { Mailbox } from './facts/mail-address.ts';
 import { firstRuns } from './parsing/cron-expression.ts';
@@ -18,6 +19,8 @@ export type Settings = {
   readonly batchSize: number;
   /** Connections that a sweep may have open at once. */
   readonly maxSockets: number;
+  /** Where VPSs, and the webhooks of admins, may be. */
+  readonly allowedAddresses: Reach;
   /** Which kinds of link may be used. */
   readonly sshLink: LinkChoice;
   /** Connections that are kept from look to look. */
@@ -106,6 +109,7 @@ export function parseSettings(environment: Environment): Settings {
     healthCheckCron: given.HEALTH_CHECK_CRON,
     batchSize: given.HEALTH_CHECK_BATCH_SIZE,
     maxSockets: given.SWEEP_MAX_SOCKETS,
+    allowedAddresses: given.ALLOWED_ADDRESSES,
     sshLink: given.SSH_LINK,
     sshMaxLinks: given.SSH_MAX_LINKS,
     monitoredService: given.MONITORED_SERVICE,

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import * as z from 'zod/mini';
+import { REACHES } from './facts/address-reach.ts';
 import { LINK_CHOICES } from './facts/link.ts';
 import { parseMailbox } from './facts/mail-address.ts';
 import { isCron } from './parsing/cron-expression.ts';
@@ -65,6 +66,7 @@ export const VARIABLES = {
   HEALTH_CHECK_CRON: usually('*/1 * * * *', cron),
   HEALTH_CHECK_BATCH_SIZE: usually('5', wholeNumber(1, 100, 'VPSs')),
   SWEEP_MAX_SOCKETS: usually('300', wholeNumber(5, 20_000, 'connections')),
+  ALLOWED_ADDRESSES: usually('private', oneOf(REACHES)),
   SSH_LINK: usually('auto', oneOf(LINK_CHOICES)),
   SSH_MAX_LINKS: usually('12000', wholeNumber(0, 100_000, 'connections')),
   MONITORED_SERVICE: usually('rachel8', unitName),

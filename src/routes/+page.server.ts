@@ -4,7 +4,7 @@ import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
 import { actOnMany } from '$lib/fleet-admin/vps-actions';
 import { BULK_ACTIONS, bulkInWords } from '$lib/views/bulk-words';
-import { readFleetList } from '$lib/views/fleet-list';
+import { recentFleetList } from '$lib/views/recent-fleet';
 import { parseFleetQuery } from '$lib/views/fleet-query';
 import { listVps } from '$lib/views/fleet-read';
 import { monitorStatus } from '$lib/monitoring/health-checker';
@@ -20,7 +20,7 @@ const BulkForm = z.object({ do: oneOf(BULK_ACTIONS), vps: z.array(z.string()).ch
 const DONE = { removed: 'The VPS is out of the fleet. Its customer and the machine itself stay.' };
 
 /** Reads what the last sweep has written; no page ever waits for a check. */
-export const load: PageServerLoad = async ({ locals, url, depends }) => {
+export const load: PageServerLoad = async ({ locals, url, depends, isDataRequest }) => {
   depends('wardround:fleet');
   const app = await defaultApp();
   const now = new Date();
@@ -35,7 +35,7 @@ export const load: PageServerLoad = async ({ locals, url, depends }) => {
   const state = readMonitorState(app.db);
   return {
     query,
-    fleet: readFleetList(app, actor, query, now),
+    fleet: recentFleetList(app, actor, query, { now, isToBeExact: isDataRequest }),
     now,
     monitor,
     // Of this process, and of the last sweep, whichever process it was that swept.

@@ -17,6 +17,8 @@ export function scratchEnvironment(more: Record<string, string> = {}) {
     NODE_ENV: 'production',
     DATABASE_URL: join(folder, 'wardround.db'),
     ENCRYPTION_KEY_FILE: join(folder, 'encryption.key'),
+    // Every host of a test is on loopback.
+    ALLOWED_ADDRESSES: 'any',
     PORT: '0',
     ...more,
   };

@@ -1,5 +1,5 @@
 import { createHash, timingSafeEqual } from 'node:crypto';
-import { isLoopbackAddress } from '../facts/public-address.ts';
+import { isLoopbackAddress } from '../facts/address-reach.ts';
 
 /** Who asks for `/metrics`. */
 export type Scraper = {

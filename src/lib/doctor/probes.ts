@@ -12,7 +12,7 @@ import { keyProblem } from '../db/key-check.ts';
 import { isAlive, MACHINE } from '../db/process.ts';
 import { cleanRemoteText } from '../facts/remote-text.ts';
 import { hostAndPort } from '../facts/host-words.ts';
-import { isLoopbackAddress } from '../facts/public-address.ts';
+import { isLoopbackAddress } from '../facts/address-reach.ts';
 import { openFilesLimit } from '../provisioning/open-files.ts';
 import { checkTables, tryNetwork, type Target } from './programs.ts';
 import type { Facts } from './rules/checks.ts';

@@ -7,10 +7,12 @@ import { subscriptions, users } from '../db/schema.ts';
 import { noteAdminAction } from '../db/journal-store.ts';
 import { publish } from '../live/bus.ts';
 import { clearLoginBackoffIn, resetCircuitOf } from '../monitoring/health-store.ts';
+import { refuseForbiddenAddress } from './address-check.ts';
+import { NO_SHARED_KEY, sharedKeyOf } from './shared-key.ts';
 import { RefusedError, theVps } from './the-vps.ts';
 import type { VpsEdit } from './new-vps.ts';
 
-export type EditFields = Readonly<Record<'name' | 'host' | 'port' | 'user' | 'service', string>>;
+export type EditFields = Readonly<Record<'name' | 'host' | 'port' | 'user' | 'service' | 'note', string>>;
 
 /**
  * What a form asks for: a field that still says what the form was made from (`was`) stays as it is `now`, whatever has
@@ -33,7 +35,8 @@ export function mergeEdit<Given extends { readonly [field in keyof EditFields]?:
  * neither circuit nor streak nor restarts of the former one. Returns the names of what has changed. Throws
  * `RefusedError` for customers, and for an address that another VPS has.
  */
-export function editVps(app: App, actor: Actor, id: string, edit: VpsEdit): Promise<string[]> {
+export async function editVps(app: App, actor: Actor, id: string, edit: VpsEdit): Promise<string[]> {
+  if (actor.role === 'admin') await refuseForbiddenAddress(app, edit.host);
   return write(app.db, (tx) => {
     const vps = theVps(tx, actor, id);
     const owner = tx.select().from(users).where(eq(users.id, vps.userId)).get();
@@ -48,13 +51,17 @@ export function editVps(app: App, actor: Actor, id: string, edit: VpsEdit): Prom
     )
       throw new RefusedError(`another VPS of the fleet is ${edit.host} port ${edit.port}`);
 
+    const sharedKey = edit.toSharedKey ? sharedKeyOf(tx) : null;
+    if (sharedKey === undefined) throw new RefusedError(NO_SHARED_KEY);
+    const movesToShared = sharedKey !== null && vps.sshKeyId !== sharedKey.id;
     const moved = vps.vpsIpAddress !== edit.host || vps.sshPort !== edit.port;
     const fields = [
       vps.vpsIpAddress !== edit.host && 'host',
       vps.sshPort !== edit.port && 'port',
       vps.sshUser !== edit.user && 'user',
       vps.serviceName !== edit.service && 'service',
-      edit.privateKey !== null && 'private key',
+      (edit.privateKey !== null || movesToShared) && 'private key',
+      vps.note !== edit.note && 'note',
       owner.name !== edit.name && 'name',
     ].filter((field) => field !== false);
     if (fields.length === 0) return [];
@@ -65,8 +72,13 @@ export function editVps(app: App, actor: Actor, id: string, edit: VpsEdit): Prom
         sshPort: edit.port,
         sshUser: edit.user,
         serviceName: edit.service,
-        ...(key !== null && { sshPrivateKey: encryptToken(key, privateKeyPlace(id), app.encryptionKey) }),
-        ...(moved && { sshHostKey: null }),
+        note: edit.note,
+        ...(key !== null && {
+          sshPrivateKey: encryptToken(key, privateKeyPlace(id), app.encryptionKey),
+          sshKeyId: null,
+        }),
+        ...(movesToShared && { sshPrivateKey: null, sshKeyId: sharedKey.id }),
+        ...(moved && { sshHostKey: null, sshHostKeyAt: null }),
       })
       .where(eq(subscriptions.id, id))
       .run();

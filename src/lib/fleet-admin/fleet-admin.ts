@@ -1,8 +1,8 @@
-import { eq } from 'drizzle-orm';
+import { and, eq, ne } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import { adminName, type Actor } from '../auth/actor.ts';
 import { encryptToken, privateKeyPlace } from '../crypto/encryption.ts';
-import { write, type Transaction } from '../db/client.ts';
+import { write, type Database, type Transaction } from '../db/client.ts';
 import { healthChecks, newId, subscriptions, users, type Subscription } from '../db/schema.ts';
 import { noteAdminAction } from '../db/journal-store.ts';
 import { publish } from '../live/bus.ts';
@@ -12,36 +12,56 @@ import { judge, type Verdict } from '../monitoring/rules/verdict.ts';
 import { fingerprint } from '../provisioning/host-key.ts';
 import { VpsLink } from '../provisioning/vps-link.ts';
 import type { NewVps } from './new-vps.ts';
+import { refuseForbiddenAddress } from './address-check.ts';
+import { NO_SHARED_KEY, sharedKeyOf } from './shared-key.ts';
 import { RefusedError, theVps } from './the-vps.ts';
 
-/** Adds the VPS, active and ready, and its customer if new. Throws `RefusedError` where either has one already. */
+/** Throws `RefusedError` where another VPS of the fleet has this address, or the customer has one. */
+export function refuseTaken(db: Database | Transaction, { email, host, port }: NewVps): void {
+  const taken = db
+    .select({ id: subscriptions.id })
+    .from(subscriptions)
+    .where(and(eq(subscriptions.vpsIpAddress, host), eq(subscriptions.sshPort, port)))
+    .get();
+  if (taken)
+    throw new RefusedError(
+      `${host} port ${port} is in the fleet already, as ${taken.id}; remove that first, or give another host`,
+    );
+  const owned = db
+    .select({ id: subscriptions.id, host: subscriptions.vpsIpAddress })
+    .from(users)
+    .innerJoin(subscriptions, eq(subscriptions.userId, users.id))
+    .where(and(eq(users.email, email), ne(subscriptions.status, 'canceled')))
+    .get();
+  if (owned)
+    throw new RefusedError(
+      `${email} has a VPS already (${owned.host}, ${owned.id}), and each customer has one; remove that first, or give another customer`,
+    );
+}
+
+/**
+ * Adds the VPS, active and ready, and its customer if new; with a reason why it is not ready, it is listed and not swept.
+ * Nothing is tried: see `boardVps`. Throws `RefusedError` where either has one already, and where the VPS is to have the
+ * fleet's shared key and there is none.
+ */
 export async function addVps(
-  { db, encryptionKey }: App,
+  app: App,
   actor: Actor,
   vps: NewVps,
+  { notReadyWhy = null }: { readonly notReadyWhy?: string | null } = {},
 ): Promise<{ id: string; userId: string; newCustomer: boolean }> {
+  const { db, encryptionKey } = app;
+  const by = adminName(actor);
+  await refuseForbiddenAddress(app, vps.host);
   return write(db, (tx) => {
-    const by = adminName(actor);
-    const taken = tx
-      .select({ id: subscriptions.id, port: subscriptions.sshPort })
-      .from(subscriptions)
-      .where(eq(subscriptions.vpsIpAddress, vps.host))
-      .all()
-      .find(({ port }) => port === vps.port);
-    if (taken)
-      throw new RefusedError(
-        `${vps.host} port ${vps.port} is in the fleet already, as ${taken.id}; remove that first, or give another host`,
-      );
-
+    refuseTaken(tx, vps);
+    const sharedKey = vps.privateKey === null ? sharedKeyOf(tx) : null;
+    if (sharedKey === undefined) throw new RefusedError(NO_SHARED_KEY);
     const customer = tx.select().from(users).where(eq(users.email, vps.email)).get();
     const userId = customer?.id ?? newId('user');
     if (!customer) tx.insert(users).values({ id: userId, email: vps.email, name: vps.name }).run();
     else {
       const owned = tx.select().from(subscriptions).where(eq(subscriptions.userId, userId)).get();
-      if (owned && owned.status !== 'canceled')
-        throw new RefusedError(
-          `${vps.email} has a VPS already (${owned.vpsIpAddress}, ${owned.id}), and each customer has one; remove that first, or give another customer`,
-        );
       // The machine of a cancelled subscription is another machine: its state and its restarts are of no meaning here.
       if (owned) {
         tx.delete(subscriptions).where(eq(subscriptions.id, owned.id)).run();
@@ -58,13 +78,18 @@ export async function addVps(
         userId,
         status: 'active',
         vpsProvisioned: true,
-        provisioningStatus: 'ready',
+        provisioningStatus: notReadyWhy === null ? 'ready' : 'pending',
+        notReadyWhy,
         vpsIpAddress: vps.host,
         sshPort: vps.port,
         sshUser: vps.user,
-        sshPrivateKey: encryptToken(vps.privateKey, privateKeyPlace(id), encryptionKey),
+        sshPrivateKey:
+          vps.privateKey === null ? null : encryptToken(vps.privateKey, privateKeyPlace(id), encryptionKey),
+        sshKeyId: sharedKey?.id ?? null,
         sshHostKey: vps.hostKey,
+        sshHostKeyAt: vps.hostKey === null ? null : new Date(),
         serviceName: vps.service,
+        note: vps.note,
       })
       .run();
     noteAdminAction(tx, by, { userId, vpsId: id }, 'vps_added', { host: vps.host });
@@ -94,7 +119,10 @@ export const repinHostKey = ({ db }: App, actor: Actor, vpsId: string, pin: NewP
   write(db, (tx) => {
     const vps = theVps(tx, actor, vpsId);
     const hostKey = pin.kind === 'given' ? pin.hostKey : pin.kind === 'offered' ? offeredKey(tx, vps, pin) : null;
-    tx.update(subscriptions).set({ sshHostKey: hostKey }).where(eq(subscriptions.id, vpsId)).run();
+    tx.update(subscriptions)
+      .set({ sshHostKey: hostKey, sshHostKeyAt: hostKey === null ? null : new Date() })
+      .where(eq(subscriptions.id, vpsId))
+      .run();
     clearLoginBackoffIn(tx, vps.userId);
     noteAdminAction(tx, adminName(actor), { userId: vps.userId, vpsId }, 'host_key_repinned');
     publish(tx, { kind: 'vps', vpsIds: [vpsId] });

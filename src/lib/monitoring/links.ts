@@ -6,6 +6,7 @@ import type { Subscription } from '../db/schema.ts';
 import { intervalOf } from '../schedule.ts';
 import type { DueVps } from './fleet.ts';
 import { rememberedLink } from './rules/link-columns.ts';
+import { BUS_ENDED } from './rules/news.ts';
 import { watchStalls } from './stall-watch.ts';
 import { isSameLogin, openTarget } from './vps-target.ts';
 import type { Verdict } from './rules/verdict.ts';
@@ -60,14 +61,16 @@ export class Links {
     const target = openTarget(this.#app, subscription);
     if ('kind' in target) return target;
     const { settings } = this.#app;
+    const tellNews = (news: string): void => {
+      if (this.#links.get(id)?.link === link) this.#onNews?.({ id, link }, news);
+    };
     const link: VpsLink = new VpsLink(target, {
       limits: settings,
       choice: settings.sshLink,
       remembered: rememberedLink(state),
       isKept: () => this.#onNews !== null,
-      onNews: (activeState) => {
-        if (this.#links.get(id)?.link === link) this.#onNews?.({ id, link }, activeState);
-      },
+      onNews: (activeState) => tellNews(activeState),
+      onBusEnd: () => tellNews(BUS_ENDED),
       chance: Math.random(),
     });
     this.#links.set(id, { link, subscription });

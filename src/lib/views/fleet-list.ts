@@ -18,6 +18,7 @@ export type FleetListRow = Pick<
   | 'host'
   | 'port'
   | 'active'
+  | 'notReadyWhy'
   | 'maintenanceSince'
   | 'maintenanceUntil'
   | 'healingPausedSince'
@@ -36,7 +37,7 @@ export type FleetListRow = Pick<
   | 'authRetryAt'
   | 'lastProbeMs'
 > & {
-  /** The last 60 checks, a letter each (`STRIP_LETTERS`), oldest first. */
+  /** The last 60 checks, a letter each (`STATE_LETTERS`), oldest first. */
   readonly strip: string;
 };
 
@@ -73,6 +74,8 @@ const KNOWN_SINCE = sql`max(${healthChecks.lastCheckAt}, coalesce(${healthChecks
 
 /** `conditionOf` of words.ts, for a whole table; a test holds the two together. */
 export const conditionIn = (maintained: readonly string[], validMs: number, now: Date): SQL => sql`CASE
+  WHEN ${subscriptions.status} = 'active' AND ${subscriptions.provisioningStatus} = 'pending'
+       AND ${subscriptions.notReadyWhy} IS NOT NULL THEN 'not_ready'
   WHEN NOT (${subscriptions.status} = 'active' AND ${subscriptions.vpsProvisioned}
             AND ${subscriptions.provisioningStatus} = 'ready') THEN 'not_watched'
   WHEN ${subscriptions.userId} IN (SELECT value FROM json_each(${JSON.stringify(maintained)})) THEN 'maintenance'
@@ -158,7 +161,7 @@ function readListRows(app: App, actor: Actor, ids: readonly string[], now: Date)
   const strips = readStrips(app, actor, ids, now);
   return ids.flatMap((id) => {
     const row = rows.get(id);
-    return row ? [forList(row, strips.get(id)?.states ?? '')] : [];
+    return row ? [forList(row, strips.get(id) ?? '')] : [];
   });
 }
 
@@ -168,6 +171,7 @@ const forList = (row: FleetRow, strip: string): FleetListRow => ({
   host: row.host,
   port: row.port,
   active: row.active,
+  notReadyWhy: row.notReadyWhy,
   maintenanceSince: row.maintenanceSince,
   maintenanceUntil: row.maintenanceUntil,
   healingPausedSince: row.healingPausedSince,

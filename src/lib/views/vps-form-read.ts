@@ -11,6 +11,9 @@ export type EditableVps = {
   readonly port: number;
   readonly user: string;
   readonly service: string | null;
+  readonly note: string | null;
+  /** Whether it has the fleet's shared key. */
+  readonly sharesKey: boolean;
 };
 
 /** Undefined: no such VPS, or not for this actor. */
@@ -25,9 +28,11 @@ export const readEditable = ({ db }: App, actor: Actor, id: string): EditableVps
           port: subscriptions.sshPort,
           user: subscriptions.sshUser,
           service: subscriptions.serviceName,
+          note: subscriptions.note,
+          keyId: subscriptions.sshKeyId,
         })
         .from(subscriptions)
         .innerJoin(users, eq(users.id, subscriptions.userId))
         .where(eq(subscriptions.id, id))
         .all()
-        .map((row) => ({ ...row, host: row.host ?? '' }))[0];
+        .map(({ keyId, ...row }) => ({ ...row, host: row.host ?? '', sharesKey: keyId !== null }))[0];

@@ -3,6 +3,7 @@ import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
 import { editVps, mergeEdit, type EditFields } from '$lib/fleet-admin/edit-vps';
 import { readEditable, type EditableVps } from '$lib/views/vps-form-read';
+import { sharedKeyOf } from '$lib/fleet-admin/shared-key';
 import { RefusedError } from '$lib/fleet-admin/the-vps';
 import { readVps } from '$lib/views/fleet-read';
 import { parseVpsEdit } from '$lib/fleet-admin/new-vps';
@@ -12,12 +13,13 @@ import { vpsFieldsOf } from '../../../form-fields';
 import { seeOther } from '../../../site';
 import type { Actions, PageServerLoad } from './$types';
 
-const valuesOf = ({ name, host, port, user, service }: EditableVps): EditFields => ({
+const valuesOf = ({ name, host, port, user, service, note }: EditableVps): EditFields => ({
   name: name ?? '',
   host,
   port: String(port),
   user,
   service: service ?? '',
+  note: note ?? '',
 });
 
 export const load: PageServerLoad = async ({ locals, params }) => {
@@ -29,6 +31,8 @@ export const load: PageServerLoad = async ({ locals, params }) => {
     customer: vps.name ?? vps.email,
     values: valuesOf(vps),
     service: app.settings.monitoredService,
+    sharesKey: vps.sharesKey,
+    sharedKey: sharedKeyOf(app.db)?.publicKey ?? null,
   };
 };
 
@@ -39,7 +43,7 @@ export const actions: Actions = {
     const { id } = event.params;
     const vps = readEditable(app, actor, id);
     if (!vps) error(404, 'There is no such VPS');
-    const { described, typed, was } = vpsFieldsOf(event);
+    const { described, typed, was } = await vpsFieldsOf(event);
     const parsed = parseVpsEdit({ ...mergeEdit(valuesOf(vps), was, described), customer: vps.email });
     if ('problems' in parsed) return fail(400, { typed, was, problems: inForm(parsed.problems), refused: null });
     let changed: string[];
