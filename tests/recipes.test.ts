@@ -117,7 +117,9 @@ describe.skipIf(RIG === '')('on a real machine (skipped unless WARDROUND_RIG nam
     const script = await apply(fleet, 'bus');
 
     const session = await openSession(fleet.privateKey);
-    onTestFinished(async () => void (await session.close()));
+    onTestFinished(async () => {
+      await session.close();
+    });
     expect(await session.mayForward(PATIENCE)).toBe(false);
     const unit = await UnitBus.open(session, 'rachel8', {
       ...PATIENCE,
@@ -127,7 +129,9 @@ describe.skipIf(RIG === '')('on a real machine (skipped unless WARDROUND_RIG nam
     expect(await unit.restart(PATIENCE)).toBe('done');
     await unit.resetFailed(PATIENCE);
     const shell = await openSession(fleet.privateKey);
-    onTestFinished(async () => void (await shell.close()));
+    onTestFinished(async () => {
+      await shell.close();
+    });
     expect(await shell.run('id', PATIENCE).catch(() => ({ stdout: '' }))).toMatchObject({ stdout: '' });
 
     // The same login in earnest: what the rule of polkit does not name is refused to it.
@@ -172,7 +176,9 @@ describe.skipIf(RIG === '')('on a real machine (skipped unless WARDROUND_RIG nam
     const script = await apply(fleet, 'sudo');
 
     const session = await openSession(fleet.privateKey);
-    onTestFinished(async () => void (await session.close()));
+    onTestFinished(async () => {
+      await session.close();
+    });
     expect(await session.mayForward(PATIENCE)).toBe(false);
     const run = async (command: string): Promise<boolean> =>
       (await session.run(`${command} </dev/null`, PATIENCE)).exitCode === 0;

@@ -2,7 +2,6 @@ import { createHash } from 'node:crypto';
 import { createSocket, type Socket } from 'node:dgram';
 import dns from 'node:dns';
 import { once } from 'node:events';
-import type { AddressInfo } from 'node:net';
 import dnsPacket, { type DecodedPacket, type SshfpAnswer as Record } from 'dns-packet';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { lookUpSshfp } from './sshfp.ts';
@@ -32,7 +31,7 @@ beforeEach(async () => {
   });
   server.bind(0, '127.0.0.1');
   await once(server, 'listening');
-  dns.setServers([`127.0.0.1:${(server.address() as AddressInfo).port}`]);
+  dns.setServers([`127.0.0.1:${(server.address()).port}`]);
 });
 afterEach(async () => {
   dns.setServers(before);
