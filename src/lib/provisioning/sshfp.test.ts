@@ -31,7 +31,7 @@ beforeEach(async () => {
   });
   server.bind(0, '127.0.0.1');
   await once(server, 'listening');
-  dns.setServers([`127.0.0.1:${(server.address()).port}`]);
+  dns.setServers([`127.0.0.1:${server.address().port}`]);
 });
 afterEach(async () => {
   dns.setServers(before);
