@@ -101,6 +101,10 @@ const MATRIX: Readonly<Record<string, Answers>> = {
   'POST /forgot-password': everybody('503'),
   'GET /reset-password': everybody('200'),
   'POST /reset-password': everybody('400'),
+  'GET /healthz': everybody('200'),
+  'GET /readyz': everybody('200'),
+  // From this machine, as here: who else may come is in metrics.test.ts.
+  'GET /metrics': everybody('200'),
   'GET /welcome': everybody('200'),
   'POST /welcome': everybody('400'),
   'GET /account': users('303 /sign-in?next=%2Faccount', '200'),

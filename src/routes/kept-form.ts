@@ -1,6 +1,7 @@
 import type { Cookies, RequestEvent } from '@sveltejs/kit';
 import type { App } from '$lib/app';
 import { DecryptionError, decryptToken, encryptToken } from '$lib/crypto/encryption';
+import { COOKIE_PATH } from './site';
 
 /*
  * A form that is sent after the session has ended is not lost: what was typed waits in a cookie, encrypted, while its
@@ -40,7 +41,7 @@ export function keepForm(app: App, { url, cookies }: RequestEvent, form: FormDat
   const value = encryptToken(JSON.stringify(kept), PLACE, app.encryptionKey);
   if (fields.length === 0 || value.length > LONGEST_COOKIE) return false;
   const secure = url.protocol === 'https:';
-  cookies.set(COOKIE, value, { path: '/', maxAge: KEEP_S, httpOnly: true, sameSite: 'lax', secure });
+  cookies.set(COOKIE, value, { path: COOKIE_PATH, maxAge: KEEP_S, httpOnly: true, sameSite: 'lax', secure });
   return true;
 }
 
@@ -60,5 +61,5 @@ export function keptFor(app: App, cookies: Cookies, url: URL): KeptForm | null {
 
 /** To be called when it has been sent again, and when its owner leaves. */
 export function forgetKept(cookies: Cookies): void {
-  if (cookies.get(COOKIE) !== undefined) cookies.delete(COOKIE, { path: '/' });
+  if (cookies.get(COOKIE) !== undefined) cookies.delete(COOKIE, { path: COOKIE_PATH });
 }

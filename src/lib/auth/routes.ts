@@ -36,6 +36,11 @@ export const ROUTE_ACCESS: Readonly<Record<string, Access>> = {
   '/forgot-password': 'public',
   '/reset-password': 'public',
   '/welcome': 'public',
+  // For programs: process alive, ready to serve; without any fact about the fleet.
+  '/healthz': 'public',
+  '/readyz': 'public',
+  // Judged by its token or by where it is asked from: see scraper.ts.
+  '/metrics': 'public',
 };
 
 /** Whether this actor may come to this route, or what stands in the way. Rights on single rows are the queries' affair. */

@@ -370,6 +370,24 @@ export const healthSamples = sqliteTable(
   (table) => [primaryKey({ columns: [table.seriesId, table.at] })],
 );
 
+/**
+ * The newest looks at a VPS, all in one row: so that a look changes one page, which others share, instead of four of its
+ * own. They are in no other table until `history/sample-store.ts` moves them. Without a row there are none.
+ */
+export const recentSamples = sqliteTable('recent_samples', {
+  seriesId: integer('series_id')
+    .primaryKey()
+    .references(() => historySeries.id, { onDelete: 'cascade' }),
+  beganAt: time('began_at').notNull(),
+  newestAt: time('newest_at').notNull(),
+  /** What is taken from then on finds no place here: these are moved first. */
+  closesAt: time('closes_at').notNull(),
+  /** How long each of them stands at most, as it was when they were taken. */
+  validMs: integer('valid_ms').notNull(),
+  /** In order of time; see `history/rules/recent.ts`. */
+  samples: text('samples').notNull(),
+});
+
 /** Time spent up and down within a bucket, and how long probes took. What is missing of the bucket is unknown. */
 export const healthRollups = sqliteTable(
   'health_rollups',

@@ -100,6 +100,9 @@ function embedded(address: ipaddr.IPv6): string | null {
 /** Whether an address is one on the internet. */
 export const isPublicAddress = (address: string): boolean => kindOfAddress(address) === 'public';
 
+/** Whether an address is this machine's own (RFC 1122, 3.2.1.3; RFC 4291, 2.5.3), however it is written. */
+export const isLoopbackAddress = (address: string): boolean => kindOfAddress(address) === 'loopback';
+
 /** Why nothing may connect to this address, as a sentence without its full stop; null where it may. */
 export function refusalOf(address: string, reach: Reach): string | null {
   const kind = kindOfAddress(address);

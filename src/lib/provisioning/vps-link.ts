@@ -27,11 +27,16 @@ export type LinkOptions = {
   readonly isKept?: () => boolean;
   /** The unit has entered this state, says the bus. A hint: whoever acts looks first. */
   readonly onNews?: (activeState: string) => void;
+  /** The bus has ended by itself while it rested, and the connection has not. */
+  readonly onBusEnd?: () => void;
   /** One that is there already; otherwise it makes its own. */
   readonly connection?: VpsConnection;
   /** Chance, 0 to 1: links that were made together are not renewed together. */
   readonly chance?: number;
 };
+
+/** A probe, and how the host was reached for it: over a connection that stood already, over its bus, or neither. */
+export type LinkProbe = Probe & { readonly over: LinkKind };
 
 export type BusRights = Readonly<Record<'start' | 'restart' | 'stop' | 'other', boolean | null>>;
 
@@ -127,19 +132,21 @@ export class VpsLink {
   }
 
   /** How the service is; where it is not active, also why. Changes nothing there. */
-  async look(signal?: AbortSignal): Promise<Probe> {
+  async look(signal?: AbortSignal): Promise<LinkProbe> {
     const startedAtMs = performance.now();
     this.#usedAtMs = startedAtMs;
     this.#renew(startedAtMs);
     const { openedAtMs } = this.#connection;
     const hadRested = this.#isResting;
+    const wasOpen = this.isOpen;
     this.#isResting = false;
     const probe = await this.#look(startedAtMs, signal);
-    if (hadRested && probe.hostKey !== null) this.#noteDeath(this.#connection.openedAtMs !== openedAtMs);
+    const isAnother = this.#connection.openedAtMs !== openedAtMs;
+    if (hadRested && probe.hostKey !== null) this.#noteDeath(isAnother);
     const { result } = probe;
     // Of a service that is down, whoever heals it finds out.
     if (result.kind === 'state' && isUp(result.activeState, result.exitCode)) await this.#noteRights(signal);
-    return probe;
+    return { over: wasOpen && !isAnother ? 'kept' : 'fresh', ...probe };
   }
 
   /**
@@ -211,7 +218,7 @@ export class VpsLink {
     await this.close();
   }
 
-  async #look(startedAtMs: number, signal: AbortSignal | undefined): Promise<Probe> {
+  async #look(startedAtMs: number, signal: AbortSignal | undefined): Promise<OverBus<Probe>> {
     const { choice, isKept } = this.#options;
     const mayUseBus = (choice === 'bus' || choice === 'auto') && !isRecent(this.#busFailedAtMs, startedAtMs);
     if (mayUseBus && (this.#unit?.isOpen || this.#kind === 'bus')) {
@@ -234,7 +241,7 @@ export class VpsLink {
   }
 
   /** Null: the bus does not tell. */
-  async #lookOverBus(startedAtMs: number, signal: AbortSignal | undefined): Promise<Probe | null> {
+  async #lookOverBus(startedAtMs: number, signal: AbortSignal | undefined): Promise<OverBus<Probe> | null> {
     const timeoutMs = Math.min(this.#options.limits.commandTimeoutMs, RESTED_PATIENCE_MS);
     const wasOpen = this.#unit?.isOpen ?? false;
     try {
@@ -246,7 +253,7 @@ export class VpsLink {
         ? { kind: 'state', activeState, exitCode: isUp(activeState, 0) ? 0 : NOT_ACTIVE, unit: facts }
         : { kind: 'odd_answer', message: `systemd calls the service "${maskSecretsIn(activeState)}"` };
       const durationMs = Math.round(performance.now() - startedAtMs);
-      return { result, durationMs, hostKey: this.#connection.hostKey, unitText: text };
+      return { result, durationMs, hostKey: this.#connection.hostKey, unitText: text, over: 'bus' };
     } catch (error) {
       if (!isOfBus(error)) throw error;
       this.#unit = null;
@@ -270,7 +277,10 @@ export class VpsLink {
         this.#newsAt = new Date();
         this.#options.onNews?.(activeState);
       },
-      onEnd: () => undefined,
+      // With the connection all that is on it ends: the next sweep dials anew, at its own pace.
+      onEnd: () => {
+        if (this.#isResting && this.isOpen) this.#options.onBusEnd?.();
+      },
     };
     const unit = await UnitBus.open(opened.session, this.target.service, { ...patience, listener });
     this.#unit = unit;
@@ -358,6 +368,9 @@ export class VpsLink {
     this.#since = new Date();
   }
 }
+
+/** Says that it was the bus that told. */
+type OverBus<T> = T & { readonly over?: 'bus' };
 
 /** Exit code of `is-active` for a unit that is not. Source: systemctl(1). */
 const NOT_ACTIVE = 3;

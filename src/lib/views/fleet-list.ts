@@ -37,7 +37,7 @@ export type FleetListRow = Pick<
   | 'authRetryAt'
   | 'lastProbeMs'
 > & {
-  /** The last 60 checks, a letter each (`STRIP_LETTERS`), oldest first. */
+  /** The last 60 checks, a letter each (`STATE_LETTERS`), oldest first. */
   readonly strip: string;
 };
 
@@ -57,7 +57,7 @@ export type FleetList = FleetWindow & {
 };
 
 /** Weekly windows follow the clock of their time zone: that is not for SQL, and these are few. */
-function listMaintained(db: Database, now: Date): string[] {
+export function listMaintained(db: Database, now: Date): string[] {
   const { endsAt } = maintenanceWindows;
   const open = db
     .select()
@@ -73,7 +73,7 @@ function listMaintained(db: Database, now: Date): string[] {
 const KNOWN_SINCE = sql`max(${healthChecks.lastCheckAt}, coalesce(${healthChecks.authRetryAt}, 0))`;
 
 /** `conditionOf` of words.ts, for a whole table; a test holds the two together. */
-const conditionIn = (maintained: readonly string[], validMs: number, now: Date): SQL => sql`CASE
+export const conditionIn = (maintained: readonly string[], validMs: number, now: Date): SQL => sql`CASE
   WHEN ${subscriptions.status} = 'active' AND ${subscriptions.provisioningStatus} = 'pending'
        AND ${subscriptions.notReadyWhy} IS NOT NULL THEN 'not_ready'
   WHEN NOT (${subscriptions.status} = 'active' AND ${subscriptions.vpsProvisioned}
@@ -161,7 +161,7 @@ function readListRows(app: App, actor: Actor, ids: readonly string[], now: Date)
   const strips = readStrips(app, actor, ids, now);
   return ids.flatMap((id) => {
     const row = rows.get(id);
-    return row ? [forList(row, strips.get(id)?.states ?? '')] : [];
+    return row ? [forList(row, strips.get(id) ?? '')] : [];
   });
 }
 

@@ -1,4 +1,4 @@
-import { fail, redirect } from '@sveltejs/kit';
+import { fail } from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
 import { addNotReady, boardVps } from '$lib/fleet-admin/board';
@@ -6,6 +6,7 @@ import { sharedKeyOf } from '$lib/fleet-admin/shared-key';
 import { RefusedError } from '$lib/fleet-admin/the-vps';
 import { checkNow } from '$lib/fleet-admin/vps-actions';
 import { inForm } from '$lib/parsing/problems';
+import { seeOther } from '../../site';
 import { readNewVps } from './new-vps-form';
 import type { Actions, PageServerLoad } from './$types';
 
@@ -37,6 +38,6 @@ export const actions: Actions = {
       if (!(problem instanceof RefusedError)) throw problem;
       return fail(409, { ...nothing, refused: `Not added: ${problem.message}.` });
     }
-    redirect(303, `/vps/${id}?done=${done}`);
+    seeOther(`/vps/${id}?done=${done}`);
   },
 };

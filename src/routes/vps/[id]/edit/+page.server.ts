@@ -1,4 +1,4 @@
-import { error, fail, redirect } from '@sveltejs/kit';
+import { error, fail } from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
 import { editVps, mergeEdit, type EditFields } from '$lib/fleet-admin/edit-vps';
@@ -10,6 +10,7 @@ import { parseVpsEdit } from '$lib/fleet-admin/new-vps';
 import { checkNow } from '$lib/fleet-admin/vps-actions';
 import { inForm } from '$lib/parsing/problems';
 import { vpsFieldsOf } from '../../../form-fields';
+import { seeOther } from '../../../site';
 import type { Actions, PageServerLoad } from './$types';
 
 const valuesOf = ({ name, host, port, user, service, note }: EditableVps): EditFields => ({
@@ -53,6 +54,6 @@ export const actions: Actions = {
       return fail(409, { typed, was, problems: {}, refused: `Not saved: ${problem.message}.` });
     }
     if (changed.length > 0 && readVps(app, actor, id, new Date())?.active) await checkNow(app, actor, [id]);
-    redirect(303, `/vps/${id}?done=${changed.length > 0 ? 'edit' : 'same'}`);
+    seeOther(`/vps/${id}?done=${changed.length > 0 ? 'edit' : 'same'}`);
   },
 };

@@ -1,54 +1,31 @@
 import { spawnSync } from 'node:child_process';
-import { existsSync, readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
-import { afterAll, beforeAll, describe, expect, it, onTestFinished } from 'vitest';
-import type { App } from '../src/lib/app.ts';
-import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
-import type { StepOutcome } from '../src/lib/facts/preflight.ts';
-import { addNotReady, boardVps, loginLineOf, recipeOf, tryVps } from '../src/lib/fleet-admin/board.ts';
-import { parseVps } from '../src/lib/fleet-admin/new-vps.ts';
-import { linksOf } from '../src/lib/monitoring/links.ts';
-import { inTerminal } from '../src/lib/parsing/problems.ts';
-import { UnitBus } from '../src/lib/provisioning/bus/unit-bus.ts';
-import { makePrivateKey } from '../src/lib/provisioning/private-key.ts';
-import type { Recipe } from '../src/lib/provisioning/rules/rights.ts';
-import { SSHSession } from '../src/lib/provisioning/ssh-session.ts';
-import { openScratchApp, stateOf, sweepOnce } from './support/scratch-app.ts';
+import { beforeAll, describe, expect, it, onTestFinished } from 'vitest';
+import type { App } from '../../src/lib/app.ts';
+import { LOCAL_OPERATOR } from '../../src/lib/auth/actor.ts';
+import type { StepOutcome } from '../../src/lib/facts/preflight.ts';
+import { addNotReady, boardVps, loginLineOf, recipeOf, tryVps } from '../../src/lib/fleet-admin/board.ts';
+import { parseVps } from '../../src/lib/fleet-admin/new-vps.ts';
+import { linksOf } from '../../src/lib/monitoring/links.ts';
+import { inTerminal } from '../../src/lib/parsing/problems.ts';
+import { UnitBus } from '../../src/lib/provisioning/bus/unit-bus.ts';
+import { makePrivateKey } from '../../src/lib/provisioning/private-key.ts';
+import type { Recipe } from '../../src/lib/provisioning/rules/rights.ts';
+import { SSHSession } from '../../src/lib/provisioning/ssh-session.ts';
+import { RIG_DIR, RigMachine } from './machine.ts';
+import { openScratchApp, stateOf, sweepOnce } from '../support/scratch-app.ts';
 
-/**
- * Real machines with systemd, OpenSSH, sudo and polkit, booted in namespaces of this one: the file `vpsN/pid` of this
- * folder has the process that is the first one there, and the machine answers at 10.77.N.2. Without them, what is tried
- * here is not tried.
- */
-const RIG = process.env.WARDROUND_RIG ?? '';
-const LOGIN = 'ward';
+const LOGIN = 'warder';
 const PATIENCE = { timeoutMs: 10_000 };
+const machine = new RigMachine(200);
 
-function findMachine(): { readonly host: string; readonly pid: string } {
-  for (const name of existsSync(RIG) ? readdirSync(RIG) : []) {
-    const file = join(RIG, name, 'pid');
-    const pid = existsSync(file) ? readFileSync(file, 'utf8').trim() : '';
-    if (pid !== '' && existsSync(`/proc/${pid}`)) return { host: `10.77.${name.replace('vps', '')}.2`, pid };
-  }
-  throw new Error(`no machine of ${RIG} runs`);
-}
-
-describe.skipIf(RIG === '')('on a real machine (skipped unless WARDROUND_RIG names a folder of them)', () => {
-  let machine: ReturnType<typeof findMachine>;
-  beforeAll(() => {
-    machine = findMachine();
-    asRoot('systemctl start rachel8; systemctl reset-failed rachel8');
-  });
-  // Whatever was done there is taken back.
-  afterAll(() => {
-    asRoot(
-      `rm -f /etc/sudoers.d/wardround /etc/polkit-1/rules.d/50-wardround.rules /usr/local/bin/pkaction; userdel -r ${LOGIN}`,
-    );
-  });
-
+describe('on a real machine', () => {
+  beforeAll(() => machine.boot());
   /** Runs a script there as root; `args` are its own. */
   function asRoot(script: string, ...args: string[]): { readonly status: number | null; readonly said: string } {
-    const given = ['-t', machine.pid, '-a', 'sh', '-s', ...args];
+    const pid = readFileSync(join(RIG_DIR, `vps${machine.number}/pid`), 'utf8').trim();
+    const given = ['-t', pid, '-a', 'sh', '-s', ...args];
     const { status, stdout, stderr } = spawnSync('nsenter', given, { input: script, encoding: 'utf8' });
     return { status, said: stdout + stderr };
   }
