@@ -1,4 +1,5 @@
 import { eq } from 'drizzle-orm';
+import type { ParsedKey } from 'ssh2';
 import type { App } from '../app.ts';
 import { adminName, type Actor } from '../auth/actor.ts';
 import { write } from '../db/client.ts';
@@ -9,6 +10,9 @@ import { publish } from '../live/bus.ts';
 import { clearLoginBackoffIn } from '../monitoring/health-store.ts';
 import { openTarget, targetOf } from '../monitoring/vps-target.ts';
 import { parsePrivateKey, publicHalf } from '../provisioning/private-key.ts';
+import { recipeScript } from '../provisioning/rules/recipe.ts';
+import type { Recipe } from '../provisioning/rules/rights.ts';
+import type { VpsTarget } from '../provisioning/vps-connection.ts';
 import { authorizeCommand, authorizedLine } from '../views/preflight-words.ts';
 import { addVps, refuseTaken } from './fleet-admin.ts';
 import type { NewVps } from './new-vps.ts';
@@ -18,7 +22,7 @@ import { RefusedError, theVps } from './the-vps.ts';
 
 export type Boarded = PreflightReport & {
   /** What was added; null: nothing was saved, as it did not pass. */
-  readonly added: { readonly id: string; readonly newCustomer: boolean } | null;
+  readonly added: Awaited<ReturnType<typeof addVps>> | null;
 };
 
 /**
@@ -54,12 +58,8 @@ export async function boardVps(
 }
 
 /** Adds a VPS of which nothing was tried, as its key has first to be put there. Throws `RefusedError` as `addVps` does. */
-export const addNotReady = (
-  app: App,
-  actor: Actor,
-  vps: NewVps,
-  notReadyWhy: string,
-): Promise<{ readonly id: string; readonly newCustomer: boolean }> => addVps(app, actor, vps, { notReadyWhy });
+export const addNotReady = (app: App, actor: Actor, vps: NewVps, notReadyWhy: string): ReturnType<typeof addVps> =>
+  addVps(app, actor, vps, { notReadyWhy });
 
 /** The step that failed, in a sentence; null where none did. */
 const whyNot = ({ passed, outcomes }: PreflightReport): string | null =>
@@ -72,9 +72,7 @@ const whyNot = ({ passed, outcomes }: PreflightReport): string | null =>
 export async function tryVps(app: App, actor: Actor, id: string, watcher: Watcher): Promise<PreflightReport> {
   const by = adminName(actor);
   const before = readVps(app, id);
-  const target = openTarget(app, before);
-  if ('kind' in target) throw new RefusedError(target.message);
-  const report = await runPreflight(app, target, watcher);
+  const report = await runPreflight(app, openOrRefuse(app, before), watcher);
   await write(app.db, (tx) => {
     const vps = theVps(tx, actor, id);
     if (targetOf(vps) !== targetOf(before)) throw new RefusedError('the VPS was changed meanwhile: try it again');
@@ -95,6 +93,38 @@ export async function tryVps(app: App, actor: Actor, id: string, watcher: Watche
   return report;
 }
 
+/** Who gets the rights where it was root until now. */
+const WARD = 'ward';
+
+/**
+ * The script of a recipe for this VPS: see `recipeScript`. `login`: another one than the VPS has now; root never gets one.
+ * Throws as `loginLineOf` does.
+ */
+export function recipeOf(
+  app: App,
+  actor: Actor,
+  id: string,
+  { recipe, login }: { readonly recipe: Recipe; readonly login?: string | undefined },
+): { readonly login: string; readonly script: string } {
+  adminName(actor);
+  const { username = 'root', service, ...target } = openOrRefuse(app, readVps(app, id));
+  const named = login ?? (username === 'root' ? WARD : username);
+  if (named === 'root') throw new RefusedError('root has every right: a recipe is for another login');
+  return {
+    login: named,
+    script: recipeScript({ recipe, login: named, service, publicKey: publicHalf(keyOf(target)) }),
+  };
+}
+
+const keyOf = ({ privateKey }: Pick<VpsTarget, 'privateKey'>): ParsedKey =>
+  typeof privateKey === 'string' ? parsePrivateKey(privateKey) : privateKey;
+
+function openOrRefuse(app: App, vps: Subscription): VpsTarget {
+  const target = openTarget(app, vps);
+  if ('kind' in target) throw new RefusedError(target.message);
+  return target;
+}
+
 function readVps({ db }: App, id: string): Subscription {
   const vps = db.select().from(subscriptions).where(eq(subscriptions.id, id)).get();
   if (!vps) throw new RefusedError('there is no such VPS');
@@ -112,9 +142,6 @@ export type LoginLine = {
 export function loginLineOf(app: App, actor: Actor, id: string): LoginLine {
   adminName(actor);
   const vps = readVps(app, id);
-  const target = openTarget(app, vps);
-  if ('kind' in target) throw new RefusedError(target.message);
-  const key = typeof target.privateKey === 'string' ? parsePrivateKey(target.privateKey) : target.privateKey;
-  const line = authorizedLine(publicHalf(key));
+  const line = authorizedLine(publicHalf(keyOf(openOrRefuse(app, vps))));
   return { line, command: authorizeCommand(vps.sshUser, line) };
 }

@@ -1,8 +1,9 @@
 import { error, fail } from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
-import { loginLineOf, tryVps } from '$lib/fleet-admin/board';
+import { loginLineOf, recipeOf, tryVps } from '$lib/fleet-admin/board';
 import { RefusedError } from '$lib/fleet-admin/the-vps';
+import { RECIPES } from '$lib/provisioning/rules/rights';
 import { readVps } from '$lib/views/fleet-read';
 import type { Actions, PageServerLoad } from './$types';
 
@@ -11,12 +12,20 @@ export const load: PageServerLoad = async ({ locals, params }) => {
   const actor = guarded(locals.actor);
   const vps = readVps(app, actor, params.id, new Date());
   if (!vps) error(404, 'There is no such VPS');
-  const { id, host, customer, notReadyWhy, active } = vps;
-  return { vps: { id, host, customer, notReadyWhy, active }, login: loginOrNull(() => loginLineOf(app, actor, id)) };
+  const { id, host, customer, notReadyWhy, active, user } = vps;
+  const recipes = RECIPES.flatMap((recipe) => {
+    const made = orNull(() => recipeOf(app, actor, id, { recipe }));
+    return made ? [{ recipe, isOther: made.login !== user, ...made }] : [];
+  });
+  return {
+    vps: { id, host, customer, notReadyWhy, active },
+    login: orNull(() => loginLineOf(app, actor, id)),
+    recipes,
+  };
 };
 
 /** A key that cannot be read is what the preflight says. */
-function loginOrNull<T>(read: () => T): T | null {
+function orNull<T>(read: () => T): T | null {
   try {
     return read();
   } catch (problem) {
