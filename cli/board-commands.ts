@@ -2,6 +2,7 @@ import { styleText } from 'node:util';
 import type { Command } from 'commander';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { PREFLIGHT_STEPS, type StepOutcome } from '../src/lib/facts/preflight.ts';
+import type { VpsDescription } from '../src/lib/fleet-admin/new-vps.ts';
 import { readSameMachinesOf, type SameMachine } from '../src/lib/views/same-machine-read.ts';
 import { sameMachineInWords } from '../src/lib/views/same-machine-words.ts';
 import { FAILED } from './caller.ts';
@@ -9,7 +10,7 @@ import { jsonOption, readKeyFile, theVps, UsageError, withApp, type JsonOption }
 import { accepted } from './options.ts';
 import { print, printJson } from './output.ts';
 
-type KeyOptions = { keyFile?: string; sharedKey?: true; generateKey?: true };
+type KeyOptions = { keyFile?: string; sharedKey?: true; generateKey?: true; certificate?: true };
 type AddOptions = KeyOptions & {
   customer: string;
   name?: string;
@@ -52,13 +53,21 @@ export function printStep({ step, verdict, saw, why, command }: StepOutcome): vo
 
 const nothing = (): void => undefined;
 
-/** The private key that the options stand for; null for the shared one. */
-async function keyOf({ keyFile, sharedKey, generateKey }: KeyOptions): Promise<string | null> {
-  const given = [keyFile !== undefined, sharedKey, generateKey].filter(Boolean).length;
+/** What the options say that it is logged in to with. */
+async function loginBy({
+  keyFile,
+  sharedKey,
+  generateKey,
+  certificate,
+}: KeyOptions): Promise<Pick<VpsDescription, 'key' | 'privateKey'>> {
+  const given = [keyFile !== undefined, sharedKey, generateKey, certificate].filter(Boolean).length;
   if (given !== 1)
-    throw new UsageError('one of --key-file FILE, --shared-key and --generate-key is needed, to log in with');
-  if (keyFile !== undefined) return readKeyFile(keyFile);
-  return generateKey ? (await import('../src/lib/provisioning/private-key.ts')).makePrivateKey() : null;
+    throw new UsageError(
+      'one of --key-file FILE, --shared-key, --generate-key and --certificate is needed, to log in with',
+    );
+  if (keyFile !== undefined) return { privateKey: readKeyFile(keyFile) };
+  if (generateKey) return { privateKey: (await import('../src/lib/provisioning/private-key.ts')).makePrivateKey() };
+  return { key: certificate ? 'certificate' : 'shared' };
 }
 
 /** `wardround vps add|try`. */
@@ -74,6 +83,7 @@ export function addBoardCommands(vps: Command): void {
     .option('--key-file <file>', 'private key for that login, without passphrase; stored encrypted')
     .option('--shared-key', "the fleet's shared key (wardround ssh-key)")
     .option('--generate-key', 'make a key here, print its public half, and add the VPS as not ready')
+    .option('--certificate', 'no key: by certificate (wardround ca); print how it gets there, and add it as not ready')
     .option('--service <unit>', 'systemd unit to watch (default: the setting MONITORED_SERVICE)')
     .option(
       '--host-key <key>',
@@ -82,20 +92,24 @@ export function addBoardCommands(vps: Command): void {
     .option('--note <text>', 'what to remember of it')
     .option('--not-ready', 'add it also if it does not pass: listed, and not swept until "vps try" has passed')
     .addOption(jsonOption())
-    .action(async ({ json, notReady, keyFile, sharedKey, generateKey, ...given }: AddOptions) => {
+    .action(async ({ json, notReady, keyFile, sharedKey, generateKey, certificate, ...given }: AddOptions) => {
       const { parseVps } = await import('../src/lib/fleet-admin/new-vps.ts');
-      const privateKey = await keyOf({ keyFile, sharedKey, generateKey } as KeyOptions);
-      const login = privateKey === null ? ({ key: 'shared' } as const) : { privateKey };
+      const login = await loginBy({ keyFile, sharedKey, generateKey, certificate } as KeyOptions);
       const { vps: described } = accepted(parseVps({ ...given, ...login }));
       await withApp(async (app) => {
-        const { addNotReady, boardVps, loginLineOf } = await board();
+        const { addNotReady, boardVps, certificateLinesOf, loginLineOf, NOT_TRIED } = await board();
+        if (certificate) {
+          const { id } = await addNotReady(app, LOCAL_OPERATOR, described, NOT_TRIED.certificate);
+          const lines = await certificateLinesOf(app, LOCAL_OPERATOR, id);
+          if (json) printJson({ ...theVps(app, id), ...lines });
+          else
+            print(
+              `Added as not ready (${id}). Run as root on the VPS what this prints: wardround ca lines ${described.host}\nThen: wardround vps try ${described.host}`,
+            );
+          return;
+        }
         if (generateKey) {
-          const { id } = await addNotReady(
-            app,
-            LOCAL_OPERATOR,
-            described,
-            'Its key has just been made: nothing was tried yet.',
-          );
+          const { id } = await addNotReady(app, LOCAL_OPERATOR, described, NOT_TRIED.generated);
           const line = loginLineOf(app, LOCAL_OPERATOR, id);
           if (json) printJson({ ...theVps(app, id), authorizedKeys: line.line, command: line.command });
           else

@@ -9,7 +9,9 @@ import { publish } from '../live/bus.ts';
 import { clearLoginBackoffIn } from '../monitoring/health-store.ts';
 import { openTarget, targetOf } from '../monitoring/vps-target.ts';
 import { parsePrivateKey, publicHalf } from '../provisioning/private-key.ts';
+import { isCertificateLogin } from '../provisioning/ssh-session.ts';
 import { authorizeCommand, authorizedLine } from '../views/preflight-words.ts';
+import { certificateLines, type CertificateLines } from './authority.ts';
 import { addVps, refuseTaken } from './fleet-admin.ts';
 import type { NewVps } from './new-vps.ts';
 import { runPreflight, type PreflightReport, type Watcher } from './preflight.ts';
@@ -34,6 +36,8 @@ export async function boardVps(
 ): Promise<Boarded> {
   adminName(actor);
   refuseTaken(app.db, vps);
+  if (vps.byCertificate)
+    throw new RefusedError('a VPS that is logged in to by certificate is added as not ready, and tried afterwards');
   const report = await runPreflight(
     app,
     {
@@ -53,7 +57,13 @@ export async function boardVps(
   return { ...report, added };
 }
 
-/** Adds a VPS of which nothing was tried, as its key has first to be put there. Throws `RefusedError` as `addVps` does. */
+/** Why a VPS is not ready of which nothing was tried yet. */
+export const NOT_TRIED = {
+  generated: 'Its key has just been made: nothing was tried yet.',
+  certificate: 'It has to be told to trust the certificates of this fleet: nothing was tried yet.',
+} as const;
+
+/** Adds a VPS of which nothing was tried, as its key or the authority has first to be put there. Throws `RefusedError` as `addVps` does. */
 export const addNotReady = (
   app: App,
   actor: Actor,
@@ -108,12 +118,21 @@ export type LoginLine = {
   readonly command: string;
 };
 
+/** What makes this VPS take the certificates of this fleet; null where it has a key. Throws as `certificateLines` does. */
+export async function certificateLinesOf(app: App, actor: Actor, id: string): Promise<CertificateLines | null> {
+  adminName(actor);
+  const vps = readVps(app, id);
+  return vps.sshLogin === 'certificate' ? certificateLines(app, actor, vps) : null;
+}
+
 /** How the login key of this VPS gets there. Throws `RefusedError` where there is no such VPS or key, and for customers. */
 export function loginLineOf(app: App, actor: Actor, id: string): LoginLine {
   adminName(actor);
   const vps = readVps(app, id);
   const target = openTarget(app, vps);
   if ('kind' in target) throw new RefusedError(target.message);
+  if (isCertificateLogin(target.privateKey))
+    throw new RefusedError('no key is stored: it is logged in to by certificate');
   const key = typeof target.privateKey === 'string' ? parsePrivateKey(target.privateKey) : target.privateKey;
   const line = authorizedLine(publicHalf(key));
   return { line, command: authorizeCommand(vps.sshUser, line) };

@@ -1,7 +1,7 @@
 import { error, fail } from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
-import { loginLineOf, tryVps } from '$lib/fleet-admin/board';
+import { certificateLinesOf, loginLineOf, tryVps } from '$lib/fleet-admin/board';
 import { RefusedError } from '$lib/fleet-admin/the-vps';
 import { readVps } from '$lib/views/fleet-read';
 import type { Actions, PageServerLoad } from './$types';
@@ -12,13 +12,17 @@ export const load: PageServerLoad = async ({ locals, params }) => {
   const vps = readVps(app, actor, params.id, new Date());
   if (!vps) error(404, 'There is no such VPS');
   const { id, host, customer, notReadyWhy, active } = vps;
-  return { vps: { id, host, customer, notReadyWhy, active }, login: loginOrNull(() => loginLineOf(app, actor, id)) };
+  return {
+    vps: { id, host, customer, notReadyWhy, active },
+    login: await loginOrNull(() => loginLineOf(app, actor, id)),
+    certificate: await loginOrNull(() => certificateLinesOf(app, actor, id)),
+  };
 };
 
 /** A key that cannot be read is what the preflight says. */
-function loginOrNull<T>(read: () => T): T | null {
+async function loginOrNull<T>(read: () => T | Promise<T>): Promise<T | null> {
   try {
-    return read();
+    return await read();
   } catch (problem) {
     if (!(problem instanceof RefusedError)) throw problem;
     return null;
