@@ -55,19 +55,25 @@ describe('a fleet of nine real machines', () => {
   }
   const restarts = (): number => read('SELECT count(*) FROM restart_attempts');
   const healthy = (): number => read("SELECT count(*) FROM health_checks WHERE status = 'healthy'");
+  const recoveries = ({ host }: RigMachine): number =>
+    read(
+      `SELECT total_recoveries FROM health_checks JOIN subscriptions USING (user_id) WHERE vps_ip_address = '${host}'`,
+    );
   const startsOf = async (): Promise<number[]> => Promise.all(mortal.map((vps) => vps.starts()));
   const sum = (of: readonly number[]): number => of.reduce((total, one) => total + one, 0);
 
-  /** Kills the service at a moment that nobody chose, and waits until it is another one that runs. */
+  /** Kills the service at a moment that nobody chose, and waits until it is another one that has proved to run. */
   async function killAtRandom(
     vps: RigMachine,
     whenDead: () => Promise<unknown> = () => Promise.resolve(),
   ): Promise<void> {
     await sleep(Math.random() * 5_000);
-    const starts = await vps.starts();
+    const [starts, recovered] = [await vps.starts(), recoveries(vps)];
     await vps.run('kill -9 $(systemctl show -p MainPID --value rachel8)');
     await whenDead();
-    await expect.poll(async () => (await vps.isActive()) && (await vps.starts())).toBe(starts + 1);
+    await expect.poll(vps.starts).toBe(starts + 1);
+    await expect.poll(() => recoveries(vps)).toBe(recovered + 1);
+    expect([await vps.isActive(), await vps.starts()]).toEqual([true, starts + 1]);
   }
 
   it(`has each of ${KILLS} killed services started once, and once only`, async () => {

@@ -96,6 +96,9 @@ export async function openDatabase(path: string, migrationsDir: string, opening:
     opened.pragma('synchronous = FULL');
     // A sweep of 1,000 VPSs touches four pages of each one's history, which is what SQLite's usual 16 MB hold at most.
     opened.pragma('cache_size = -65536');
+    // Looks change the same few pages again and again: a log of 16 MB brings each of them to the disk a fourth as often as
+    // SQLite's usual one. What has to outlive a power cut does not wait for that.
+    opened.pragma('wal_autocheckpoint = 4000');
     const report = localHolder(opened) === null ? opened.pragma('quick_check(1)', { simple: true }) : 'ok';
     if (report !== 'ok') throw new DatabaseError(damaged(path, String(report)));
     await bringUpToDate(opened, path, migrations, opening === 'server' ? 'migrate' : 'refuse');
@@ -103,11 +106,11 @@ export async function openDatabase(path: string, migrationsDir: string, opening:
     rememberFiles(opened);
     if (identityOf(path) !== file)
       throw new DatabaseError(`The database ${path} was replaced in this moment, while it was opened. Try again.`);
-    const run = opened.transaction((work: () => unknown) => work()).immediate as Database['immediately'];
+    const transaction = opened.transaction((work: () => unknown) => work());
     return Object.assign(drizzle(opened, { schema }), {
       events: new EventEmitter().setMaxListeners(0),
       commits: { at_once: 0, with_next: 0 },
-      immediately: run,
+      immediately: <T>(work: () => T): T => transaction.immediate(work) as T,
     });
   } catch (error) {
     client?.close();

@@ -71,7 +71,8 @@ function readConfiguration(environment: Environment): {
   readonly problems: readonly string[];
 } {
   try {
-    return { settings: parseSettings(environment), problems: [] };
+    // As `npm start` is, where nothing else is said: the command line is no server.
+    return { settings: parseSettings({ NODE_ENV: 'production', ...environment }), problems: [] };
   } catch (error) {
     return { settings: null, problems: error instanceof ConfigurationError ? error.problems : [messageOf(error)] };
   }

@@ -73,6 +73,9 @@ it('asks the database for no more than it has to for a VPS that is well', async 
   const statements = sent.take();
   const perBatch = statements.filter(({ times }) => times === 1);
   expect(perBatch.map(({ sql }) => sql)).toEqual([expect.stringMatching(/FROM leases/)]);
+  const written = statements.filter(({ sql }) => sql.startsWith('UPDATE health_checks'));
+  // A look that finds all well as before changes a few columns, not forty.
+  expect(written.map(({ sql }) => sql.split(' = ?').length - 1)).toEqual([7]);
   const all = statements.reduce((sum, { times }) => sum + times, 0);
   expect((all - perBatch.length) / FLEET).toBeLessThanOrEqual(MOST_STATEMENTS_A_CHECK);
 });

@@ -83,7 +83,13 @@ export type Recorded = Transition & {
 };
 
 /** What a look changes where all is well still. */
-const SEEN = ['lastCheckAt', 'lastHealthyAt', 'lastProbeMs', 'totalChecks'] as const satisfies (keyof HealthState)[];
+const SEEN = [
+  'lastCheckAt',
+  'lastHealthyAt',
+  'lastProbeMs',
+  'totalChecks',
+  'hostKeySeenAt',
+] as const satisfies (keyof HealthState)[];
 const REST = (Object.keys(UNCHECKED) as (keyof HealthState)[]).filter((key) => !SEEN.some((seen) => seen === key));
 
 /** Nearly every look changes a row that is there: without its keys, SQLite has neither references nor indexes to check. */

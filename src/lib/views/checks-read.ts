@@ -58,16 +58,16 @@ export function readStrips(
   const wanted =
     vpsIds === null ? sql`true` : sql`subscriptions.id IN (SELECT value FROM json_each(${JSON.stringify(vpsIds)}))`;
   // One text for each VPS, put together in SQLite: 60 rows each would be 300,000 objects for 5,000 VPSs.
-  const rows = db.values<[id: string, moved: string | null, beganAtMs: number | null, recent: string | null]>(sql`
-    SELECT subscriptions.id, (
+  const rows = db.values<[id: string, beganAtMs: number | null, recent: string | null, moved: string | null]>(sql`
+    SELECT subscriptions.id, recent_samples.began_at, recent_samples.samples, (
       SELECT group_concat(CASE state ${letters} END, '' ORDER BY at)
       FROM (SELECT at, state FROM health_samples
             WHERE series_id = history_series.id AND at <= ${now.getTime()} ORDER BY at DESC LIMIT ${STRIP_CHECKS})
-    ) AS strip, recent_samples.began_at, recent_samples.samples
+    ) AS strip
     FROM subscriptions JOIN history_series ON history_series.user_id = subscriptions.user_id
     LEFT JOIN recent_samples ON recent_samples.series_id = history_series.id
     WHERE ${wanted} AND ${ownedBy(actor, subscriptions.userId)}`);
-  const strips = rows.map(([id, moved, beganAtMs, samples]) => {
+  const strips = rows.map(([id, beganAtMs, samples, moved]) => {
     const recent = beganAtMs === null || samples === null ? [] : parseRecent({ beganAtMs, samples });
     const seen = recent.filter(({ atMs }) => atMs <= now.getTime());
     return [id, ((moved ?? '') + seen.map(({ state }) => STATE_LETTERS[state]).join('')).slice(-STRIP_CHECKS)] as const;
