@@ -20,7 +20,9 @@ import { BRIDGE, confinedTo, contractCommands, NOT_ALLOWED } from '../src/lib/pr
 import { certificateBody, certificateInLine, readCertificate } from '../src/lib/provisioning/rules/certificate.ts';
 import { execSSHCommand } from '../src/lib/provisioning/ssh-exec.ts';
 import { SSHSession } from '../src/lib/provisioning/ssh-session.ts';
-import { runCli, scratchEnvironment } from './support/project.ts';
+import { createAdmin, post, signIn } from './support/accounts.ts';
+import { endWith, runCli, scratchEnvironment, startServer } from './support/project.ts';
+import { listVps } from '../src/lib/views/fleet-read.ts';
 import { openScratchApp, startTestHost, stateOf, sweepOnce } from './support/scratch-app.ts';
 import { createKeyPair, type SshHost } from './support/sshd.ts';
 
@@ -217,6 +219,7 @@ describe('a VPS without a key', () => {
     expect(outcomes.find(({ step }) => step === 'login')?.saw).toContain('by certificate of this fleet’s authority');
     // The rights were told: what asks for them is among what is let through.
     expect(outcomes.find(({ step }) => step === 'rights')?.saw).not.toContain('could not be told');
+    expect(listVps(app, LOCAL_OPERATOR, new Date())[0]).toMatchObject({ active: true, login: 'certificate' });
     const userId = app.db.select().from(subscriptions).get()?.userId ?? '';
     host.set({ state: 'failed', result: 'exit-code', journal: 'why it died' });
     expect(await sweepOnce(app)).toMatchObject({ healthy: 1, restarted: 1 });
@@ -385,6 +388,26 @@ describe('a VPS without a key', () => {
     });
   });
 });
+
+it('the pages add it as not ready, say what makes it take certificates, and how it is logged in to', async () => {
+  const scratch = scratchEnvironment({ ENABLE_HEALTH_MONITOR: 'false' });
+  onTestFinished(() => scratch.remove());
+  await createAdmin(scratch.environment);
+  await runCli(scratch.environment, 'ca', 'create');
+  const server = await startServer(scratch.environment);
+  onTestFinished(async () => void (await endWith(server, 'SIGTERM')));
+  const cookie = await signIn(server.url);
+  const page = async (path: string): Promise<string> =>
+    (await fetch(`${server.url}${path}`, { headers: { cookie } })).text();
+  expect(await page('/vps/new')).toContain('None: certificates');
+  const form = { customer: 'page@example.test', host: '192.0.2.7', key: 'certificate' };
+  const answer = await post(`${server.url}/vps/new`, form, { cookie });
+  const [, id] = /^\/vps\/(vps-[0-9a-f]+)\?done=certificate$/.exec(answer.headers.get('location') ?? '') ?? [];
+  expect(await page(`/vps/${id}?done=certificate`)).toContain('Let it trust the certificates of this fleet');
+  expect(await page(`/vps/${id}`)).toContain('logs in by certificate of this fleet');
+  expect(await page(`/vps/${id}/try`)).toContain(`wardround-${id}`);
+  expect(await page(`/vps/${id}/edit`)).toMatch(/value="certificate"[^>]*checked/);
+}, 60_000);
 
 it('the command line makes an authority, shows it, prints the lines of a host, and rotates', async () => {
   const scratch = scratchEnvironment();

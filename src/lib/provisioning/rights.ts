@@ -1,6 +1,7 @@
 import { cleanRemoteText } from '../facts/remote-text.ts';
-import { contractCommands, sudoTrials } from './rules/contract-commands.ts';
+import { contractCommands, NOT_ALLOWED, sudoTrials } from './rules/contract-commands.ts';
 import { isPasswordless, readSudoList, type RightsFacts, type SudoTrial } from './rules/rights.ts';
+import { isCertificateLogin } from './ssh-session.ts';
 import type { VpsConnection } from './vps-connection.ts';
 import type { VpsLink } from './vps-link.ts';
 
@@ -21,7 +22,13 @@ export async function tryRights(
   const opened = await connection.session(signal);
   const forwards = opened.ok ? await opened.session.mayForward({ timeoutMs: PATIENCE_MS }) : null;
   const shell = link.isBusOnly ? null : await readShell(connection, signal);
-  return { uid: null, groups: [], sudo: null, ...shell, bus, looks: looks && !link.isBusOnly, forwards };
+  const isConfined = isCertificateLogin(connection.target.privateKey) && (await isRefused('true', connection, signal));
+  return { uid: null, groups: [], sudo: null, ...shell, bus, looks: looks && !link.isBusOnly, forwards, isConfined };
+}
+
+async function isRefused(command: string, connection: VpsConnection, signal: AbortSignal): Promise<boolean> {
+  const answer = await connection.run({ command, timeoutMs: PATIENCE_MS, reads: true, signal });
+  return answer.ok && answer.exitCode !== 0 && answer.stderr.includes(NOT_ALLOWED);
 }
 
 async function readShell(
