@@ -140,7 +140,7 @@ export function addActionCommands(vps: Command): void {
           print(
             changed.length === 0
               ? 'Nothing was changed.'
-              : `Changed: ${changed.join(', ')}. Try it now: wardround vps test ${id}`,
+              : `Changed: ${changed.join(', ')}. Try it now: wardround vps try ${id}`,
           );
       }),
     );

@@ -1,13 +1,17 @@
 import { styleText } from 'node:util';
-import type { Command } from 'commander';
+import { Option, type Command } from 'commander';
+import * as z from 'zod/mini';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { PREFLIGHT_STEPS, type StepOutcome } from '../src/lib/facts/preflight.ts';
 import type { VpsDescription } from '../src/lib/fleet-admin/new-vps.ts';
+import { loginName } from '../src/lib/parsing/login-name.ts';
+import { orNull } from '../src/lib/parsing/fields.ts';
+import { RECIPES, type Recipe } from '../src/lib/provisioning/rules/rights.ts';
 import { readSameMachinesOf, type SameMachine } from '../src/lib/views/same-machine-read.ts';
 import { sameMachineInWords } from '../src/lib/views/same-machine-words.ts';
 import { FAILED } from './caller.ts';
 import { jsonOption, readKeyFile, theVps, UsageError, withApp, type JsonOption } from './context.ts';
-import { accepted } from './options.ts';
+import { accepted, readOptions } from './options.ts';
 import { print, printJson } from './output.ts';
 
 type KeyOptions = { keyFile?: string; sharedKey?: true; generateKey?: true; certificate?: true };
@@ -157,4 +161,33 @@ export function addBoardCommands(vps: Command): void {
         if (!passed) process.exitCode = FAILED;
       }),
     );
+
+  vps
+    .command('recipe')
+    .description('print a script for the VPS that gives a login the rights that are needed there, and no others')
+    .argument('<host|id>', 'host, host:port, or id')
+    .addOption(
+      new Option('--recipe <recipe>', "bus: over systemd's own bus (polkit 0.106 or newer); sudo: anywhere")
+        .choices(RECIPES)
+        .default('bus'),
+    )
+    .option('--login <login>', 'the login that gets them (default: the one it has now; ward in place of root)')
+    .addOption(jsonOption())
+    .addHelpText(
+      'after',
+      '\nAs root on the VPS: sh FILE, and sh FILE undo takes it back. Straight away:\n  wardround vps recipe HOST | ssh root@HOST sh',
+    )
+    .action((wanted: string, { recipe, login, json }: JsonOption & { recipe: Recipe; login?: string }) => {
+      const given = readOptions(z.object({ login: orNull(loginName) }), { login }).login;
+      return withApp(async (app) => {
+        const row = theVps(app, wanted);
+        const made = (await board()).recipeOf(app, LOCAL_OPERATOR, row.id, { recipe, login: given ?? undefined });
+        if (json) printJson({ id: row.id, host: row.host, recipe, ...made });
+        else process.stdout.write(made.script);
+        if (made.login !== row.user)
+          console.error(
+            `When it has been run there: wardround vps edit ${row.host} --user ${made.login}; wardround vps try ${row.host}`,
+          );
+      });
+    });
 }

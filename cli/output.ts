@@ -77,9 +77,14 @@ export function renderVps(row: FleetRow, now: Date, breaker: BreakerSettings): s
     ['login', `${row.user}@${row.host} port ${row.port}`],
     ['service', row.service],
     ['host key', row.hostKeyFingerprint ?? 'not pinned yet'],
+    ...(row.hostKeyAt === null ? [] : [['pinned', time(row.hostKeyAt)] as [string, string]]),
+    ...(row.hostKeySeenAt === null ? [] : [['key seen', time(row.hostKeySeenAt)] as [string, string]]),
     ...(row.offeredHostKeyFingerprint === null
       ? []
-      : [['shown now', row.offeredHostKeyFingerprint] as [string, string]]),
+      : ([
+          ['shown now', row.offeredHostKeyFingerprint],
+          ['first shown', time(row.offeredHostKeyAt)],
+        ] as [string, string][])),
     ['link', linkOf(row, time)],
     ...(row.note === null ? [] : [['note', row.note] as [string, string]]),
     ['subscription', `${row.subscriptionStatus}${row.active ? '' : ' (not swept)'}`],

@@ -2,8 +2,8 @@ import { withCommas, count } from '../src/lib/facts/time-words.ts';
 import type { Command } from 'commander';
 import * as z from 'zod/mini';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
-import { CAUSES } from '../src/lib/facts/cause.ts';
 import type { NewPin } from '../src/lib/fleet-admin/fleet-admin.ts';
+import { changedKeysInWords, WHAT_TO_DO_ABOUT_KEYS } from '../src/lib/views/host-key-words.ts';
 import { listVps } from '../src/lib/views/fleet-read.ts';
 import { readSameMachines } from '../src/lib/views/same-machine-read.ts';
 import { orNull } from '../src/lib/parsing/fields.ts';
@@ -128,6 +128,7 @@ export function fillVps(vps: Command): void {
       return withApp(async (app) => {
         const row = theVps(app, wanted);
         const offered = row.offeredHostKeyFingerprint;
+        const vouched = offered === null ? '' : await (await fleetAdmin()).vouchedInWords(app, LOCAL_OPERATOR, row.id);
         const pin: NewPin =
           given !== null
             ? { kind: 'given', hostKey: given }
@@ -137,7 +138,7 @@ export function fillVps(vps: Command): void {
         const question =
           offered === null
             ? `Forget the host key ${row.hostKeyFingerprint} of ${row.host}? Whoever answers there next is trusted.`
-            : `Pinned:    ${row.hostKeyFingerprint}\nShown now: ${offered}\n${CAUSES.host_key_changed.todo}\nTrust the key that ${row.host} shows now?`;
+            : `${[...changedKeysInWords(row), vouched, ...WHAT_TO_DO_ABOUT_KEYS].filter(Boolean).join('\n')}\nTrust the key that ${row.host} shows now?`;
         await confirmUnless(
           yes === true || json === true || row.hostKeyFingerprint === null || given !== null,
           question,
@@ -145,7 +146,15 @@ export function fillVps(vps: Command): void {
         await (await fleetAdmin()).repinHostKey(app, LOCAL_OPERATOR, row.id, pin);
         const now = theVps(app, row.id);
         if (json) printJson(now);
-        else print(`${now.host}: host key ${now.hostKeyFingerprint ?? 'to be pinned at the next connection'}.`);
+        else {
+          print(`${now.host}: host key ${now.hostKeyFingerprint ?? 'to be pinned at the next connection'}.`);
+          if (given !== null && offered !== null)
+            print(
+              offered === now.hostKeyFingerprint
+                ? 'It is the key that the machine has shown last.'
+                : `The machine has shown another one last, ${offered}: nothing is sent there until it shows this one.`,
+            );
+        }
       });
     });
 

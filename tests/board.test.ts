@@ -358,7 +358,9 @@ describe('on the page', () => {
     const host = await startTestHost();
     await createAdmin(scratch.environment);
     const server = await startServer(scratch.environment);
-    onTestFinished(async () => void (await endWith(server, 'SIGTERM')));
+    onTestFinished(async () => {
+      await endWith(server, 'SIGTERM');
+    });
     const cookie = await signIn(server.url);
     const form = { customer: 'live@example.test', host: '127.0.0.1', port: String(host.port), user: host.user };
     const release = host.hold('is-active');
@@ -370,7 +372,7 @@ describe('on the page', () => {
     expect(response.headers.get('content-type')).toBe('application/x-ndjson');
     const lines = linesOf(response);
     const seen: string[] = [];
-    while (seen.at(-1) !== 'login') seen.push(String((await lines.next()).value?.outcome?.step));
+    while (seen.at(-1) !== 'login') seen.push(await nextStep(lines));
     // The host has not been asked how the service is yet, and all before that is on the page.
     expect(seen).toEqual(STEP_NAMES.slice(0, STEP_NAMES.indexOf('rights')));
     release();
@@ -379,8 +381,13 @@ describe('on the page', () => {
   });
 });
 
+async function nextStep(lines: AsyncGenerator<Line, void>): Promise<string> {
+  const { value } = await lines.next();
+  return value?.outcome?.step ?? 'none';
+}
+
 type Line = { readonly kind: string; readonly outcome?: StepOutcome; readonly href?: string };
-async function* linesOf({ body }: Response): AsyncGenerator<Line> {
+async function* linesOf({ body }: Response): AsyncGenerator<Line, void> {
   let rest = '';
   for await (const text of (body ?? new ReadableStream()).pipeThrough(new TextDecoderStream())) {
     const lines = (rest + text).split('\n');

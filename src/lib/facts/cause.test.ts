@@ -24,6 +24,7 @@ describe('the table of causes', () => {
     const ours = [
       'key_unreadable',
       'key_invalid',
+      'no_certificate',
       'target_invalid',
       'resolver',
       'local_limit',

@@ -15,6 +15,7 @@ export type JournalKind =
   | 'trial_failed'
   | 'circuit_closed'
   | 'recovered'
+  | 'rights_lost'
   /** By its own `Restart=`, without us. */
   | 'systemd_restarted'
   | 'maintenance_began'

@@ -37,6 +37,10 @@ export const LINK_LIMITS = {
     why: 'the bus tells about the service, but refuses this login to start it, so sudo does that',
     todo: 'A rule of polkit allows it (polkit 0.106 or newer): see "Least rights" in docs/operations.md.',
   },
+  not_healable: {
+    why: 'nothing lets this login start the service: neither a rule of polkit nor sudo',
+    todo: 'Give it the rights that it needs: "wardround vps recipe HOST", or the preflight on its page.',
+  },
 } as const satisfies Readonly<Record<string, { readonly why: string; readonly todo: string | null }>>;
 
 export type LinkLimit = keyof typeof LINK_LIMITS;

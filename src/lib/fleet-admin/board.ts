@@ -1,4 +1,5 @@
 import { eq } from 'drizzle-orm';
+import type { ParsedKey } from 'ssh2';
 import type { App } from '../app.ts';
 import { adminName, type Actor } from '../auth/actor.ts';
 import { write } from '../db/client.ts';
@@ -10,6 +11,9 @@ import { clearLoginBackoffIn } from '../monitoring/health-store.ts';
 import { openTarget, targetOf } from '../monitoring/vps-target.ts';
 import { parsePrivateKey, publicHalf } from '../provisioning/private-key.ts';
 import { isCertificateLogin } from '../provisioning/ssh-session.ts';
+import { recipeScript } from '../provisioning/rules/recipe.ts';
+import type { Recipe } from '../provisioning/rules/rights.ts';
+import type { VpsTarget } from '../provisioning/vps-connection.ts';
 import { authorizeCommand, authorizedLine } from '../views/preflight-words.ts';
 import { certificateLines, type CertificateLines } from './authority.ts';
 import { addVps, refuseTaken } from './fleet-admin.ts';
@@ -20,7 +24,7 @@ import { RefusedError, theVps } from './the-vps.ts';
 
 export type Boarded = PreflightReport & {
   /** What was added; null: nothing was saved, as it did not pass. */
-  readonly added: { readonly id: string; readonly newCustomer: boolean } | null;
+  readonly added: Awaited<ReturnType<typeof addVps>> | null;
 };
 
 /**
@@ -64,12 +68,8 @@ export const NOT_TRIED = {
 } as const;
 
 /** Adds a VPS of which nothing was tried, as its key or the authority has first to be put there. Throws `RefusedError` as `addVps` does. */
-export const addNotReady = (
-  app: App,
-  actor: Actor,
-  vps: NewVps,
-  notReadyWhy: string,
-): Promise<{ readonly id: string; readonly newCustomer: boolean }> => addVps(app, actor, vps, { notReadyWhy });
+export const addNotReady = (app: App, actor: Actor, vps: NewVps, notReadyWhy: string): ReturnType<typeof addVps> =>
+  addVps(app, actor, vps, { notReadyWhy });
 
 /** The step that failed, in a sentence; null where none did. */
 const whyNot = ({ passed, outcomes }: PreflightReport): string | null =>
@@ -82,9 +82,7 @@ const whyNot = ({ passed, outcomes }: PreflightReport): string | null =>
 export async function tryVps(app: App, actor: Actor, id: string, watcher: Watcher): Promise<PreflightReport> {
   const by = adminName(actor);
   const before = readVps(app, id);
-  const target = openTarget(app, before);
-  if ('kind' in target) throw new RefusedError(target.message);
-  const report = await runPreflight(app, target, watcher);
+  const report = await runPreflight(app, openOrRefuse(app, before), watcher);
   await write(app.db, (tx) => {
     const vps = theVps(tx, actor, id);
     if (targetOf(vps) !== targetOf(before)) throw new RefusedError('the VPS was changed meanwhile: try it again');
@@ -103,6 +101,41 @@ export async function tryVps(app: App, actor: Actor, id: string, watcher: Watche
     publish(tx, becomesReady ? { kind: 'all' } : { kind: 'vps', vpsIds: [id] });
   });
   return report;
+}
+
+/** Who gets the rights where it was root until now. */
+const WARD = 'ward';
+
+/**
+ * The script of a recipe for this VPS: see `recipeScript`. `login`: another one than the VPS has now; root never gets one.
+ * Throws as `loginLineOf` does.
+ */
+export function recipeOf(
+  app: App,
+  actor: Actor,
+  id: string,
+  { recipe, login }: { readonly recipe: Recipe; readonly login?: string | undefined },
+): { readonly login: string; readonly script: string } {
+  adminName(actor);
+  const { username = 'root', service, ...target } = openOrRefuse(app, readVps(app, id));
+  const named = login ?? (username === 'root' ? WARD : username);
+  if (named === 'root') throw new RefusedError('root has every right: a recipe is for another login');
+  return {
+    login: named,
+    script: recipeScript({ recipe, login: named, service, publicKey: publicHalf(keyOf(target)) }),
+  };
+}
+
+function keyOf({ privateKey }: Pick<VpsTarget, 'privateKey'>): ParsedKey {
+  if (isCertificateLogin(privateKey))
+    throw new RefusedError('no key is stored that could be put there: it is logged in to by certificate');
+  return typeof privateKey === 'string' ? parsePrivateKey(privateKey) : privateKey;
+}
+
+function openOrRefuse(app: App, vps: Subscription): VpsTarget {
+  const target = openTarget(app, vps);
+  if ('kind' in target) throw new RefusedError(target.message);
+  return target;
 }
 
 function readVps({ db }: App, id: string): Subscription {
@@ -129,11 +162,6 @@ export async function certificateLinesOf(app: App, actor: Actor, id: string): Pr
 export function loginLineOf(app: App, actor: Actor, id: string): LoginLine {
   adminName(actor);
   const vps = readVps(app, id);
-  const target = openTarget(app, vps);
-  if ('kind' in target) throw new RefusedError(target.message);
-  if (isCertificateLogin(target.privateKey))
-    throw new RefusedError('no key is stored: it is logged in to by certificate');
-  const key = typeof target.privateKey === 'string' ? parsePrivateKey(target.privateKey) : target.privateKey;
-  const line = authorizedLine(publicHalf(key));
+  const line = authorizedLine(publicHalf(keyOf(openOrRefuse(app, vps))));
   return { line, command: authorizeCommand(vps.sshUser, line) };
 }

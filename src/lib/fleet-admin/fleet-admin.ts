@@ -9,10 +9,12 @@ import { publish } from '../live/bus.ts';
 import { openTarget } from '../monitoring/vps-target.ts';
 import { clearLoginBackoff, clearLoginBackoffIn, forgetHealth } from '../monitoring/health-store.ts';
 import { judge, type Verdict } from '../monitoring/rules/verdict.ts';
-import { fingerprint } from '../provisioning/host-key.ts';
+import { fingerprint, parseHostKey } from '../provisioning/host-key.ts';
+import { lookUpSshfp } from '../provisioning/sshfp.ts';
 import { VpsLink } from '../provisioning/vps-link.ts';
 import type { NewVps } from './new-vps.ts';
 import { refuseWithoutAuthority } from './authority.ts';
+import { dnsInWords } from '../views/host-key-words.ts';
 import { refuseForbiddenAddress } from './address-check.ts';
 import { NO_SHARED_KEY, sharedKeyOf } from './shared-key.ts';
 import { RefusedError, theVps } from './the-vps.ts';
@@ -130,6 +132,28 @@ export const repinHostKey = ({ db }: App, actor: Actor, vpsId: string, pin: NewP
     noteAdminAction(tx, adminName(actor), { userId: vps.userId, vpsId }, 'host_key_repinned');
     publish(tx, { kind: 'vps', vpsIds: [vpsId] });
   });
+
+/** What the DNS says of the key that this VPS shows instead of the pinned one; empty where it says or shows nothing. */
+export async function vouchedInWords({ db }: App, actor: Actor, vpsId: string): Promise<string> {
+  adminName(actor);
+  const row = db
+    .select({ host: subscriptions.vpsIpAddress, offered: healthChecks.offeredHostKey })
+    .from(subscriptions)
+    .innerJoin(healthChecks, eq(healthChecks.userId, subscriptions.userId))
+    .where(eq(subscriptions.id, vpsId))
+    .get();
+  return row?.host && row.offered ? dnsInWords(await lookUpSshfp(row.host, row.offered)) : '';
+}
+
+/** Throws `RefusedError` where this line of known_hosts is not of the key with this fingerprint. */
+export function refuseOtherLine(line: string, wanted: string): void {
+  const given = parseHostKey(line);
+  if (given === null) throw new RefusedError('the line of known_hosts has no host key in it');
+  if (fingerprint(given) !== wanted)
+    throw new RefusedError(
+      `the line is of ${fingerprint(given)}, and the machine shows ${wanted || 'none'}: do not trust that one`,
+    );
+}
 
 function offeredKey(
   tx: Transaction,

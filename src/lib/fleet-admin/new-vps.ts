@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import { emailAddress, personName } from '../auth/account-form.ts';
-import { orNull, plainText, readWhole, Refusal, textLike, usually, wholeNumber } from '../parsing/fields.ts';
+import { orNull, plainText, readWhole, Refusal, usually, wholeNumber } from '../parsing/fields.ts';
+import { loginName } from '../parsing/login-name.ts';
 import { host } from '../parsing/network-fields.ts';
 import { parse } from '../parsing/parse.ts';
 import type { Problem } from '../parsing/problems.ts';
@@ -34,7 +35,7 @@ const NewVps = z.object({
   name: orNull(personName),
   host,
   port: usually('22', wholeNumber(1, 65_535)),
-  user: usually('root', textLike(/^[a-z_][a-z0-9_.-]{0,31}\$?$/i, 'a login name such as root or deploy')),
+  user: usually('root', loginName),
   service: orNull(unitName),
   hostKey: orNull(hostKeyLine),
   note: orNull(plainText(500)),

@@ -6,6 +6,7 @@ import { nameHostKey } from '../provisioning/host-key.ts';
 import { parsePrivateKey, publicHalf } from '../provisioning/private-key.ts';
 import { tryRights } from '../provisioning/rights.ts';
 import { judgeRights } from '../provisioning/rules/rights.ts';
+import { lookUpSshfp, NO_SSHFP } from '../provisioning/sshfp.ts';
 import { isCertificateLogin, type LoginProgress } from '../provisioning/ssh-session.ts';
 import { VpsConnection, type VpsTarget } from '../provisioning/vps-connection.ts';
 import { VpsLink } from '../provisioning/vps-link.ts';
@@ -104,7 +105,12 @@ async function logIn(steps: Steps, connection: VpsConnection, signal: AbortSigna
   const { target } = connection;
   const subject = subjectOf(target);
   const pinned = target.hostKey ? nameHostKey(target.hostKey) : null;
-  const seen = (shown: string) => ({ shown: nameHostKey(shown), pinned });
+  /** Only of a key that is not the pinned one somebody else has to know more. */
+  const seen = async (shown: string): Promise<StepOutcome> => {
+    const dns = shown === target.hostKey ? NO_SSHFP : await lookUpSshfp(subject.host, shown);
+    return hostKeyInWords({ shown: nameHostKey(shown), pinned, dns });
+  };
+  let hostKey: Promise<StepOutcome> | null = null;
   const onProgress = (progress: LoginProgress): void => {
     switch (progress.kind) {
       case 'found':
@@ -115,10 +121,13 @@ async function logIn(steps: Steps, connection: VpsConnection, signal: AbortSigna
         steps.add(dialled(progress.address, subject.port));
         return;
       case 'host_key':
-        steps.add(hostKeyInWords(seen(progress.hostKey)));
+        hostKey = seen(progress.hostKey);
     }
   };
   const opened = await connection.session(signal, onProgress);
+  const shown = await (hostKey as Promise<StepOutcome> | null);
+  if (shown !== null) steps.add(shown);
+  if (shown?.verdict === 'failed') return false;
   if (opened.ok) {
     steps.add(loggedIn(subject));
     return true;
@@ -126,7 +135,7 @@ async function logIn(steps: Steps, connection: VpsConnection, signal: AbortSigna
   const { code, message, offeredHostKey } = opened;
   // What it leads to is known by then, and just not to be dialled.
   if (code === 'address_refused') steps.add(resolvedSomewhere(subject.host));
-  if (code === 'host_key_changed' && offeredHostKey !== null) steps.add(hostKeyInWords(seen(offeredHostKey)));
+  if (code === 'host_key_changed' && offeredHostKey !== null) steps.add(await seen(offeredHostKey));
   else steps.add(failed(steps.next, code, message, subject));
   return false;
 }

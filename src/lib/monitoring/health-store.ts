@@ -14,6 +14,7 @@ import {
   type Incident,
   type Subscription,
 } from '../db/schema.ts';
+import type { Cause } from '../facts/cause.ts';
 import type { JournalActor } from '../facts/journal.ts';
 import type { LinkFacts } from '../facts/link.ts';
 import { forgetHistory, recordSample } from '../history/sample-store.ts';
@@ -28,7 +29,7 @@ import { announce } from './rules/announcements.ts';
 import { restartFollows, type HealingDecision } from './rules/healing.ts';
 import { advanceIncident } from './rules/incident.ts';
 import { entriesOf, isOfLook } from './rules/journal-entries.ts';
-import { columnsOfLink } from './rules/link-columns.ts';
+import { columnsOfLink, rightsLost } from './rules/link-columns.ts';
 import { sampleOfLook, sampleOfRestart } from './rules/samples-of.ts';
 import {
   advance,
@@ -39,6 +40,7 @@ import {
   stateOfRow,
   UNCHECKED,
   type Check,
+  type HealthEvent,
   type HealthState,
   type RestartEnd,
   type Transition,
@@ -205,7 +207,12 @@ export function recordLook(
       .set({ sshHostKey: hostKey, sshHostKeyAt: lookedAt })
       .where(eq(subscriptions.id, subscription.id))
       .run();
-  const happened = { before, next, events: [...(closed?.events ?? []), ...events] };
+  const lostRights = rightsLost(before, link);
+  const happened = {
+    before,
+    next,
+    events: [...(closed?.events ?? []), ...events, ...(lostRights === null ? [] : [lostRights])],
+  };
   const times = { at: lookedAt, lookedAt, maintenance, restartFollows: restartFollows(check.healing), beside };
   return { ...conclude(tx, subscription, { ...happened, ...times }, settings), healing: check.healing };
 }
@@ -286,11 +293,17 @@ function conclude(
       userId,
       incident,
       at,
-      facts: vpsFacts(tx, subscription, next, { at, incident, settings }),
+      facts: { ...vpsFacts(tx, subscription, next, { at, incident, settings }), ...factsOfRights(events) },
     });
   if (healthy && beside.windows) endWindowsUntilHealthy(tx, userId, at);
   publish(tx, { kind: 'vps', vpsIds: [vpsId] });
   return { next, events, userId, before, incident };
+}
+
+/** The state knows nothing of it: the service runs. */
+function factsOfRights(events: readonly HealthEvent[]): { readonly error: string; readonly cause: Cause } | null {
+  const lost = events.find((event) => event.kind === 'rights_lost');
+  return lost ? { error: lost.message, cause: 'restart_refused' } : null;
 }
 
 /** Notes in the row that a restart is on its way. */

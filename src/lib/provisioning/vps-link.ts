@@ -8,6 +8,7 @@ import { isNotAllowed, readFailedJob, readRefusal } from './rules/bus-answer.ts'
 import { SSHCommandError } from './ssh-failure.ts';
 import { RESTED_PATIENCE_MS, VpsConnection, type SSHLimits, type VpsTarget } from './vps-connection.ts';
 import {
+  mayRestartBySudo,
   probeService,
   readJournalTail,
   restartRachelService,
@@ -79,6 +80,10 @@ export class VpsLink {
   #deaths = 0;
   /** Whether the bus lets this login start it; sudo may all the same. */
   #mayStart = true;
+  /** Whether anything lets this login bring the service back, as far as is known. */
+  #isHealable = true;
+  /** The connection over which that was asked, by when it was made. */
+  #rightsOfMs = -Infinity;
   /** The login gives the bus whatever command it is told. */
   #isBusOnly = false;
   #usedAtMs = -Infinity;
@@ -95,7 +100,10 @@ export class VpsLink {
   }
 
   get facts(): LinkFacts {
-    return { kind: this.#kind, since: this.#since, limit: this.#limit, detail: this.#detail, newsAt: this.#newsAt };
+    const of = this.#isHealable
+      ? { limit: this.#limit, detail: this.#detail }
+      : ({ limit: 'not_healable', detail: null } as const);
+    return { kind: this.#kind, since: this.#since, ...of, newsAt: this.#newsAt };
   }
 
   /** Whether the login gives the bus whatever command it is told, as far as is known. */
@@ -135,6 +143,9 @@ export class VpsLink {
     const probe = await this.#look(startedAtMs, signal);
     const isAnother = this.#connection.openedAtMs !== openedAtMs;
     if (hadRested && probe.hostKey !== null) this.#noteDeath(isAnother);
+    const { result } = probe;
+    // Of a service that is down, whoever heals it finds out.
+    if (result.kind === 'state' && isUp(result.activeState, result.exitCode)) await this.#noteRights(signal);
     return { over: wasOpen && !isAnother ? 'kept' : 'fresh', ...probe };
   }
 
@@ -316,6 +327,21 @@ export class VpsLink {
       const message = `restart not permitted: ${this.#detail}`;
       return this.#isBusOnly ? { outcome: 'failed', code: 'restart_refused', message } : null;
     }
+  }
+
+  /**
+   * Finds out, once for each connection that is kept, whether the service could be healed over it: rights may have been
+   * taken away, and nobody should learn that when it is needed.
+   */
+  async #noteRights(signal: AbortSignal | undefined): Promise<void> {
+    const { openedAtMs } = this.#connection;
+    if (this.#rightsOfMs === openedAtMs || this.#options.isKept?.() !== true) return;
+    this.#rightsOfMs = openedAtMs;
+    const patience = { timeoutMs: RESTED_PATIENCE_MS, signal };
+    const byBus = this.#unit?.isOpen ? await orNull(this.#unit.mayOrder('StartUnit', patience)) : null;
+    if (byBus === false) [this.#mayStart, this.#limit] = [false, 'start_refused'];
+    const bySudo = byBus === true || this.#isBusOnly ? null : await mayRestartBySudo(this.#connection, signal);
+    this.#isHealable = byBus === true || (this.#isBusOnly ? byBus : bySudo) !== false;
   }
 
   /** Ends what has lived long enough: the next look logs in anew. */

@@ -69,6 +69,18 @@ export async function probeService(vps: VpsConnection, signal?: AbortSignal): Pr
   return { result: { kind: 'state', activeState, exitCode, unit }, durationMs, hostKey, unitText };
 }
 
+/** Whether sudo would let this login restart the service, which is asked and not done; null where it does not say. */
+export async function mayRestartBySudo(vps: VpsConnection, signal?: AbortSignal): Promise<boolean | null> {
+  const command = contractCommands(vps.target.service).mayRestart;
+  const answer = await vps.run({ command, timeoutMs: vps.limits.commandTimeoutMs, reads: true, signal });
+  if (!answer.ok) return null;
+  if (answer.exitCode === 0) return true;
+  // That is how it says no. Source: sudo(8), -l.
+  if (answer.exitCode === 1 && (answer.stdout + answer.stderr).trim() === '') return false;
+  // It may want a password for the question only; then it does as it is told all the same.
+  return (await probeService(vps, signal)).result.kind === 'sudo_refused' ? false : null;
+}
+
 const LONGEST_UNIT_TEXT = 2_000;
 
 /** Empty when the account may not, or the host has gone away meanwhile. */

@@ -1,5 +1,5 @@
-import { CAUSES } from '../facts/cause.ts';
 import type { FleetRow, RestartRow } from './fleet-read.ts';
+import { changedKeysInWords, WHAT_TO_DO_ABOUT_KEYS } from './host-key-words.ts';
 import { isAhead } from '../facts/clock-jump.ts';
 import { relativeTime } from '../facts/time-words.ts';
 
@@ -16,7 +16,8 @@ export type Question = { readonly title: string; readonly says: readonly string[
 type Machine = Pick<
   FleetRow,
   'host' | 'service' | 'customer' | 'consecutiveFailures' | 'hostKeyFingerprint' | 'offeredHostKeyFingerprint'
->;
+> &
+  Pick<FleetRow, 'hostKeyAt' | 'hostKeySeenAt' | 'offeredHostKeyAt'>;
 
 export function questionOf(action: Confirmed, vps: Machine): Question {
   const { host, service, customer, consecutiveFailures } = vps;
@@ -58,9 +59,8 @@ export function questionOf(action: Confirmed, vps: Machine): Question {
         return {
           title: `Trust the new host key of ${host}?`,
           says: [
-            `Pinned: ${vps.hostKeyFingerprint ?? 'none'}`,
-            `Shown now: ${vps.offeredHostKeyFingerprint}`,
-            CAUSES.host_key_changed.todo,
+            ...changedKeysInWords(vps),
+            ...WHAT_TO_DO_ABOUT_KEYS,
             'The machine is checked at once; only the key that is shown now is trusted from then on.',
           ],
           button: 'Trust this key',

@@ -82,6 +82,7 @@ export function plainEvent(kind: JournalKind, detail: JournalDetail): string | n
     case 'admin_action':
       return detail.action === 'incident_acknowledged' ? 'Our team is on it' : null;
     case 'circuit_closed':
+    case 'rights_lost':
     case 'monitor_fault_began':
     case 'monitor_fault_ended':
       return null;

@@ -59,6 +59,8 @@ export function describeEvent(kind: JournalKind, detail: JournalDetail): string 
       return 'trial restart of the half-open circuit sent';
     case 'trial_failed':
       return 'trial restart failed, circuit open again';
+    case 'rights_lost':
+      return `no right to heal${message}`;
     case 'circuit_closed':
       return 'circuit closed';
     case 'recovered':

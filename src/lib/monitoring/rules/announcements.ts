@@ -121,6 +121,9 @@ function tellAdmins(outcome: CheckOutcome): Announcement[] {
         if (kind && isNews) told.push(say(kind, incident ? '' : `${at.getTime()}`));
         break;
       }
+      case 'rights_lost':
+        told.push(say('access_rejected', `${at.getTime()}`));
+        break;
       // The journal has these; no admin is told.
       case 'healthy':
       case 'recovered':

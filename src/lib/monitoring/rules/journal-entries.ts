@@ -38,6 +38,8 @@ function entryOf(event: HealthEvent, outcome: CheckOutcome): Entry | null {
     case 'maintenance_began':
     case 'maintenance_ended':
       return { kind: event.kind, detail: {} };
+    case 'rights_lost':
+      return { kind: 'rights_lost', detail: { message: event.message } };
     case 'recovered':
       return {
         kind: 'recovered',

@@ -27,6 +27,8 @@ function describeEvent(event: HealthEvent, next: HealthState): string | null {
       return 'restarted as an admin has asked';
     case 'restart_failed':
       return `${statusOf(next)} (consecutive: ${next.consecutiveFailures}): ${event.message}`;
+    case 'rights_lost':
+      return event.message;
     case 'restart_withheld':
       // Told by the line of the failed check: the reason is part of its error.
       return null;

@@ -390,6 +390,7 @@ describe('a start that is waited for', () => {
         ...before,
         status: 'unhealthy',
         lastCheckAt: at(2),
+        hostKeySeenAt: at(2),
         totalChecks: 3,
         lastError: 'starting since a while',
         lastErrorCode: 'service_starting',

@@ -86,6 +86,8 @@ export type HealthEvent =
   | { readonly kind: 'maintenance_noted'; readonly message: string }
   | { readonly kind: 'maintenance_began' }
   | { readonly kind: 'maintenance_ended' }
+  /** Nothing lets the login bring the service back, should it stop. */
+  | { readonly kind: 'rights_lost'; readonly message: string }
   | { readonly kind: 'inconclusive'; readonly cause: Cause; readonly message: string };
 
 export type Transition = { readonly next: HealthState; readonly events: readonly HealthEvent[] };

@@ -1,6 +1,7 @@
 import { EventEmitter, once } from 'node:events';
 import { cleanRemoteText } from '../../facts/remote-text.ts';
 import { isKnownState, type UnitFacts } from '../../facts/unit-state.ts';
+import { fullUnitName } from '../rules/unit-name.ts';
 import { isNotAllowed } from '../rules/bus-answer.ts';
 import { readUnitFacts } from '../rules/unit-facts.ts';
 import type { SSHCommandError } from '../ssh-failure.ts';
@@ -14,8 +15,6 @@ const MANAGER = `${SYSTEMD}.Manager`;
 const UNIT = `${SYSTEMD}.Unit`;
 const SERVICE = `${SYSTEMD}.Service`;
 const PROPERTIES = 'org.freedesktop.DBus.Properties';
-/** Without one of these at its end, systemctl(1) takes a name for that of a service. */
-const UNIT_TYPES = /\.(?:service|socket|device|mount|automount|swap|target|timer|path|slice|scope)$/;
 /** Another one with each change of the state. */
 const SINCE = 'StateChangeTimestampMonotonic';
 /** What is read of a unit that is not active: `UNIT_PROPERTIES`, and how the main process ended. */
@@ -92,7 +91,7 @@ export class UnitBus {
       listener.onEnd(why);
     };
     const bus = await BusConnection.open(session, { onSignal, onEnd }, patience);
-    const name = UNIT_TYPES.test(service) ? service : `${service}.service`;
+    const name = fullUnitName(service);
     const { sender: owner = '', body } = await bus.call(manager('LoadUnit', name), patience);
     const path = textOf(body[0]);
     const id = textOf(valueOf((await bus.call(getProperty(path, UNIT, 'Id'), patience)).body[0]));

@@ -44,6 +44,8 @@ export function contractCommands(service: string) {
     restart,
     // Its failure is no reason not to try, and its words would be taken for the other's: most units have nothing to forgive.
     forgiveAndRestart: `sudo systemctl reset-failed ${unit} 2>/dev/null; ${restart}`,
+    /** Asks sudo, and does nothing. */
+    mayRestart: `sudo -n -l systemctl restart ${unit}`,
     rights: rightsScript(service),
   } as const;
 }

@@ -93,7 +93,8 @@ export function readSudoList(text: string): SudoEntry[] {
         const rest = command;
         tag = TAGS.find((one) => rest.startsWith(one));
       }
-      return { noPassword, command };
+      // As it stands in sudoers, with a backslash before signs that mean something there.
+      return { noPassword, command: command.replaceAll(/\\([,:=\\])/g, '$1') };
     });
   });
 }

@@ -1,6 +1,7 @@
 import { error } from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
+import { vouchedInWords } from '$lib/fleet-admin/fleet-admin';
 import { readVpsPage } from '$lib/views/vps-page-read';
 import { parseWindow } from '$lib/views/probe-chart';
 import { monitorStatus } from '$lib/monitoring/health-checker';
@@ -22,5 +23,10 @@ export const load: PageServerLoad = async ({ locals, params, url, depends }) => 
     breaker: app.settings.breaker,
     asked: onDemandOf(app).askedFor(params.id),
     done: url.searchParams.get('done'),
+    // No page waits for the name servers.
+    vouched:
+      view.kind === 'admin' && view.vps.offeredHostKeyFingerprint !== null
+        ? vouchedInWords(app, guarded(locals.actor), view.vps.id)
+        : null,
   };
 };

@@ -3,7 +3,7 @@ import * as z from 'zod/mini';
 import { defaultApp, type App } from '$lib/app';
 import { guarded, type Actor } from '$lib/auth/actor';
 import { confirmedOf } from '$lib/views/action-words';
-import { removeVps, repinHostKey } from '$lib/fleet-admin/fleet-admin';
+import { refuseOtherLine, removeVps, repinHostKey, vouchedInWords } from '$lib/fleet-admin/fleet-admin';
 import { RefusedError } from '$lib/fleet-admin/the-vps';
 import { readVps, type FleetRow } from '$lib/views/fleet-read';
 import { parseMaintenance } from '$lib/fleet-admin/maintenance-request';
@@ -30,7 +30,8 @@ export const load: PageServerLoad = async ({ locals, params, url }) => {
   // After a refusal the address still says which question was answered.
   const action = [...url.searchParams.keys()].find((key) => key.startsWith('/'))?.slice(1) ?? null;
   const confirm = confirmedOf(url.searchParams.get('confirm') ?? action);
-  return { vps, now, confirm, asked: onDemandOf(app).askedFor(params.id) };
+  const vouched = confirm === 'repin' ? await vouchedInWords(app, guarded(locals.actor), vps.id) : '';
+  return { vps, now, confirm, vouched, asked: onDemandOf(app).askedFor(params.id) };
 };
 
 type Work = (app: App, actor: Actor, vps: FleetRow, now: Date) => Promise<unknown>;
@@ -89,8 +90,9 @@ export const actions: Actions = {
   pause: (event) => carryOut(event, 'pause', (app, actor, { id }, now) => setVpsHealing(app, actor, [id], false, now)),
   resume: (event) => carryOut(event, 'resume', (app, actor, { id }, now) => setVpsHealing(app, actor, [id], true, now)),
   repin: (event) => {
-    const { fingerprint } = fieldsOf(event, 'fingerprint');
+    const { fingerprint, line } = fieldsOf(event, 'fingerprint', 'line');
     return carryOut(event, 'repin', async (app, actor, vps) => {
+      if (line.trim() !== '') refuseOtherLine(line, fingerprint);
       await repinHostKey(app, actor, vps.id, fingerprint === '' ? { kind: 'next' } : { kind: 'offered', fingerprint });
       if (vps.active) await checkNow(app, actor, [vps.id]);
     });

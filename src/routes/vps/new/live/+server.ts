@@ -4,6 +4,7 @@ import { guarded } from '$lib/auth/actor';
 import { boardVps } from '$lib/fleet-admin/board';
 import { checkNow } from '$lib/fleet-admin/vps-actions';
 import { streamPreflight } from '../../../preflight-stream';
+import { BASE } from '../../../site';
 import { readNewVps } from '../new-vps-form';
 import type { RequestHandler } from './$types';
 
@@ -16,6 +17,9 @@ export const POST: RequestHandler = async (event) => {
   return streamPreflight(async (watcher) => {
     const { added, passed } = await boardVps(app, actor, parsed.vps, { ...watcher, notReady });
     if (added !== null && passed) await checkNow(app, actor, [added.id]);
-    return { passed, href: added === null ? null : `/vps/${added.id}?done=${passed ? 'added' : 'added-not-ready'}` };
+    return {
+      passed,
+      href: added === null ? null : `${BASE}/vps/${added.id}?done=${passed ? 'added' : 'added-not-ready'}`,
+    };
   });
 };
