@@ -25,6 +25,7 @@ describe('the table of causes', () => {
       'key_unreadable',
       'key_invalid',
       'no_certificate',
+      'address_refused',
       'target_invalid',
       'resolver',
       'local_limit',
