@@ -18,6 +18,7 @@ type EditOptions = JsonOption & {
   service?: string;
   keyFile?: string;
   sharedKey?: true;
+  certificate?: true;
   note?: string;
 };
 
@@ -110,8 +111,9 @@ export function addActionCommands(vps: Command): void {
     .option('--service <unit>', 'systemd unit to watch; "" for the setting MONITORED_SERVICE')
     .option('--key-file <file>', 'private key for the login, without passphrase; stored encrypted')
     .option('--shared-key', "the fleet's shared key from now on")
+    .option('--certificate', 'by certificate from now on (wardround ca): its login key is forgotten')
     .option('--note <text>', 'what to remember of it')
-    .action((wanted: string, { json, keyFile, sharedKey, ...given }: EditOptions) =>
+    .action((wanted: string, { json, keyFile, sharedKey, certificate, ...given }: EditOptions) =>
       withApp(async (app) => {
         const { parseVpsEdit } = await import('../src/lib/fleet-admin/new-vps.ts');
         const { editVps } = await import('../src/lib/fleet-admin/edit-vps.ts');
@@ -127,6 +129,7 @@ export function addActionCommands(vps: Command): void {
             service: merged.service || undefined,
             note: merged.note || undefined,
             ...(sharedKey && { key: 'shared' as const }),
+            ...(certificate && { key: 'certificate' as const }),
             customer: email,
             privateKey: keyFile === undefined ? '' : readKeyFile(keyFile),
           }),

@@ -3,6 +3,7 @@ import { Option, type Command } from 'commander';
 import * as z from 'zod/mini';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { PREFLIGHT_STEPS, type StepOutcome } from '../src/lib/facts/preflight.ts';
+import type { VpsDescription } from '../src/lib/fleet-admin/new-vps.ts';
 import { loginName } from '../src/lib/parsing/login-name.ts';
 import { orNull } from '../src/lib/parsing/fields.ts';
 import { RECIPES, type Recipe } from '../src/lib/provisioning/rules/rights.ts';
@@ -13,7 +14,7 @@ import { jsonOption, readKeyFile, theVps, UsageError, withApp, type JsonOption }
 import { accepted, readOptions } from './options.ts';
 import { print, printJson } from './output.ts';
 
-type KeyOptions = { keyFile?: string; sharedKey?: true; generateKey?: true };
+type KeyOptions = { keyFile?: string; sharedKey?: true; generateKey?: true; certificate?: true };
 type AddOptions = KeyOptions & {
   customer: string;
   name?: string;
@@ -56,13 +57,21 @@ export function printStep({ step, verdict, saw, why, command }: StepOutcome): vo
 
 const nothing = (): void => undefined;
 
-/** The private key that the options stand for; null for the shared one. */
-async function keyOf({ keyFile, sharedKey, generateKey }: KeyOptions): Promise<string | null> {
-  const given = [keyFile !== undefined, sharedKey, generateKey].filter(Boolean).length;
+/** What the options say that it is logged in to with. */
+async function loginBy({
+  keyFile,
+  sharedKey,
+  generateKey,
+  certificate,
+}: KeyOptions): Promise<Pick<VpsDescription, 'key' | 'privateKey'>> {
+  const given = [keyFile !== undefined, sharedKey, generateKey, certificate].filter(Boolean).length;
   if (given !== 1)
-    throw new UsageError('one of --key-file FILE, --shared-key and --generate-key is needed, to log in with');
-  if (keyFile !== undefined) return readKeyFile(keyFile);
-  return generateKey ? (await import('../src/lib/provisioning/private-key.ts')).makePrivateKey() : null;
+    throw new UsageError(
+      'one of --key-file FILE, --shared-key, --generate-key and --certificate is needed, to log in with',
+    );
+  if (keyFile !== undefined) return { privateKey: readKeyFile(keyFile) };
+  if (generateKey) return { privateKey: (await import('../src/lib/provisioning/private-key.ts')).makePrivateKey() };
+  return { key: certificate ? 'certificate' : 'shared' };
 }
 
 /** `wardround vps add|try`. */
@@ -78,6 +87,7 @@ export function addBoardCommands(vps: Command): void {
     .option('--key-file <file>', 'private key for that login, without passphrase; stored encrypted')
     .option('--shared-key', "the fleet's shared key (wardround ssh-key)")
     .option('--generate-key', 'make a key here, print its public half, and add the VPS as not ready')
+    .option('--certificate', 'no key: by certificate (wardround ca); print how it gets there, and add it as not ready')
     .option('--service <unit>', 'systemd unit to watch (default: the setting MONITORED_SERVICE)')
     .option(
       '--host-key <key>',
@@ -86,20 +96,24 @@ export function addBoardCommands(vps: Command): void {
     .option('--note <text>', 'what to remember of it')
     .option('--not-ready', 'add it also if it does not pass: listed, and not swept until "vps try" has passed')
     .addOption(jsonOption())
-    .action(async ({ json, notReady, keyFile, sharedKey, generateKey, ...given }: AddOptions) => {
+    .action(async ({ json, notReady, keyFile, sharedKey, generateKey, certificate, ...given }: AddOptions) => {
       const { parseVps } = await import('../src/lib/fleet-admin/new-vps.ts');
-      const privateKey = await keyOf({ keyFile, sharedKey, generateKey } as KeyOptions);
-      const login = privateKey === null ? ({ key: 'shared' } as const) : { privateKey };
+      const login = await loginBy({ keyFile, sharedKey, generateKey, certificate } as KeyOptions);
       const { vps: described } = accepted(parseVps({ ...given, ...login }));
       await withApp(async (app) => {
-        const { addNotReady, boardVps, loginLineOf } = await board();
+        const { addNotReady, boardVps, certificateLinesOf, loginLineOf, NOT_TRIED } = await board();
+        if (certificate) {
+          const { id } = await addNotReady(app, LOCAL_OPERATOR, described, NOT_TRIED.certificate);
+          const lines = await certificateLinesOf(app, LOCAL_OPERATOR, id);
+          if (json) printJson({ ...theVps(app, id), ...lines });
+          else
+            print(
+              `Added as not ready (${id}). Run as root on the VPS what this prints: wardround ca lines ${described.host}\nThen: wardround vps try ${described.host}`,
+            );
+          return;
+        }
         if (generateKey) {
-          const { id } = await addNotReady(
-            app,
-            LOCAL_OPERATOR,
-            described,
-            'Its key has just been made: nothing was tried yet.',
-          );
+          const { id } = await addNotReady(app, LOCAL_OPERATOR, described, NOT_TRIED.generated);
           const line = loginLineOf(app, LOCAL_OPERATOR, id);
           if (json) printJson({ ...theVps(app, id), authorizedKeys: line.line, command: line.command });
           else

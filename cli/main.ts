@@ -65,6 +65,10 @@ const GROUPS: Readonly<Record<string, Group>> = {
     about: 'the login key that VPSs of the fleet may share',
     load: async () => (await import('./ssh-key-commands.ts')).fillSshKey,
   },
+  ca: {
+    about: 'the fleet’s own SSH authority, for VPSs that are logged in to by certificate',
+    load: async () => (await import('./ca-commands.ts')).fillCa,
+  },
   keygen: {
     about: 'print a fresh ENCRYPTION_KEY',
     load: async () => (await import('./keygen.ts')).fillKeygen,

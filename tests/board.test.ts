@@ -336,7 +336,9 @@ describe('on the command line', () => {
     const none = await runCli(scratch.environment, ...add);
     expect(none).toMatchObject({
       exitCode: 2,
-      stderr: expect.stringContaining('one of --key-file FILE, --shared-key and --generate-key') as string,
+      stderr: expect.stringContaining(
+        'one of --key-file FILE, --shared-key, --generate-key and --certificate',
+      ) as string,
     });
     expect((await runCli(scratch.environment, ...add, '--shared-key', '--generate-key')).exitCode).toBe(2);
     const made = await runCli(scratch.environment, ...add, '--generate-key');

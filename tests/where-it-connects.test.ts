@@ -210,7 +210,7 @@ describe('a VPS', () => {
       hostKey: null,
       note: null,
       privateKey: null,
-      toSharedKey: false,
+      toKey: 'own' as const,
     };
     await expect(editVps(app, LOCAL_OPERATOR, id, edit)).rejects.toThrow('loopback');
     await editVps(app, LOCAL_OPERATOR, id, { ...edit, host: '10.9.8.6' });

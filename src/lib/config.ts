@@ -25,6 +25,10 @@ export type Settings = {
   readonly sshLink: LinkChoice;
   /** Connections that are kept from look to look. */
   readonly sshMaxLinks: number;
+  /** The outside program that signs certificates, and its arguments; null: the fleet's own authority does. */
+  readonly sshCaSigner: readonly string[] | null;
+  /** From where a certificate may be used, as sshd reads it; null: from anywhere. */
+  readonly sshCaSourceAddress: string | null;
   readonly monitoredService: string;
   readonly connectTimeoutMs: number;
   readonly commandTimeoutMs: number;
@@ -112,6 +116,8 @@ export function parseSettings(environment: Environment): Settings {
     allowedAddresses: given.ALLOWED_ADDRESSES,
     sshLink: given.SSH_LINK,
     sshMaxLinks: given.SSH_MAX_LINKS,
+    sshCaSigner: given.SSH_CA_SIGNER,
+    sshCaSourceAddress: given.SSH_CA_SOURCE_ADDRESS,
     monitoredService: given.MONITORED_SERVICE,
     connectTimeoutMs: given.SSH_CONNECT_TIMEOUT_MS,
     commandTimeoutMs: given.SSH_COMMAND_TIMEOUT_MS,

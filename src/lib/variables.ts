@@ -5,7 +5,7 @@ import { LINK_CHOICES } from './facts/link.ts';
 import { parseMailbox } from './facts/mail-address.ts';
 import { isCron } from './parsing/cron-expression.ts';
 import { described, oneOf, orNull, readBy, textLike, usually, wholeNumber } from './parsing/fields.ts';
-import { headerName, host, secretUrl, webOrigin } from './parsing/network-fields.ts';
+import { headerName, host, isNetwork, secretUrl, webOrigin } from './parsing/network-fields.ts';
 import { metaOf } from './parsing/parse.ts';
 
 /**
@@ -69,6 +69,15 @@ export const VARIABLES = {
   ALLOWED_ADDRESSES: usually('private', oneOf(REACHES)),
   SSH_LINK: usually('auto', oneOf(LINK_CHOICES)),
   SSH_MAX_LINKS: usually('12000', wholeNumber(0, 100_000, 'connections')),
+  SSH_CA_SIGNER: orNull(
+    readBy((text) => text.split(/\s+/), 'a program and its arguments with blanks between, started without a shell'),
+  ),
+  SSH_CA_SOURCE_ADDRESS: orNull(
+    readBy(
+      (text) => (text.split(',').every(isNetwork) ? text : undefined),
+      'addresses or networks with commas between and no blanks, such as 203.0.113.9,2001:db8::/64',
+    ),
+  ),
   MONITORED_SERVICE: usually('rachel8', unitName),
   SSH_CONNECT_TIMEOUT_MS: usually('10000', wholeNumber(100, 120_000, 'milliseconds')),
   SSH_COMMAND_TIMEOUT_MS: usually('10000', wholeNumber(100, 120_000, 'milliseconds')),

@@ -2,7 +2,7 @@ import { error, type RequestEvent } from '@sveltejs/kit';
 import type * as z from 'zod/mini';
 import type { Later } from '$lib/auth/rate-limit';
 import type { EditFields } from '$lib/fleet-admin/edit-vps';
-import type { VpsDescription } from '$lib/fleet-admin/new-vps';
+import { LOGIN_KEYS, type VpsDescription } from '$lib/fleet-admin/new-vps';
 import { parseForm, typedIn } from '$lib/parsing/form';
 import { inTerminal } from '$lib/parsing/problems';
 import { shortDuration } from '$lib/facts/time-words';
@@ -94,7 +94,7 @@ export async function vpsFieldsOf(event: RequestEvent): Promise<{
     service: filled(service),
     hostKey: filled(hostKey),
     note: filled(note),
-    key: typed.key === 'shared' ? ('shared' as const) : ('own' as const),
+    key: LOGIN_KEYS.find((key) => key === typed.key) ?? ('own' as const),
     privateKey: await privateKeyOf(event, privateKey),
   };
   return { described, typed, was };

@@ -87,6 +87,11 @@ export type SshHost = {
   /** Prints this before whatever a command prints, as start files of a shell do. */
   greet(text: string): void;
   allowLogin(publicKey: string): void;
+  /**
+   * Takes certificates of these authorities for these principals from now on, and root logs in with a forced command
+   * alone. What is forced is up to them: commands are noted no more.
+   */
+  takeCertificates(authorities: readonly string[], principals: readonly string[]): Promise<void>;
   /** Ends the listener: connections are refused from then on, and those that are there stay. */
   stop(): Promise<void>;
   /** Breaks the connections that are there. */
@@ -225,6 +230,9 @@ export async function startSshHost(): Promise<SshHost> {
   const { port } = first;
   let { listener } = first;
   const commands = (): string[] => read('commands.log').split('\n').slice(0, -1);
+  const start = async (): Promise<void> => {
+    listener = await listen(folder, port);
+  };
   const stop = async (): Promise<void> => {
     if (listener.exitCode !== null || listener.signalCode !== null) return;
     const exited = once(listener, 'exit');
@@ -261,8 +269,12 @@ export async function startSshHost(): Promise<SshHost> {
       for (const pid of new Set(read('sessions').split('\n').filter(Boolean))) killSession(Number(pid));
       rmSync(file('sessions'), { force: true });
     },
-    start: async () => {
-      listener = await listen(folder, port);
+    start,
+    takeCertificates: async (authorities, principals) => {
+      writeFileSync(file('authorities'), `${authorities.join('\n')}\n`);
+      writeFileSync(file('principals'), `${principals.join('\n')}\n`);
+      await stop();
+      await start();
     },
     changeHostKey: (type) => void createKeyPair(file('host_key'), type),
     close: async () => {
@@ -327,13 +339,18 @@ function configFor(folder: string, port: number): string {
     `HostKey ${folder}/host_key`,
     `PidFile ${folder}/sshd.pid`,
     `AuthorizedKeysFile ${folder}/authorized_keys`,
-    `ForceCommand ${folder}/login.sh`,
     // A login shell reads the start files of this home, where there are none, and not those of the developer.
-    `SetEnv HOME=${folder}`,
+    ...(existsSync(join(folder, 'authorities'))
+      ? [
+          `TrustedUserCAKeys ${folder}/authorities`,
+          `AuthorizedPrincipalsFile ${folder}/principals`,
+          'PermitRootLogin forced-commands-only',
+          `SetEnv HOME=${folder} SCRATCH_HOST=${folder} PATH=${folder}/bin:/usr/bin:/bin`,
+        ]
+      : [`ForceCommand ${folder}/login.sh`, `SetEnv HOME=${folder}`, 'PermitRootLogin yes']),
     'StrictModes no',
     'UsePAM no',
     'PermitUserRC no',
-    'PermitRootLogin yes',
     'PasswordAuthentication no',
     'KbdInteractiveAuthentication no',
     'UseDNS no',

@@ -66,3 +66,6 @@ export const privateKeyPlace = (subscriptionId: string): string => `subscription
 
 /** The same for a key that several VPSs share. */
 export const sharedKeyPlace = (keyId: string): string => `ssh_keys.private_key:${keyId}`;
+
+/** The same for the key of an SSH authority. */
+export const authorityPlace = (authorityId: string): string => `ssh_authorities.private_key:${authorityId}`;

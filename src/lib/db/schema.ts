@@ -17,7 +17,7 @@ import {
 
 /** A readable, unguessable primary key such as `user-9f1c6a02b7d4e8c1`. */
 export const newId = (
-  kind: 'user' | 'vps' | 'health' | 'restart' | 'bot' | 'incident' | 'window' | 'message' | 'key',
+  kind: 'user' | 'vps' | 'health' | 'restart' | 'bot' | 'incident' | 'window' | 'message' | 'key' | 'authority',
 ): string => `${kind}-${randomBytes(8).toString('hex')}`;
 
 /** Every time column is an integer of milliseconds since 1970 (UTC) and a `Date` in TypeScript. */
@@ -69,6 +69,22 @@ export const sshKeys = sqliteTable('ssh_keys', {
   createdAt: createdAt(),
 });
 
+/** The fleet's own SSH authority, which signs the certificates that VPSs are logged in to with; and the next one, if any. */
+export const sshAuthorities = sqliteTable('ssh_authorities', {
+  id: text('id')
+    .primaryKey()
+    .$defaultFn(() => newId('authority')),
+  /** `next`: hosts are to trust it, too, before it takes the place of the one that signs. */
+  role: text('role', { enum: ['signing', 'next'] })
+    .notNull()
+    .unique(),
+  /** Encrypted and bound to this row: see `crypto/encryption.ts`. */
+  privateKey: text('private_key').notNull(),
+  /** As it stands in `TrustedUserCAKeys`: `ssh-ed25519 AAAA…`. */
+  publicKey: text('public_key').notNull(),
+  createdAt: createdAt(),
+});
+
 /** A customer's contract and the one VPS that comes with it. */
 export const subscriptions = sqliteTable(
   'subscriptions',
@@ -93,6 +109,10 @@ export const subscriptions = sqliteTable(
     vpsIpAddress: text('vps_ip_address'),
     sshPort: integer('ssh_port').notNull().default(22),
     sshUser: text('ssh_user').notNull().default('root'),
+    /** With a key that is stored, or with a certificate of the fleet's authority: then no key is. */
+    sshLogin: text('ssh_login', { enum: ['key', 'certificate'] })
+      .notNull()
+      .default('key'),
     /** Its own login key, encrypted and bound to this row: see `crypto/encryption.ts`. Null where it has none of its own. */
     sshPrivateKey: text('ssh_private_key'),
     /** The shared key that stands for one of its own. */

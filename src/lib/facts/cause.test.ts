@@ -24,6 +24,8 @@ describe('the table of causes', () => {
     const ours = [
       'key_unreadable',
       'key_invalid',
+      'no_certificate',
+      'address_refused',
       'target_invalid',
       'resolver',
       'local_limit',

@@ -111,7 +111,7 @@ export const CAUSES = {
     adminKind: 'access_rejected',
     journal: 'auth_rejected',
     title: 'Login refused',
-    todo: 'Put our public key into the authorized_keys of this login again, or store the key that belongs there. Where the host took the key, it refuses the account: see chage -l and /etc/nologin there. We log in less and less often meanwhile, every 30 minutes in the end; a check by hand ends that wait.',
+    todo: 'Put our public key into the authorized_keys of this login again, or store the key that belongs there. Where the host took the key, it refuses the account: see chage -l and /etc/nologin there. Of a certificate that is refused the clock of the host may be off, or it does not trust our authority: see "wardround ca lines". We log in less and less often meanwhile, every 30 minutes in the end; a check by hand ends that wait.',
   },
   host_key_changed: {
     ...ANSWERED,
@@ -178,6 +178,11 @@ export const CAUSES = {
     ...STORED,
     title: 'Private key of no use',
     todo: 'Store a private key in OpenSSH or PEM format, without a passphrase.',
+  },
+  no_certificate: {
+    ...OURS,
+    title: 'No certificate to log in with',
+    todo: 'See what "wardround ca show" says of the fleet’s SSH authority; where SSH_CA_SIGNER signs, try it by hand.',
   },
   target_invalid: {
     ...STORED,

@@ -10,10 +10,12 @@ import { publish } from '../live/bus.ts';
 import { clearLoginBackoffIn } from '../monitoring/health-store.ts';
 import { openTarget, targetOf } from '../monitoring/vps-target.ts';
 import { parsePrivateKey, publicHalf } from '../provisioning/private-key.ts';
+import { isCertificateLogin } from '../provisioning/ssh-session.ts';
 import { recipeScript } from '../provisioning/rules/recipe.ts';
 import type { Recipe } from '../provisioning/rules/rights.ts';
 import type { VpsTarget } from '../provisioning/vps-connection.ts';
 import { authorizeCommand, authorizedLine } from '../views/preflight-words.ts';
+import { certificateLines, type CertificateLines } from './authority.ts';
 import { addVps, refuseTaken } from './fleet-admin.ts';
 import type { NewVps } from './new-vps.ts';
 import { runPreflight, type PreflightReport, type Watcher } from './preflight.ts';
@@ -38,6 +40,8 @@ export async function boardVps(
 ): Promise<Boarded> {
   adminName(actor);
   refuseTaken(app.db, vps);
+  if (vps.byCertificate)
+    throw new RefusedError('a VPS that is logged in to by certificate is added as not ready, and tried afterwards');
   const report = await runPreflight(
     app,
     {
@@ -57,7 +61,13 @@ export async function boardVps(
   return { ...report, added };
 }
 
-/** Adds a VPS of which nothing was tried, as its key has first to be put there. Throws `RefusedError` as `addVps` does. */
+/** Why a VPS is not ready of which nothing was tried yet. */
+export const NOT_TRIED = {
+  generated: 'Its key has just been made: nothing was tried yet.',
+  certificate: 'It has to be told to trust the certificates of this fleet: nothing was tried yet.',
+} as const;
+
+/** Adds a VPS of which nothing was tried, as its key or the authority has first to be put there. Throws `RefusedError` as `addVps` does. */
 export const addNotReady = (app: App, actor: Actor, vps: NewVps, notReadyWhy: string): ReturnType<typeof addVps> =>
   addVps(app, actor, vps, { notReadyWhy });
 
@@ -116,8 +126,11 @@ export function recipeOf(
   };
 }
 
-const keyOf = ({ privateKey }: Pick<VpsTarget, 'privateKey'>): ParsedKey =>
-  typeof privateKey === 'string' ? parsePrivateKey(privateKey) : privateKey;
+function keyOf({ privateKey }: Pick<VpsTarget, 'privateKey'>): ParsedKey {
+  if (isCertificateLogin(privateKey))
+    throw new RefusedError('no key is stored that could be put there: it is logged in to by certificate');
+  return typeof privateKey === 'string' ? parsePrivateKey(privateKey) : privateKey;
+}
 
 function openOrRefuse(app: App, vps: Subscription): VpsTarget {
   const target = openTarget(app, vps);
@@ -137,6 +150,13 @@ export type LoginLine = {
   /** What puts it there, typed in as root on the VPS. */
   readonly command: string;
 };
+
+/** What makes this VPS take the certificates of this fleet; null where it has a key. Throws as `certificateLines` does. */
+export async function certificateLinesOf(app: App, actor: Actor, id: string): Promise<CertificateLines | null> {
+  adminName(actor);
+  const vps = readVps(app, id);
+  return vps.sshLogin === 'certificate' ? certificateLines(app, actor, vps) : null;
+}
 
 /** How the login key of this VPS gets there. Throws `RefusedError` where there is no such VPS or key, and for customers. */
 export function loginLineOf(app: App, actor: Actor, id: string): LoginLine {

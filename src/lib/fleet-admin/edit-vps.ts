@@ -2,11 +2,12 @@ import { and, eq, ne } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import { journalName, type Actor } from '../auth/actor.ts';
 import { encryptToken, privateKeyPlace } from '../crypto/encryption.ts';
-import { write } from '../db/client.ts';
-import { subscriptions, users } from '../db/schema.ts';
+import { write, type Transaction } from '../db/client.ts';
+import { subscriptions, users, type Subscription } from '../db/schema.ts';
 import { noteAdminAction } from '../db/journal-store.ts';
 import { publish } from '../live/bus.ts';
 import { clearLoginBackoffIn, resetCircuitOf } from '../monitoring/health-store.ts';
+import { refuseWithoutAuthority } from './authority.ts';
 import { refuseForbiddenAddress } from './address-check.ts';
 import { NO_SHARED_KEY, sharedKeyOf } from './shared-key.ts';
 import { RefusedError, theVps } from './the-vps.ts';
@@ -51,21 +52,18 @@ export async function editVps(app: App, actor: Actor, id: string, edit: VpsEdit)
     )
       throw new RefusedError(`another VPS of the fleet is ${edit.host} port ${edit.port}`);
 
-    const sharedKey = edit.toSharedKey ? sharedKeyOf(tx) : null;
-    if (sharedKey === undefined) throw new RefusedError(NO_SHARED_KEY);
-    const movesToShared = sharedKey !== null && vps.sshKeyId !== sharedKey.id;
+    const login = newLogin(app, tx, vps, edit);
     const moved = vps.vpsIpAddress !== edit.host || vps.sshPort !== edit.port;
     const fields = [
       vps.vpsIpAddress !== edit.host && 'host',
       vps.sshPort !== edit.port && 'port',
       vps.sshUser !== edit.user && 'user',
       vps.serviceName !== edit.service && 'service',
-      (edit.privateKey !== null || movesToShared) && 'private key',
+      login !== null && (login.sshLogin === 'certificate' ? 'login by certificate' : 'private key'),
       vps.note !== edit.note && 'note',
       owner.name !== edit.name && 'name',
     ].filter((field) => field !== false);
     if (fields.length === 0) return [];
-    const key = edit.privateKey;
     tx.update(subscriptions)
       .set({
         vpsIpAddress: edit.host,
@@ -73,11 +71,7 @@ export async function editVps(app: App, actor: Actor, id: string, edit: VpsEdit)
         sshUser: edit.user,
         serviceName: edit.service,
         note: edit.note,
-        ...(key !== null && {
-          sshPrivateKey: encryptToken(key, privateKeyPlace(id), app.encryptionKey),
-          sshKeyId: null,
-        }),
-        ...(movesToShared && { sshPrivateKey: null, sshKeyId: sharedKey.id }),
+        ...login,
         ...(moved && { sshHostKey: null, sshHostKeyAt: null }),
       })
       .where(eq(subscriptions.id, id))
@@ -90,4 +84,26 @@ export async function editVps(app: App, actor: Actor, id: string, edit: VpsEdit)
     publish(tx, { kind: 'vps', vpsIds: [id] });
     return fields;
   });
+}
+
+/** What it is logged in to with from now on; null: as before. Throws `RefusedError` where there is no such key. */
+function newLogin(
+  app: App,
+  tx: Transaction,
+  { id, sshKeyId, sshLogin }: Subscription,
+  { privateKey, toKey }: VpsEdit,
+): Pick<Subscription, 'sshLogin' | 'sshPrivateKey' | 'sshKeyId'> | null {
+  const none = { sshPrivateKey: null, sshKeyId: null } as const;
+  if (toKey === 'certificate') {
+    refuseWithoutAuthority(app, tx);
+    return sshLogin === 'certificate' ? null : { ...none, sshLogin: 'certificate' };
+  }
+  if (toKey === 'shared') {
+    const sharedKey = sharedKeyOf(tx);
+    if (sharedKey === undefined) throw new RefusedError(NO_SHARED_KEY);
+    return sshKeyId === sharedKey.id ? null : { ...none, sshLogin: 'key', sshKeyId: sharedKey.id };
+  }
+  if (privateKey === null) return null;
+  const sshPrivateKey = encryptToken(privateKey, privateKeyPlace(id), app.encryptionKey);
+  return { ...none, sshLogin: 'key', sshPrivateKey };
 }

@@ -13,6 +13,7 @@ import { fingerprint, parseHostKey } from '../provisioning/host-key.ts';
 import { lookUpSshfp } from '../provisioning/sshfp.ts';
 import { VpsLink } from '../provisioning/vps-link.ts';
 import type { NewVps } from './new-vps.ts';
+import { refuseWithoutAuthority } from './authority.ts';
 import { dnsInWords } from '../views/host-key-words.ts';
 import { refuseForbiddenAddress } from './address-check.ts';
 import { NO_SHARED_KEY, sharedKeyOf } from './shared-key.ts';
@@ -57,8 +58,9 @@ export async function addVps(
   await refuseForbiddenAddress(app, vps.host);
   return write(db, (tx) => {
     refuseTaken(tx, vps);
-    const sharedKey = vps.privateKey === null ? sharedKeyOf(tx) : null;
+    const sharedKey = vps.privateKey === null && !vps.byCertificate ? sharedKeyOf(tx) : null;
     if (sharedKey === undefined) throw new RefusedError(NO_SHARED_KEY);
+    if (vps.byCertificate) refuseWithoutAuthority(app, tx);
     const customer = tx.select().from(users).where(eq(users.email, vps.email)).get();
     const userId = customer?.id ?? newId('user');
     if (!customer) tx.insert(users).values({ id: userId, email: vps.email, name: vps.name }).run();
@@ -85,6 +87,7 @@ export async function addVps(
         vpsIpAddress: vps.host,
         sshPort: vps.port,
         sshUser: vps.user,
+        sshLogin: vps.byCertificate ? 'certificate' : 'key',
         sshPrivateKey:
           vps.privateKey === null ? null : encryptToken(vps.privateKey, privateKeyPlace(id), encryptionKey),
         sshKeyId: sharedKey?.id ?? null,

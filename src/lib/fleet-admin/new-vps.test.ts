@@ -16,6 +16,7 @@ describe('the description of a VPS', () => {
     expect(parseVps(GOOD)).toEqual({
       vps: {
         email: 'a@example.test',
+        byCertificate: false,
         name: null,
         host: '10.4.1.7',
         port: 22,
@@ -23,6 +24,7 @@ describe('the description of a VPS', () => {
         privateKey: login.private,
         service: null,
         hostKey: null,
+        note: null,
       },
     });
   });

@@ -43,29 +43,37 @@ const NewVps = z.object({
 });
 const WithoutKey = z.extend(NewVps, { privateKey: orNull(privateKey) });
 
-/** `key`: `shared` for the fleet's shared key, and no private key then. */
-export type VpsDescription = z.input<typeof WithoutKey> & { readonly key?: 'own' | 'shared' };
-/** No private key of its own: it has the fleet's shared one. */
-export type NewVps = Omit<z.output<typeof WithoutKey>, 'customer'> & { readonly email: string };
-/** Without a key the one that is stored stays, unless `toSharedKey` says so; the customer stays in any case. */
-export type VpsEdit = NewVps & { readonly toSharedKey: boolean };
+/** What it is logged in to with: a key of its own, the fleet's shared one, or certificates, for which none is stored. */
+export const LOGIN_KEYS = ['own', 'shared', 'certificate'] as const;
+export type LoginKey = (typeof LOGIN_KEYS)[number];
+
+/** `key`: with anything but `own`, there is no private key. */
+export type VpsDescription = z.input<typeof WithoutKey> & { readonly key?: LoginKey };
+/** No private key of its own: it has the fleet's shared one, or is logged in to `byCertificate`. */
+export type NewVps = Omit<z.output<typeof WithoutKey>, 'customer'> & {
+  readonly email: string;
+  readonly byCertificate: boolean;
+};
+/** Without a key the one that is stored stays, unless `toKey` is another; the customer stays in any case. */
+export type VpsEdit = Omit<NewVps, 'byCertificate'> & { readonly toKey: LoginKey };
 
 export type VpsField = Exclude<keyof VpsDescription, 'key'>;
 export type VpsProblems = { readonly problems: readonly Problem<VpsField>[] };
 
 /** Reads a description; gives the VPS, or every problem in it. */
 export function parseVps({ key, ...given }: VpsDescription): { readonly vps: NewVps } | VpsProblems {
-  const parsed = parse(key === 'shared' ? WithoutKey : NewVps, given);
+  const hasNone = key === 'shared' || key === 'certificate';
+  const parsed = parse(hasNone ? WithoutKey : NewVps, hasNone ? { ...given, privateKey: undefined } : given);
   if ('problems' in parsed) return parsed;
   const { customer: email, ...vps } = parsed.value;
-  return { vps: { email, ...vps } };
+  return { vps: { email, ...vps, byCertificate: key === 'certificate' } };
 }
 
 /** The same for a VPS that is there already: no key means that it keeps the one it has. */
-export function parseVpsEdit({ key, ...given }: VpsDescription): { readonly edit: VpsEdit } | VpsProblems {
-  const isKept = key === 'shared' || (given.privateKey ?? '').trim() === '';
+export function parseVpsEdit({ key = 'own', ...given }: VpsDescription): { readonly edit: VpsEdit } | VpsProblems {
+  const isKept = key !== 'own' || (given.privateKey ?? '').trim() === '';
   const parsed = parse(WithoutKey, { ...given, privateKey: isKept ? undefined : given.privateKey });
   if ('problems' in parsed) return parsed;
   const { customer: email, ...edit } = parsed.value;
-  return { edit: { email, ...edit, toSharedKey: key === 'shared' } };
+  return { edit: { email, ...edit, toKey: key } };
 }

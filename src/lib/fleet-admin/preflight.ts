@@ -7,7 +7,7 @@ import { parsePrivateKey, publicHalf } from '../provisioning/private-key.ts';
 import { tryRights } from '../provisioning/rights.ts';
 import { judgeRights } from '../provisioning/rules/rights.ts';
 import { lookUpSshfp, NO_SSHFP } from '../provisioning/sshfp.ts';
-import type { LoginProgress } from '../provisioning/ssh-session.ts';
+import { isCertificateLogin, type LoginProgress } from '../provisioning/ssh-session.ts';
 import { VpsConnection, type VpsTarget } from '../provisioning/vps-connection.ts';
 import { VpsLink } from '../provisioning/vps-link.ts';
 import {
@@ -94,8 +94,10 @@ class Steps {
 }
 
 function subjectOf({ host, port = 22, username = 'root', service, privateKey }: VpsTarget): PreflightSubject {
+  const subject = { host, port, user: username, service };
+  if (isCertificateLogin(privateKey)) return { ...subject, publicKey: null };
   const key = typeof privateKey === 'string' ? parsePrivateKey(privateKey) : privateKey;
-  return { host, port, user: username, service, publicKey: publicHalf(key) };
+  return { ...subject, publicKey: publicHalf(key) };
 }
 
 /** As far as the login; whether it came to that. */
@@ -127,7 +129,7 @@ async function logIn(steps: Steps, connection: VpsConnection, signal: AbortSigna
   if (shown !== null) steps.add(shown);
   if (shown?.verdict === 'failed') return false;
   if (opened.ok) {
-    steps.add(loggedIn(subject.user));
+    steps.add(loggedIn(subject));
     return true;
   }
   const { code, message, offeredHostKey } = opened;

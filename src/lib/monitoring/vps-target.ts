@@ -7,6 +7,7 @@ import { parsePrivateKey } from '../provisioning/private-key.ts';
 import { SSHCommandError } from '../provisioning/ssh-failure.ts';
 import type { VpsTarget } from '../provisioning/vps-connection.ts';
 import { UNIT_NAME } from '../variables.ts';
+import { certificateLogin, NO_AUTHORITY } from './certificate-login.ts';
 import type { Verdict } from './rules/verdict.ts';
 
 /**
@@ -22,18 +23,23 @@ export function openTarget(
   if (!vpsIpAddress) return inconclusive('target_invalid', 'no address is stored for this VPS');
   const service = serviceName ?? app.settings.monitoredService;
   if (!UNIT_NAME.test(service)) return inconclusive('target_invalid', 'the stored service is no name of a unit');
+  const target = (privateKey: VpsTarget['privateKey']): VpsTarget => ({
+    host: vpsIpAddress,
+    port: subscription.sshPort,
+    username: subscription.sshUser,
+    privateKey,
+    hostKey: subscription.sshHostKey,
+    service,
+    reach: app.settings.allowedAddresses,
+  });
+  if (subscription.sshLogin === 'certificate') {
+    const login = certificateLogin(app, { id: subscription.id, service });
+    return login === null ? inconclusive('no_certificate', NO_AUTHORITY) : target(login);
+  }
   try {
     const privateKey = readLoginKey(app, subscription);
     if (privateKey === null) return inconclusive('key_unreadable', 'no private key is stored for this VPS');
-    return {
-      host: vpsIpAddress,
-      port: subscription.sshPort,
-      username: subscription.sshUser,
-      privateKey: parsePrivateKey(privateKey),
-      hostKey: subscription.sshHostKey,
-      service,
-      reach: app.settings.allowedAddresses,
-    };
+    return target(parsePrivateKey(privateKey));
   } catch (error) {
     if (error instanceof DecryptionError)
       return inconclusive('key_unreadable', `the private key cannot be read: ${error.message}`);
@@ -59,6 +65,7 @@ export const targetOf = ({ vpsIpAddress, sshPort, sshUser, serviceName }: Subscr
 /** Whether what was begun with `then` may go on: a key that is pinned since has to be the one that the host has `shown`. */
 export const isSameLogin = (now: Subscription, then: Subscription, shown: string | null): boolean =>
   targetOf(now) === targetOf(then) &&
+  now.sshLogin === then.sshLogin &&
   now.sshPrivateKey === then.sshPrivateKey &&
   now.sshKeyId === then.sshKeyId &&
   (now.sshHostKey === then.sshHostKey || (then.sshHostKey === null && now.sshHostKey === shown));

@@ -16,6 +16,17 @@ export const host = readBy((text) => {
   return isIP(bare) !== 0 || (HOST_NAME.test(bare) && !endsInNumber(bare)) ? bare : undefined;
 }, 'an IP address or a host name, without user or port');
 
+/** An address, or a network in CIDR notation. */
+export function isNetwork(text: string): boolean {
+  const [address = '', bits] = text.split('/', 2);
+  const longest = { 0: -1, 4: 32, 6: 128 }[isIP(address)] ?? -1;
+  return (
+    longest > 0 &&
+    text === [address, bits].filter((part) => part !== undefined).join('/') &&
+    (bits === undefined || (/^\d{1,3}$/.test(bits) && Number(bits) <= longest))
+  );
+}
+
 export const headerName = textLike(/^[a-z0-9-]+$/i, 'the name of a header, such as X-Forwarded-For, or nothing');
 
 /** Scheme and host, as a browser shows them; no login, which would be refused or sent to everybody. */

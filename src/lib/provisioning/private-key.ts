@@ -1,5 +1,6 @@
 import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import ssh2, { type ParsedKey } from 'ssh2';
+import { sshString, uint32 } from './rules/certificate.ts';
 import { SSHCommandError } from './ssh-failure.ts';
 
 /**
@@ -81,29 +82,27 @@ function readPem(pem: string): KeyObject {
 function openSSHText(key: KeyObject): string {
   const { d = '', x = '' } = key.export({ format: 'jwk' });
   const [seed, point] = [Buffer.from(d, 'base64url'), Buffer.from(x, 'base64url')];
-  const type = string('ssh-ed25519');
-  const check = number(0);
-  const secret = Buffer.concat([check, check, type, string(point), string(Buffer.concat([seed, point])), string('')]);
+  const type = sshString('ssh-ed25519');
+  const check = uint32(0);
+  const secret = Buffer.concat([
+    check,
+    check,
+    type,
+    sshString(point),
+    sshString(Buffer.concat([seed, point])),
+    sshString(''),
+  ]);
   // To a multiple of eight bytes, with 1, 2, 3 …
   const padding = Buffer.from(Array.from({ length: -secret.length & 7 }, (_, index) => index + 1));
   const blob = Buffer.concat([
     Buffer.from('openssh-key-v1\0'),
-    ...['none', 'none', ''].map(string),
-    number(1),
-    string(Buffer.concat([type, string(point)])),
-    string(Buffer.concat([secret, padding])),
+    ...['none', 'none', ''].map((text) => sshString(text)),
+    uint32(1),
+    sshString(Buffer.concat([type, sshString(point)])),
+    sshString(Buffer.concat([secret, padding])),
   ]);
   const text = blob.toString('base64');
   const lines = Array.from({ length: Math.ceil(text.length / 70) }, (_, line) => text.slice(line * 70, line * 70 + 70));
   const body = lines.join('\n');
   return `${BEGIN}OPENSSH PRIVATE KEY${DASHES}\n${body}\n${END}OPENSSH PRIVATE KEY${DASHES}\n`;
 }
-
-function number(value: number): Buffer {
-  const bytes = Buffer.alloc(4);
-  bytes.writeUInt32BE(value);
-  return bytes;
-}
-
-const string = (content: string | Buffer): Buffer =>
-  Buffer.concat([number(Buffer.byteLength(content)), Buffer.from(content as Buffer)]);

@@ -17,6 +17,7 @@ export type SSHFailureCode = CauseAmong<
   | 'output_limit'
   | 'no_exit_status'
   | 'key_invalid'
+  | 'no_certificate'
   | 'target_invalid'
   | 'address_refused'
   | 'resolver'

@@ -4,6 +4,8 @@ import ssh2, { type ClientChannel, type ParsedKey, type PublicKeyAuthMethod } fr
 import type { Reach } from '../facts/address-reach.ts';
 import { isOurFault } from '../facts/cause.ts';
 import { cleanRemoteText } from '../facts/remote-text.ts';
+import type { CertificateLogin } from './authority.ts';
+import { presentCertificates, shownAsCertificate, type CertifiedKey } from './certified-key.ts';
 import { CommandRecord } from './command-record.ts';
 import {
   nameHostKey,
@@ -33,8 +35,11 @@ export type SSHTarget = {
   readonly host: string;
   readonly port?: number;
   readonly username?: string;
-  /** OpenSSH or PEM text, or a key from `parsePrivateKey`. Publickey is the only login that is tried. */
-  readonly privateKey: string | ParsedKey;
+  /**
+   * OpenSSH or PEM text, a key from `parsePrivateKey`, or what brings a key and a certificate for this one connection.
+   * Publickey is the only login that is tried.
+   */
+  readonly privateKey: string | ParsedKey | CertificateLogin;
   /** The pinned key, `ssh-ed25519 AAAA…`. Without one the host's key is accepted and reported, to be pinned. */
   readonly hostKey?: string | null;
   /** What may be dialled: judged at each dial, whatever the name leads to by then. Anything, where it is left out. */
@@ -82,6 +87,9 @@ const FORWARD_ANSWERS = new Map<unknown, boolean>([
 /** Of what a host says before anything else, so much is read. */
 const LONGEST_PREFACE = 128;
 
+export const isCertificateLogin = (login: SSHTarget['privateKey']): login is CertificateLogin =>
+  typeof login === 'object' && 'issue' in login;
+
 /** Somebody who waits for the login (`null`), for a channel that is kept (`null`) or for the end of a command. */
 type Waiter = {
   readonly resolve: (result: SSHCommandResult | null) => void;
@@ -118,6 +126,8 @@ export class SSHSession {
   #doubt: string | null = null;
   /** Set once the host has taken the key: what it has said since, of the account for one. */
   #remark: string | null = null;
+  /** Whether it is one that the login is made with, and what a host may not like about it. */
+  #certificate: { readonly principal: string; readonly validBefore: number } | null = null;
   #record = new CommandRecord();
   #kept: KeptCommand | null = null;
   /** The first that came, before the host has shown its key. */
@@ -141,11 +151,30 @@ export class SSHSession {
     if (host === '' || host.length > 253 || /[\s\p{Cc}]/u.test(host))
       throw refuse('the host name is empty or malformed');
     if (hostKey !== null && parseHostKey(hostKey) !== hostKey) throw refuse('the pinned host key is malformed');
-    const key = typeof privateKey === 'string' ? parsePrivateKey(privateKey) : privateKey;
     if (patience.signal?.aborted) throw new SSHCommandError('aborted', 'connect', GIVEN_UP);
     const session = new SSHSession(target, onProgress);
-    await session.#wait(patience, () => void session.#dial(key, { host, port, timeoutMs: patience.timeoutMs }));
+    const startedAt = performance.now();
+    const key = isCertificateLogin(privateKey)
+      ? session.#certified(privateKey.principal, await privateKey.issue(patience))
+      : typeof privateKey === 'string'
+        ? parsePrivateKey(privateKey)
+        : privateKey;
+    const timeoutMs = Math.max(1, patience.timeoutMs - (performance.now() - startedAt));
+    await session.#wait({ ...patience, timeoutMs }, () => void session.#dial(key, { host, port, timeoutMs }));
     return session;
+  }
+
+  #certified(principal: string, certified: CertifiedKey): ParsedKey {
+    this.#certificate = { principal, validBefore: certified.validBefore };
+    return shownAsCertificate(certified);
+  }
+
+  /** Of the key that was shown, after "the host refused the login": what else it may be than the key itself. */
+  get #withKey(): string {
+    if (this.#certificate === null) return 'with this key';
+    const { principal, validBefore } = this.#certificate;
+    const until = new Date(validBefore).toISOString().slice(11, 19);
+    return `with a certificate for ${principal}, good until ${until} UTC: its clock may be off by minutes, or it does not trust this authority, allow that principal, or take it from this address`;
   }
 
   get #username(): string {
@@ -356,6 +385,7 @@ export class SSHSession {
         // Synchronous, and a literal boolean: ssh2 takes any truthy value, a promise too, for consent.
         hostVerifier: (blob: Buffer): boolean => this.#accepts(blob, pinned),
       });
+      if (this.#certificate !== null) presentCertificates(this.#client);
       guardClient(this.#client, {
         onSigned: () => {
           this.#remark = '';
@@ -425,7 +455,7 @@ export class SSHSession {
       if (this.#hasEnded || error.level === 'client-socket') return;
       const loginEnded = this.#phase === 'auth' && LOGIN_ENDED_REASONS.includes(Number(error.code));
       if (error.level === 'client-authentication' || loginEnded)
-        this.#fail('auth_rejected', `the host refused the login as ${this.#username} with this key`);
+        this.#fail('auth_rejected', `the host refused the login as ${this.#username} ${this.#withKey}`);
       else if (this.#target.hostKey && /no matching host key/i.test(error.message))
         this.#fail(
           'host_key_changed',

@@ -1,9 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { cleanRemoteLines } from '../facts/remote-text.ts';
 import { describeState, isBeingStarted, isUp, type UnitFacts } from '../facts/unit-state.ts';
-import { READ_UPTIME, readUnitFacts, UNIT_PROPERTIES } from './rules/unit-facts.ts';
+import { contractCommands, LONGEST_JOURNAL } from './rules/contract-commands.ts';
+import { readUnitFacts } from './rules/unit-facts.ts';
 import { isFailedJob, readFailedRestart, readState, type RestartFailure } from './rules/systemctl-answer.ts';
-import { shellWord } from './rules/shell-word.ts';
 import type { SSHFailureCode } from './ssh-failure.ts';
 import type { SSHLimits, VpsConnection } from './vps-connection.ts';
 
@@ -45,7 +45,7 @@ export type RestartOutcome =
 /** Asks the VPS how its service is; where it is not active, also why. Never changes anything there. */
 export async function probeService(vps: VpsConnection, signal?: AbortSignal): Promise<Probe> {
   const startedAt = performance.now();
-  const command = `sudo systemctl is-active ${shellWord(vps.target.service)}`;
+  const command = contractCommands(vps.target.service).look;
   const answer = await vps.run({ command, timeoutMs: vps.limits.commandTimeoutMs, reads: true, signal });
   const durationMs = Math.round(performance.now() - startedAt);
   if (!answer.ok)
@@ -71,7 +71,7 @@ export async function probeService(vps: VpsConnection, signal?: AbortSignal): Pr
 
 /** Whether sudo would let this login restart the service, which is asked and not done; null where it does not say. */
 export async function mayRestartBySudo(vps: VpsConnection, signal?: AbortSignal): Promise<boolean | null> {
-  const command = `sudo -n -l systemctl restart ${shellWord(vps.target.service)}`;
+  const command = contractCommands(vps.target.service).mayRestart;
   const answer = await vps.run({ command, timeoutMs: vps.limits.commandTimeoutMs, reads: true, signal });
   if (!answer.ok) return null;
   if (answer.exitCode === 0) return true;
@@ -83,29 +83,19 @@ export async function mayRestartBySudo(vps: VpsConnection, signal?: AbortSignal)
 
 const LONGEST_UNIT_TEXT = 2_000;
 
-/** Reading needs no sudo. Empty when the account may not, or the host has gone away meanwhile. */
+/** Empty when the account may not, or the host has gone away meanwhile. */
 async function readUnit(vps: VpsConnection, signal?: AbortSignal): Promise<string> {
-  const command = `systemctl show ${shellWord(vps.target.service)} --property=${UNIT_PROPERTIES.join(',')} && ${READ_UPTIME}`;
+  const command = contractCommands(vps.target.service).show;
   const answer = await vps.run({ command, timeoutMs: vps.limits.commandTimeoutMs, reads: true, signal });
   return answer.ok && answer.exitCode === 0 ? cleanRemoteLines(answer.stdout, LONGEST_UNIT_TEXT) : '';
 }
-
-const JOURNAL_LINES = 50;
-const LONGEST_JOURNAL = 16 * 1024;
-
-/** `unit` as one word of a command line. */
-export const journalCommand = (unit: string): string =>
-  `journalctl --unit=${unit} --lines=${JOURNAL_LINES} --no-pager --quiet --output=short-iso`;
 
 /**
  * The last lines of the unit's journal, clean, 16 KiB at most: a restart pushes them away. Empty where the account may
  * not read them: that is no reason not to heal.
  */
 export async function readJournalTail(vps: VpsConnection, signal?: AbortSignal): Promise<string> {
-  const read = journalCommand(shellWord(vps.target.service));
-  // sudo, if it lets us; else the login may be a member of systemd-journal. Cut there, as lines can be of any length;
-  // one byte more than is kept shows that it was cut.
-  const command = `(sudo -n ${read} || ${read}) 2>/dev/null | tail -c ${LONGEST_JOURNAL + 1}`;
+  const command = contractCommands(vps.target.service).journal;
   const answer = await vps.run({ command, timeoutMs: vps.limits.commandTimeoutMs, reads: true, signal });
   return answer.ok && answer.exitCode === 0 ? cleanRemoteLines(answer.stdout, LONGEST_JOURNAL) : '';
 }
@@ -130,10 +120,7 @@ export async function restartRachelService(
   } = {},
 ): Promise<RestartOutcome> {
   const { target, limits } = vps;
-  const unit = shellWord(target.service);
-  // Its failure is no reason not to try, and its words would be taken for the other's: most units have nothing to forgive.
-  const forgive = resetFailed ? `sudo systemctl reset-failed ${unit} 2>/dev/null; ` : '';
-  const command = `${forgive}sudo systemctl restart ${unit}`;
+  const command = contractCommands(target.service)[resetFailed ? 'forgiveAndRestart' : 'restart'];
   const answer = await vps.run({ command, timeoutMs: limits.restartTimeoutMs, reads: false, signal });
   if (answer.ok && answer.exitCode !== 0) {
     const neverStarted = isFailedJob(answer) && (await isSameInvocation(before, vps, signal));

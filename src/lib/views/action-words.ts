@@ -101,6 +101,7 @@ const DONE: Readonly<Record<string, string | readonly [string, string]>> = {
   pause: 'Healing of this VPS is paused. Checks go on.',
   resume: 'Healing is on again.',
   repin: ['The old host key is forgotten.', 'The old host key is forgotten. The machine is checked now.'],
+  certificate: 'Added as not ready. Let it trust the certificates of this fleet, then try it.',
   generated: 'Added as not ready. Put its key there, then try it.',
   edit: ['Saved.', 'Saved. The login is tried now; its result appears here.'],
   same: 'Nothing was changed.',

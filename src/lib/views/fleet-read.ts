@@ -31,6 +31,8 @@ export type FleetRow = {
   readonly host: string;
   readonly port: number;
   readonly user: string;
+  /** What it is logged in to with: a stored key, or a certificate of the fleet's authority. */
+  readonly login: 'key' | 'certificate';
   readonly service: string;
   readonly subscriptionStatus: 'active' | 'past_due' | 'canceled';
   /** Whether the sweep looks at it. */
@@ -109,6 +111,7 @@ function readRows({ db, settings }: App, where: SQL | undefined, now: Date): Fle
         host: subscription.vpsIpAddress ?? '',
         port: subscription.sshPort,
         user: subscription.sshUser,
+        login: subscription.sshLogin,
         service: subscription.serviceName ?? settings.monitoredService,
         subscriptionStatus: subscription.status,
         active: isWatched(subscription),

@@ -24,6 +24,7 @@ const ROW: FleetRow = {
   host: '10.4.1.7',
   port: 22,
   user: 'root',
+  login: 'key',
   service: 'rachel8',
   subscriptionStatus: 'active',
   active: true,

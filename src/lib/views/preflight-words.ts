@@ -12,8 +12,8 @@ export type PreflightSubject = {
   readonly port: number;
   readonly user: string;
   readonly service: string;
-  /** Our half of the login key, as it belongs into `authorized_keys`. */
-  readonly publicKey: string;
+  /** Our half of the login key, as it belongs into `authorized_keys`; null: it is logged in to by certificate. */
+  readonly publicKey: string | null;
 };
 
 type Command = StepOutcome['command'];
@@ -48,6 +48,10 @@ export function authorizeCommand(user: string, line: string): string {
 /** The line for `authorized_keys` of a login with a shell: nothing but commands. */
 export const authorizedLine = (publicKey: string): string => `restrict ${publicKey} wardround`;
 
+/** Its clock, what it has logged, and what it trusts. */
+const LOOK_AT_SSHD = (user: string): string =>
+  `date -u; sudo journalctl --unit=ssh --lines=5; sudo sshd -T -C user=${shellWord(user)} | grep -iE 'trustedusercakeys|authorizedprincipalsfile|permitrootlogin'`;
+
 const COMMANDS: { readonly [cause in Cause]?: (subject: PreflightSubject) => Command } = {
   dns: ({ host }) => here(`getent hosts ${shellWord(host)}`),
   resolver: ({ host }) => here(`getent hosts ${shellWord(host)}`),
@@ -57,7 +61,8 @@ const COMMANDS: { readonly [cause in Cause]?: (subject: PreflightSubject) => Com
   unreachable: ({ host }) => here(`ip route get ${shellWord(host)}`),
   reset: () => onVps('sudo journalctl --unit=ssh --lines=20'),
   protocol: () => onVps('sudo sshd -T | grep -i -E "kexalgorithms|ciphers"'),
-  auth_rejected: ({ user, publicKey }) => onVps(authorizeCommand(user, authorizedLine(publicKey))),
+  auth_rejected: ({ user, publicKey }) =>
+    onVps(publicKey === null ? LOOK_AT_SSHD(user) : authorizeCommand(user, authorizedLine(publicKey))),
   host_key_changed: () => onVps('ssh-keygen -lf /etc/ssh/ssh_host_ed25519_key.pub'),
   unit_missing: () => onVps('systemctl list-unit-files --type=service'),
   unit_masked: ({ service }) => onVps(`sudo systemctl unmask ${shellWord(service)}`),
@@ -90,7 +95,11 @@ export const addressAllowed = (addresses: readonly string[]): StepOutcome =>
 export const dialled = (address: string, port: number): StepOutcome =>
   passed('dial', `${hostAndPort(address, port)} answers.`);
 
-export const loggedIn = (user: string): StepOutcome => passed('login', `Logged in as ${user} with this key.`);
+export const loggedIn = ({ user, publicKey }: PreflightSubject): StepOutcome =>
+  passed(
+    'login',
+    `Logged in as ${user} ${publicKey === null ? 'by certificate of this fleet’s authority' : 'with this key'}.`,
+  );
 
 const and = (words: readonly string[]): string =>
   words.length <= 1 ? (words[0] ?? '') : `${words.slice(0, -1).join(', ')} and ${words.at(-1)}`;

@@ -12,8 +12,8 @@ export type EditableVps = {
   readonly user: string;
   readonly service: string | null;
   readonly note: string | null;
-  /** Whether it has the fleet's shared key. */
-  readonly sharesKey: boolean;
+  /** What it is logged in to with. */
+  readonly key: 'own' | 'shared' | 'certificate';
 };
 
 /** Undefined: no such VPS, or not for this actor. */
@@ -30,9 +30,14 @@ export const readEditable = ({ db }: App, actor: Actor, id: string): EditableVps
           service: subscriptions.serviceName,
           note: subscriptions.note,
           keyId: subscriptions.sshKeyId,
+          login: subscriptions.sshLogin,
         })
         .from(subscriptions)
         .innerJoin(users, eq(users.id, subscriptions.userId))
         .where(eq(subscriptions.id, id))
         .all()
-        .map(({ keyId, ...row }) => ({ ...row, host: row.host ?? '', sharesKey: keyId !== null }))[0];
+        .map(({ keyId, login, ...row }) => ({
+          ...row,
+          host: row.host ?? '',
+          key: login === 'certificate' ? login : keyId === null ? ('own' as const) : ('shared' as const),
+        }))[0];

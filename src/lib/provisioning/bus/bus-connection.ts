@@ -1,13 +1,12 @@
 import { cleanRemoteText } from '../../facts/remote-text.ts';
 import { describeSilence, type SSHCommandError, type SSHFailureCode } from '../ssh-failure.ts';
 import type { KeptChannel } from '../kept-command.ts';
+import { BRIDGE } from '../rules/contract-commands.ts';
 import type { SSHSession } from '../ssh-session.ts';
 import { takeTurn } from '../turns.ts';
 import { type BusCall, type BusMessage, writeCall } from './rules/message.ts';
 import { BusWire } from './rules/wire.ts';
 
-/** Part of systemd's own package; joins its standard streams to the system bus. Source: systemd-stdio-bridge(1). */
-const BRIDGE = 'systemd-stdio-bridge';
 /** Calls without an answer; a look at a unit that is not active makes eleven at once. */
 const MOST_CALLS = 32;
 /** So much is heard in one turn, or one message if that is longer. */

@@ -1,7 +1,15 @@
 import { describe, expect, it } from 'vitest';
 import { isPasswordless, judgeRights, readSudoList, type RightsFacts } from './rights.ts';
 
-const NONE: RightsFacts = { uid: null, groups: [], bus: null, sudo: null, looks: false, forwards: false };
+const NONE: RightsFacts = {
+  uid: null,
+  groups: [],
+  bus: null,
+  sudo: null,
+  looks: false,
+  forwards: false,
+  isConfined: false,
+};
 const BUS = { start: true, restart: true, stop: false, other: false };
 const SUDO = { look: true, restart: true, reset: true, journal: true, stop: false, other: false, any: false, more: [] };
 const SHELL: RightsFacts = { ...NONE, uid: 1000, looks: true };

@@ -11,6 +11,8 @@ export type RightsFacts = {
   readonly looks: boolean;
   /** Whether the host passes it on to other places. */
   readonly forwards: boolean | null;
+  /** Whether it was found to refuse a command that is none of ours, as certificates make it do. */
+  readonly isConfined: boolean;
 };
 
 /** Questions to sudo: what it has to allow, and what it must not. */
@@ -47,7 +49,7 @@ export type RightsJudged = {
 const GROUPS_OF_ROOT = ['docker', 'lxd', 'incus-admin', 'disk', 'libvirt'];
 
 /** Which recipe holds, and what is too much or too little for it. */
-export function judgeRights({ uid, groups, bus, sudo, looks, forwards }: RightsFacts): RightsJudged {
+export function judgeRights({ uid, groups, bus, sudo, looks, forwards, isConfined }: RightsFacts): RightsJudged {
   const byBus = bus?.start === true && bus.restart === true;
   const bySudo = sudo === null ? looks : sudo.look && sudo.restart;
   // Commands go through sudo, also those of root.
@@ -59,7 +61,7 @@ export function judgeRights({ uid, groups, bus, sudo, looks, forwards }: RightsF
   if (ofRoot.length > 0) has.add('group');
   // Root may all the rest.
   if (uid !== 0) {
-    if (uid !== null && held === 'bus') has.add('shell');
+    if (uid !== null && held === 'bus' && !isConfined) has.add('shell');
     if (bus?.stop === true || sudo?.stop === true) has.add('stop');
     if (bus?.other === true || sudo?.other === true) has.add('other');
     if (sudo?.any === true) has.add('any');

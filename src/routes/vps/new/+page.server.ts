@@ -1,7 +1,8 @@
 import { fail } from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
-import { addNotReady, boardVps } from '$lib/fleet-admin/board';
+import { maySign } from '$lib/fleet-admin/authority';
+import { addNotReady, boardVps, NOT_TRIED } from '$lib/fleet-admin/board';
 import { sharedKeyOf } from '$lib/fleet-admin/shared-key';
 import { RefusedError } from '$lib/fleet-admin/the-vps';
 import { checkNow } from '$lib/fleet-admin/vps-actions';
@@ -11,8 +12,12 @@ import { readNewVps } from './new-vps-form';
 import type { Actions, PageServerLoad } from './$types';
 
 export const load: PageServerLoad = async () => {
-  const { db, settings } = await defaultApp();
-  return { service: settings.monitoredService, sharedKey: sharedKeyOf(db)?.publicKey ?? null };
+  const app = await defaultApp();
+  return {
+    service: app.settings.monitoredService,
+    sharedKey: sharedKeyOf(app.db)?.publicKey ?? null,
+    certifies: maySign(app),
+  };
 };
 
 export const actions: Actions = {
@@ -25,8 +30,10 @@ export const actions: Actions = {
     let id: string;
     let done = 'generated';
     try {
-      if (isGenerated) {
-        ({ id } = await addNotReady(app, actor, parsed.vps, 'Its key has just been made: nothing was tried yet.'));
+      if (isGenerated || parsed.vps.byCertificate) {
+        const why = NOT_TRIED[isGenerated ? 'generated' : 'certificate'];
+        ({ id } = await addNotReady(app, actor, parsed.vps, why));
+        if (!isGenerated) done = 'certificate';
       } else {
         const { added, passed, outcomes } = await boardVps(app, actor, parsed.vps, { notReady });
         if (added === null) return fail(422, { ...nothing, outcomes });

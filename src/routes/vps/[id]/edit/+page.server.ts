@@ -2,6 +2,7 @@ import { error, fail } from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
 import { editVps, mergeEdit, type EditFields } from '$lib/fleet-admin/edit-vps';
+import { maySign } from '$lib/fleet-admin/authority';
 import { readEditable, type EditableVps } from '$lib/views/vps-form-read';
 import { sharedKeyOf } from '$lib/fleet-admin/shared-key';
 import { RefusedError } from '$lib/fleet-admin/the-vps';
@@ -31,8 +32,9 @@ export const load: PageServerLoad = async ({ locals, params }) => {
     customer: vps.name ?? vps.email,
     values: valuesOf(vps),
     service: app.settings.monitoredService,
-    sharesKey: vps.sharesKey,
+    key: vps.key,
     sharedKey: sharedKeyOf(app.db)?.publicKey ?? null,
+    certifies: maySign(app),
   };
 };
 

@@ -1,7 +1,7 @@
 import { error, fail } from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
-import { loginLineOf, recipeOf, tryVps } from '$lib/fleet-admin/board';
+import { certificateLinesOf, loginLineOf, recipeOf, tryVps } from '$lib/fleet-admin/board';
 import { RefusedError } from '$lib/fleet-admin/the-vps';
 import { RECIPES } from '$lib/provisioning/rules/rights';
 import { readVps } from '$lib/views/fleet-read';
@@ -13,21 +13,24 @@ export const load: PageServerLoad = async ({ locals, params }) => {
   const vps = readVps(app, actor, params.id, new Date());
   if (!vps) error(404, 'There is no such VPS');
   const { id, host, customer, notReadyWhy, active, user } = vps;
-  const recipes = RECIPES.flatMap((recipe) => {
-    const made = orNull(() => recipeOf(app, actor, id, { recipe }));
-    return made ? [{ recipe, isOther: made.login !== user, ...made }] : [];
-  });
+  const made = await Promise.all(
+    RECIPES.map(async (recipe) => {
+      const script = await orNull(() => recipeOf(app, actor, id, { recipe }));
+      return script ? [{ recipe, isOther: script.login !== user, ...script }] : [];
+    }),
+  );
   return {
     vps: { id, host, customer, notReadyWhy, active },
-    login: orNull(() => loginLineOf(app, actor, id)),
-    recipes,
+    login: await orNull(() => loginLineOf(app, actor, id)),
+    certificate: await orNull(() => certificateLinesOf(app, actor, id)),
+    recipes: made.flat(),
   };
 };
 
 /** A key that cannot be read is what the preflight says. */
-function orNull<T>(read: () => T): T | null {
+async function orNull<T>(read: () => T | Promise<T>): Promise<T | null> {
   try {
-    return read();
+    return await read();
   } catch (problem) {
     if (!(problem instanceof RefusedError)) throw problem;
     return null;

@@ -11,7 +11,7 @@ import type { RequestHandler } from './$types';
 /** The form of a new VPS, answered step by step. What is wrong with the form itself is said by the page, to which it goes then. */
 export const POST: RequestHandler = async (event) => {
   const { parsed, isGenerated, notReady } = await readNewVps(event);
-  if ('problems' in parsed || isGenerated) error(400, 'This form is for the page itself');
+  if ('problems' in parsed || isGenerated || parsed.vps.byCertificate) error(400, 'This form is for the page itself');
   const app = await defaultApp();
   const actor = guarded(event.locals.actor);
   return streamPreflight(async (watcher) => {
