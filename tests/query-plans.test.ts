@@ -24,6 +24,7 @@ const SMALL: Readonly<Record<string, string>> = {
   monitor_state: 'one row',
   metadata: 'a row for each of a few facts',
   delivery_troubles: 'what does not get through now',
+  ssh_keys: 'a few keys that VPSs share',
   two_factors: 'admins with a second factor',
   verifications: 'sign-ins that wait for their second factor, for minutes',
 };

@@ -136,6 +136,7 @@ export const subscriptions = sqliteTable(
     // Exactly the columns of the sweep's WHERE clause.
     index('subscriptions_active_idx').on(table.status, table.vpsProvisioned, table.provisioningStatus),
     index('subscriptions_vps_ip_address_idx').on(table.vpsIpAddress),
+    index('subscriptions_ssh_key_idx').on(table.sshKeyId),
     index('subscriptions_host_key_idx').on(table.sshHostKey, table.createdAt, table.id),
   ],
 );
