@@ -75,6 +75,7 @@ export function renderVps(row: FleetRow, now: Date, breaker: BreakerSettings): s
     ['customer', `${row.customer === row.email ? '' : `${row.customer} `}<${row.email}>`],
     ['login', `${row.user}@${row.host} port ${row.port}`],
     ['service', row.service],
+    ['labels', row.labels.join(', ') || 'none'],
     ['host key', row.hostKeyFingerprint ?? 'not pinned yet'],
     ...(row.offeredHostKeyFingerprint === null
       ? []

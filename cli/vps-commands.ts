@@ -11,7 +11,16 @@ import { orNull } from '../src/lib/parsing/fields.ts';
 import { fingerprint, hostKeyLine } from '../src/lib/provisioning/host-key.ts';
 import { FAILED } from './caller.ts';
 import { addActionCommands } from './action-commands.ts';
-import { confirmUnless, jsonOption, readKeyFile, theVps, withApp, type JsonOption } from './context.ts';
+import {
+  confirmUnless,
+  jsonOption,
+  labelOption,
+  readKeyFile,
+  theVps,
+  withApp,
+  type JsonOption,
+  type LabelOption,
+} from './context.ts';
 import { addMaintenanceCommand } from './maintenance-command.ts';
 import { accepted, readOptions } from './options.ts';
 import { print, printJson, renderTable, renderVps } from './output.ts';
@@ -26,6 +35,7 @@ type AddOptions = {
   keyFile: string;
   service?: string;
   hostKey?: string;
+  labels?: string;
   json?: true;
 };
 
@@ -50,6 +60,7 @@ export function fillVps(vps: Command): void {
     .requiredOption('--key-file <file>', 'private key for that login, without passphrase; stored encrypted')
     .option('--service <unit>', 'systemd unit to watch (default: the setting MONITORED_SERVICE)')
     .option('--host-key <key>', 'pin this host key, "ssh-ed25519 AAAA…" (default: the one of the first connection)')
+    .option('--labels <labels>', 'to filter and group by, such as "provider=hetzner, region=fsn1, canary"')
     .addOption(jsonOption())
     .action(async ({ keyFile, json, ...given }: AddOptions) => {
       const { parseVps } = await import('../src/lib/fleet-admin/new-vps.ts');
@@ -70,13 +81,15 @@ export function fillVps(vps: Command): void {
   vps
     .command('list')
     .description('every VPS and its state')
+    .addOption(labelOption('only those with this label, such as region=fsn1; several: all of them'))
     .addOption(jsonOption())
-    .action(({ json }: JsonOption) =>
+    .action(({ label, json }: JsonOption & LabelOption) =>
       withApp((app) => {
         const now = new Date();
-        const rows = listVps(app, LOCAL_OPERATOR, now);
+        const rows = listVps(app, LOCAL_OPERATOR, now, label);
         warnIfStale(app, now);
         if (json) printJson(rows.map((row) => forJson(row, now)));
+        else if (rows.length === 0 && label.length > 0) print('No VPS of the fleet has that label.');
         else if (rows.length === 0)
           print(
             'The fleet is empty. Add the first VPS: wardround vps add --customer EMAIL --host HOST --key-file FILE',

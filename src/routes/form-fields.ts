@@ -39,9 +39,11 @@ export function later(
 /** What a form says of a VPS, and the same as it was typed, to be shown again: without the key. */
 export function vpsFieldsOf(event: RequestEvent): {
   readonly described: VpsDescription;
-  readonly typed: Readonly<Record<'customer' | 'name' | 'host' | 'port' | 'user' | 'service' | 'hostKey', string>>;
+  readonly typed: Readonly<
+    Record<'customer' | 'name' | 'host' | 'port' | 'user' | 'service' | 'hostKey' | 'labels', string>
+  >;
   /** What the form was made from, where it says so. */
-  readonly was: Readonly<Record<'name' | 'host' | 'port' | 'user' | 'service', string>>;
+  readonly was: Readonly<Record<'name' | 'host' | 'port' | 'user' | 'service' | 'labels', string>>;
 } {
   const {
     privateKey,
@@ -50,6 +52,7 @@ export function vpsFieldsOf(event: RequestEvent): {
     'was.port': wasPort,
     'was.user': wasUser,
     'was.service': wasService,
+    'was.labels': wasLabels,
     ...typed
   } = fieldsOf(
     event,
@@ -60,14 +63,16 @@ export function vpsFieldsOf(event: RequestEvent): {
     'user',
     'service',
     'hostKey',
+    'labels',
     'privateKey',
     'was.name',
     'was.host',
     'was.port',
     'was.user',
     'was.service',
+    'was.labels',
   );
-  const was = { name, host: wasHost, port: wasPort, user: wasUser, service: wasService };
+  const was = { name, host: wasHost, port: wasPort, user: wasUser, service: wasService, labels: wasLabels };
   const { port, user, service, hostKey } = typed;
   const filled = (text: string): string | undefined => text.trim() || undefined;
   const described = {

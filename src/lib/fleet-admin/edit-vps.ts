@@ -5,12 +5,13 @@ import { encryptToken, privateKeyPlace } from '../crypto/encryption.ts';
 import { write } from '../db/client.ts';
 import { subscriptions, users } from '../db/schema.ts';
 import { noteAdminAction } from '../db/journal-store.ts';
+import { setLabels } from '../db/label-store.ts';
 import { publish } from '../live/bus.ts';
 import { clearLoginBackoffIn, resetCircuitOf } from '../monitoring/health-store.ts';
 import { RefusedError, theVps } from './the-vps.ts';
 import type { VpsEdit } from './new-vps.ts';
 
-export type EditFields = Readonly<Record<'name' | 'host' | 'port' | 'user' | 'service', string>>;
+export type EditFields = Readonly<Record<'name' | 'host' | 'port' | 'user' | 'service' | 'labels', string>>;
 
 /**
  * What a form asks for: a field that still says what the form was made from (`was`) stays as it is `now`, whatever has
@@ -29,7 +30,7 @@ export function mergeEdit<Given extends { readonly [field in keyof EditFields]?:
 }
 
 /**
- * Changes where and how a VPS is reached. Another host or port is another machine: its key is pinned anew, and it has
+ * Changes where and how a VPS is reached, and its labels. Another host or port is another machine: its key is pinned anew, and it has
  * neither circuit nor streak nor restarts of the former one. Returns the names of what has changed. Throws
  * `RefusedError` for customers, and for an address that another VPS has.
  */
@@ -56,6 +57,7 @@ export function editVps(app: App, actor: Actor, id: string, edit: VpsEdit): Prom
       vps.serviceName !== edit.service && 'service',
       edit.privateKey !== null && 'private key',
       owner.name !== edit.name && 'name',
+      setLabels(tx, id, edit.labels) && 'labels',
     ].filter((field) => field !== false);
     if (fields.length === 0) return [];
     const key = edit.privateKey;

@@ -5,6 +5,7 @@ import { encryptToken, privateKeyPlace } from '../crypto/encryption.ts';
 import { write, type Transaction } from '../db/client.ts';
 import { healthChecks, newId, subscriptions, users, type Subscription } from '../db/schema.ts';
 import { noteAdminAction } from '../db/journal-store.ts';
+import { setLabels } from '../db/label-store.ts';
 import { publish } from '../live/bus.ts';
 import { openTarget } from '../monitoring/vps-target.ts';
 import { clearLoginBackoff, clearLoginBackoffIn, forgetHealth } from '../monitoring/health-store.ts';
@@ -67,6 +68,7 @@ export async function addVps(
         serviceName: vps.service,
       })
       .run();
+    setLabels(tx, id, vps.labels);
     noteAdminAction(tx, by, { userId, vpsId: id }, 'vps_added', { host: vps.host });
     publish(tx, { kind: 'all' });
     return { id, userId, newCustomer: !customer };

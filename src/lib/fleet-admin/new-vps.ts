@@ -1,6 +1,7 @@
 import * as z from 'zod/mini';
 import { emailAddress, personName } from '../auth/account-form.ts';
 import { orNull, readWhole, Refusal, textLike, usually, wholeNumber } from '../parsing/fields.ts';
+import { labelList } from '../parsing/label-fields.ts';
 import { host } from '../parsing/network-fields.ts';
 import { parse } from '../parsing/parse.ts';
 import type { Problem } from '../parsing/problems.ts';
@@ -37,6 +38,7 @@ const NewVps = z.object({
   user: usually('root', textLike(/^[a-z_][a-z0-9_.-]{0,31}\$?$/i, 'a login name such as root or deploy')),
   service: orNull(unitName),
   hostKey: orNull(hostKeyLine),
+  labels: usually('', labelList),
   privateKey,
 });
 const VpsEdit = z.extend(NewVps, { privateKey: orNull(privateKey) });

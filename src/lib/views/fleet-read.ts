@@ -1,10 +1,12 @@
 import { and, asc, desc, eq, inArray, or, type SQL } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import { type Actor, ownedBy } from '../auth/actor.ts';
+import { labelled, readLabels } from '../db/label-store.ts';
 import { healthChecks, maintenanceWindows, restartAttempts, subscriptions, users } from '../db/schema.ts';
 import { isWatched } from '../db/watched.ts';
 import { knownUntil } from '../facts/freshness.ts';
 import { withoutBrackets } from '../facts/host-words.ts';
+import { labelInWords, type LabelFilter } from '../facts/label.ts';
 import type { LinkFacts } from '../facts/link.ts';
 import { rememberedLink } from '../monitoring/rules/link-columns.ts';
 import { getEffectiveCircuitState, type CircuitState } from '../monitoring/circuit-breaker.ts';
@@ -25,6 +27,8 @@ export type FleetRow = {
   readonly port: number;
   readonly user: string;
   readonly service: string;
+  /** `provider=hetzner`, or a free word; for admins. */
+  readonly labels: readonly string[];
   readonly subscriptionStatus: 'active' | 'past_due' | 'canceled';
   /** Whether the sweep looks at it. */
   readonly active: boolean;
@@ -74,6 +78,7 @@ function readRows({ db, settings }: App, where: SQL | undefined, now: Date): Fle
     db.select().from(maintenanceWindows).where(inArray(maintenanceWindows.userId, ids)).all(),
     ({ userId }) => userId,
   );
+  const labels = readLabels(db, where);
   return db
     .select({ subscription: subscriptions, customer: users, health: healthChecks })
     .from(subscriptions)
@@ -95,6 +100,7 @@ function readRows({ db, settings }: App, where: SQL | undefined, now: Date): Fle
         port: subscription.sshPort,
         user: subscription.sshUser,
         service: subscription.serviceName ?? settings.monitoredService,
+        labels: (labels.get(subscription.id) ?? []).map(labelInWords),
         subscriptionStatus: subscription.status,
         active: isWatched(subscription),
         maintenanceSince: maintenance?.since ?? null,
@@ -137,7 +143,7 @@ const rowFor =
   (row: FleetRow): FleetRow => {
     if (actor.role === 'admin') return row;
     const { trouble } = traitsOf(row.lastErrorCode ?? 'unknown');
-    return { ...row, link: null, lastError: row.lastError === null ? null : TROUBLE_WORDS[trouble].past };
+    return { ...row, labels: [], link: null, lastError: row.lastError === null ? null : TROUBLE_WORDS[trouble].past };
   };
 
 /** Likewise for a restart. */
@@ -146,9 +152,9 @@ const restartFor =
   (row: RestartRow): RestartRow =>
     actor.role === 'admin' ? row : { ...row, detail: null, requestedBy: null };
 
-/** The VPSs this actor may see, oldest first. */
-export const listVps = (app: App, actor: Actor, now: Date): FleetRow[] =>
-  readRows(app, ownedBy(actor, subscriptions.userId), now).map(rowFor(actor));
+/** The VPSs this actor may see, oldest first; where labels are given, those that have all of them. */
+export const listVps = (app: App, actor: Actor, now: Date, labels: readonly LabelFilter[] = []): FleetRow[] =>
+  readRows(app, and(ownedBy(actor, subscriptions.userId), labelled(app.db, labels)), now).map(rowFor(actor));
 
 /**
  * The VPSs a person means by `HOST`, `HOST:PORT` or an id; more than one where a host name stands for several. An IPv6

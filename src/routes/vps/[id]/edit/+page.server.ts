@@ -11,12 +11,13 @@ import { inForm } from '$lib/parsing/problems';
 import { vpsFieldsOf } from '../../../form-fields';
 import type { Actions, PageServerLoad } from './$types';
 
-const valuesOf = ({ name, host, port, user, service }: EditableVps): EditFields => ({
+const valuesOf = ({ name, host, port, user, service, labels }: EditableVps): EditFields => ({
   name: name ?? '',
   host,
   port: String(port),
   user,
   service: service ?? '',
+  labels,
 });
 
 export const load: PageServerLoad = async ({ locals, params }) => {
