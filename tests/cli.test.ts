@@ -200,7 +200,7 @@ describe('wardround vps', () => {
     await wardround('vps', 'edit', first, '--labels', 'region=fsn1, canary');
     await wardround('vps', 'edit', second, '--labels', 'Region=FSN1');
     const byLabel = async (...args: string[]): Promise<string[]> =>
-      (await json<Row[]>('vps', ...args)).map(({ id }) => id);
+      (await json<Row[]>('vps', ...args)).map(({ id }) => String(id));
     expect(await json('vps', 'show', first)).toMatchObject({ labels: ['canary', 'region=fsn1'] });
     expect(await byLabel('list', '--label', 'region=fsn1')).toEqual([first, second]);
     expect(await byLabel('list', '--label', 'region', '--label', 'canary')).toEqual([first]);
@@ -219,13 +219,13 @@ describe('wardround vps', () => {
     expect(await byLabel('list', '--label', 'region')).toEqual([second]);
   });
 
-  it.each([
+  it.each<[string[], number, string]>([
     [['reset', '--label', 'region=hel1'], 1, 'no VPS of the fleet has the label region=hel1'],
     [['reset'], 2, 'name one VPS by its host or id, or several by --label'],
     [['reset', 'h', '--label', 'a'], 2, 'name one VPS by its host or id, or several by --label'],
     [['healing', 'h', 'on', '--label', 'a'], 2, 'with --label no host is named, and one word is left: on, off, status'],
     [['list', '--label', 'a=b=c'], 2, '--label is "a=b=c"; allowed: a label such as provider=hetzner'],
-  ])('vps %j exits with %i', async (args, exitCode, says) => {
+  ] as [string[], number, string][])('vps %j exits with %i', async (args, exitCode, says) => {
     await startFleet({});
     const result = await wardround('vps', ...args);
     expect(result).toMatchObject({ exitCode, stdout: '' });
