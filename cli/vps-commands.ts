@@ -21,6 +21,7 @@ import {
   type JsonOption,
   type LabelOption,
 } from './context.ts';
+import { addImportCommand } from './import-command.ts';
 import { addMaintenanceCommand } from './maintenance-command.ts';
 import { accepted, readOptions } from './options.ts';
 import { print, printJson, renderTable, renderVps } from './output.ts';
@@ -207,4 +208,5 @@ export function fillVps(vps: Command): void {
 
   addActionCommands(vps);
   addMaintenanceCommand(vps);
+  addImportCommand(vps);
 }

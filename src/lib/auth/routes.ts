@@ -12,6 +12,8 @@ export const ROUTE_ACCESS: Readonly<Record<string, Access>> = {
   '/vps/[id]/actions': 'admin',
   '/vps/[id]/edit': 'admin',
   '/vps/[id]/status-page': 'signed-in',
+  '/vps/import': 'admin',
+  '/vps/import/[run]': 'admin',
   '/vps/new': 'admin',
   '/incidents': 'admin',
   '/incidents/export': 'admin',

@@ -15,64 +15,72 @@ import { VpsLink } from '../provisioning/vps-link.ts';
 import type { NewVps } from './new-vps.ts';
 import { RefusedError, theVps } from './the-vps.ts';
 
+/** A VPS that has been added. */
+export type Added = { readonly id: string; readonly userId: string; readonly newCustomer: boolean };
+
 /** Adds the VPS, active and ready, and its customer if new. Throws `RefusedError` where either has one already. */
-export async function addVps(
-  { db, encryptionKey }: App,
+export const addVps = (app: App, actor: Actor, vps: NewVps): Promise<Added> =>
+  write(app.db, (tx) => {
+    publish(tx, { kind: 'all' });
+    return addVpsIn(tx, app, actor, vps);
+  });
+
+/** The same within a transaction; pages are told by whoever has begun it. */
+export function addVpsIn(
+  tx: Transaction,
+  { encryptionKey }: Pick<App, 'encryptionKey'>,
   actor: Actor,
   vps: NewVps,
-): Promise<{ id: string; userId: string; newCustomer: boolean }> {
-  return write(db, (tx) => {
-    const by = adminName(actor);
-    const taken = tx
-      .select({ id: subscriptions.id, port: subscriptions.sshPort })
-      .from(subscriptions)
-      .where(eq(subscriptions.vpsIpAddress, vps.host))
-      .all()
-      .find(({ port }) => port === vps.port);
-    if (taken)
-      throw new RefusedError(
-        `${vps.host} port ${vps.port} is in the fleet already, as ${taken.id}; remove that first, or give another host`,
-      );
+): Added {
+  const by = adminName(actor);
+  const taken = tx
+    .select({ id: subscriptions.id, port: subscriptions.sshPort })
+    .from(subscriptions)
+    .where(eq(subscriptions.vpsIpAddress, vps.host))
+    .all()
+    .find(({ port }) => port === vps.port);
+  if (taken)
+    throw new RefusedError(
+      `${vps.host} port ${vps.port} is in the fleet already, as ${taken.id}; remove that first, or give another host`,
+    );
 
-    const customer = tx.select().from(users).where(eq(users.email, vps.email)).get();
-    const userId = customer?.id ?? newId('user');
-    if (!customer) tx.insert(users).values({ id: userId, email: vps.email, name: vps.name }).run();
-    else {
-      const owned = tx.select().from(subscriptions).where(eq(subscriptions.userId, userId)).get();
-      if (owned && owned.status !== 'canceled')
-        throw new RefusedError(
-          `${vps.email} has a VPS already (${owned.vpsIpAddress}, ${owned.id}), and each customer has one; remove that first, or give another customer`,
-        );
-      // The machine of a cancelled subscription is another machine: its state and its restarts are of no meaning here.
-      if (owned) {
-        tx.delete(subscriptions).where(eq(subscriptions.id, owned.id)).run();
-        forgetHealth(tx, userId);
-      }
-      // Who is known keeps the own name: adding a machine is no occasion to rename people.
-      if (vps.name !== null && customer.name === null)
-        tx.update(users).set({ name: vps.name }).where(eq(users.id, userId)).run();
+  const customer = tx.select().from(users).where(eq(users.email, vps.email)).get();
+  const userId = customer?.id ?? newId('user');
+  if (!customer) tx.insert(users).values({ id: userId, email: vps.email, name: vps.name }).run();
+  else {
+    const owned = tx.select().from(subscriptions).where(eq(subscriptions.userId, userId)).get();
+    if (owned && owned.status !== 'canceled')
+      throw new RefusedError(
+        `${vps.email} has a VPS already (${owned.vpsIpAddress}, ${owned.id}), and each customer has one; remove that first, or give another customer`,
+      );
+    // The machine of a cancelled subscription is another machine: its state and its restarts are of no meaning here.
+    if (owned) {
+      tx.delete(subscriptions).where(eq(subscriptions.id, owned.id)).run();
+      forgetHealth(tx, userId);
     }
-    const id = newId('vps');
-    tx.insert(subscriptions)
-      .values({
-        id,
-        userId,
-        status: 'active',
-        vpsProvisioned: true,
-        provisioningStatus: 'ready',
-        vpsIpAddress: vps.host,
-        sshPort: vps.port,
-        sshUser: vps.user,
-        sshPrivateKey: encryptToken(vps.privateKey, privateKeyPlace(id), encryptionKey),
-        sshHostKey: vps.hostKey,
-        serviceName: vps.service,
-      })
-      .run();
-    setLabels(tx, id, vps.labels);
-    noteAdminAction(tx, by, { userId, vpsId: id }, 'vps_added', { host: vps.host });
-    publish(tx, { kind: 'all' });
-    return { id, userId, newCustomer: !customer };
-  });
+    // Who is known keeps the own name: adding a machine is no occasion to rename people.
+    if (vps.name !== null && customer.name === null)
+      tx.update(users).set({ name: vps.name }).where(eq(users.id, userId)).run();
+  }
+  const id = newId('vps');
+  tx.insert(subscriptions)
+    .values({
+      id,
+      userId,
+      status: 'active',
+      vpsProvisioned: true,
+      provisioningStatus: 'ready',
+      vpsIpAddress: vps.host,
+      sshPort: vps.port,
+      sshUser: vps.user,
+      sshPrivateKey: encryptToken(vps.privateKey, privateKeyPlace(id), encryptionKey),
+      sshHostKey: vps.hostKey,
+      serviceName: vps.service,
+    })
+    .run();
+  setLabels(tx, id, vps.labels);
+  noteAdminAction(tx, by, { userId, vpsId: id }, 'vps_added', { host: vps.host });
+  return { id, userId, newCustomer: !customer };
 }
 
 /** Takes the VPS out of the fleet and forgets its state; the customer and what the journal has of it stay. */

@@ -1,7 +1,8 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import type { FleetFile } from './fleet-entry.ts';
-import { formatOf, FORMATS, readFleetFile, type FileFormat } from './read-fleet-file.ts';
+import { FORMATS, type FileFormat } from '../facts/file-format.ts';
+import { formatOf, readFleetFile } from './read-fleet-file.ts';
 import type { VarsFile } from './ansible-fleet.ts';
 
 const read = (format: FileFormat, text: string, varsFiles: VarsFile[] = []): FleetFile =>

@@ -1,21 +1,11 @@
 import { fleetOf, type VarsFile } from './ansible-fleet.ts';
 import { readIniInventory } from './ansible-ini.ts';
 import { readYamlInventory } from './ansible-yaml.ts';
+import type { FileFormat } from '../facts/file-format.ts';
 import { readCsv } from './csv-fleet.ts';
 import type { FleetFile } from './fleet-entry.ts';
 import { readList } from './json-fleet.ts';
 import { readSshConfig } from './ssh-config-fleet.ts';
-
-/** What can be imported, as it is called on the command line, and in words. */
-export const FORMAT_WORDS = {
-  csv: 'CSV, a table with titles',
-  json: 'JSON, a list of VPSs',
-  'ansible-ini': 'Ansible inventory (INI)',
-  'ansible-yaml': 'Ansible inventory (YAML)',
-  'ssh-config': 'SSH configuration (~/.ssh/config)',
-} as const;
-export type FileFormat = keyof typeof FORMAT_WORDS;
-export const FORMATS = Object.keys(FORMAT_WORDS) as FileFormat[];
 
 /** Which format a text has, by the name of its file where that says it, and by how it begins. */
 export function formatOf(text: string, fileName = ''): FileFormat {

@@ -3,6 +3,7 @@ import { defaultApp, partOf, type App } from '../app.ts';
 import { offerFirstAdmin } from '../auth/first-admin.ts';
 import { ConfigurationError } from '../environment.ts';
 import { DatabaseError } from '../db/trouble.ts';
+import { importRunsOf } from '../fleet-admin/import-runs.ts';
 import { closeStreams } from '../live/stream.ts';
 import { createLog, messageOf } from '../log.ts';
 import { onDemandOf } from '../monitoring/on-demand.ts';
@@ -23,7 +24,11 @@ export class Server {
     this.app = app;
     // Admins may ask for checks and restarts whether the monitor is on or not.
     const onDemand = onDemandOf(app);
-    this.#jobs = [{ name: 'what admins have asked for', stop: (patience) => onDemand.stop(patience) }];
+    const imports = importRunsOf(app);
+    this.#jobs = [
+      { name: 'what admins have asked for', stop: (patience) => onDemand.stop(patience) },
+      { name: 'imports', stop: () => imports.stopAll() },
+    ];
   }
 
   /** Takes a job into its care: it ends with the server. */
