@@ -2,11 +2,14 @@ import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
 import type { VarsFile } from '../src/lib/fleet-files/ansible-fleet.ts';
-import { MOST_ENTRIES } from '../src/lib/fleet-files/fleet-entry.ts';
+import { MOST_ENTRIES, type FileProblem } from '../src/lib/fleet-files/fleet-entry.ts';
 import type { FileFormat } from '../src/lib/facts/file-format.ts';
 import { formatOf, type FileToRead } from '../src/lib/fleet-files/read-fleet-file.ts';
 import { MOST_FILE_BYTES, readFileText } from '../src/lib/parsing/file-text.ts';
+import { problemInWords } from '../src/lib/views/import-words.ts';
+import { FAILED } from './caller.ts';
 import { givenPath, UsageError } from './context.ts';
+import { printJson } from './output.ts';
 
 /** How Ansible names the inventory in a folder. */
 const INVENTORIES = [
@@ -38,6 +41,9 @@ export function readTextFile(file: string): string {
   return read.text;
 }
 
+/** From where paths in a file are seen. */
+export const fleetFolder = (file: string): string => (file === '-' ? givenPath('.') : dirname(givenPath(file)));
+
 /** A fleet as another program wrote it down; a folder is that of an Ansible inventory. */
 export function readFleetSource(
   given: string,
@@ -45,7 +51,7 @@ export function readFleetSource(
 ): FileToRead & { readonly folder: string } {
   const file = given !== '-' && isFolder(givenPath(given)) ? inventoryIn(given) : given;
   const text = readTextFile(file);
-  const folder = file === '-' ? givenPath('.') : dirname(givenPath(file));
+  const folder = fleetFolder(file);
   const isOf = format ?? formatOf(text, basename(file));
   const varsFiles =
     isOf.startsWith('ansible') && file !== '-' ? [...readVars(folder, 'group'), ...readVars(folder, 'host')] : [];
@@ -112,4 +118,11 @@ export function keysFrom(folder: string, forAll: string | null) {
     known.set(keyFile, found);
     return found;
   };
+}
+
+/** What is wrong with a file, line by line: nothing was done with it. */
+export function refuseFile(problems: readonly FileProblem[], json: boolean): void {
+  if (json) printJson({ problems });
+  else console.error(problems.map((problem) => `error: ${problemInWords(problem)}`).join('\n'));
+  process.exitCode = FAILED;
 }

@@ -4,11 +4,10 @@ import { shortAddress } from '../src/lib/facts/host-words.ts';
 import type { ImportResult } from '../src/lib/facts/import-result.ts';
 import { FORMATS, type FileFormat } from '../src/lib/facts/file-format.ts';
 import { readFleetFile } from '../src/lib/fleet-files/read-fleet-file.ts';
-import { importInWords, OUTCOME_WORDS, problemInWords } from '../src/lib/views/import-words.ts';
-import type { FileProblem } from '../src/lib/fleet-files/fleet-entry.ts';
+import { importInWords, OUTCOME_WORDS } from '../src/lib/views/import-words.ts';
 import { FAILED } from './caller.ts';
 import { jsonOption, readKeyFile, UsageError, withApp, type JsonOption } from './context.ts';
-import { keysFrom, readFleetSource } from './fleet-source.ts';
+import { keysFrom, readFleetSource, refuseFile } from './fleet-source.ts';
 import { clearBar, drawBar, print, printJson, renderColumns } from './output.ts';
 
 type ImportOptions = JsonOption & {
@@ -88,13 +87,6 @@ async function importFile(file: string, options: Omit<ImportOptions, 'json'>, { 
     );
     if (!isRight) process.exitCode = FAILED;
   }, 'begin');
-}
-
-/** Nothing was tried: the file has to be mended first. */
-function refuseFile(problems: readonly FileProblem[], json: boolean): void {
-  if (json) printJson({ problems });
-  else console.error(problems.map((problem) => `error: ${problemInWords(problem)}`).join('\n'));
-  process.exitCode = FAILED;
 }
 
 const renderResults = (results: readonly ImportResult[]): string =>

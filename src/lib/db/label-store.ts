@@ -1,5 +1,6 @@
 import { and, asc, eq, exists, inArray, sql, type SQL } from 'drizzle-orm';
 import type { Label, LabelFilter } from '../facts/label.ts';
+import { chunksOf } from './chunks.ts';
 import type { Database, Transaction } from './client.ts';
 import { subscriptions, vpsLabels } from './schema.ts';
 
@@ -16,11 +17,17 @@ export function setLabels(tx: Transaction, vpsId: string, labels: readonly Label
   );
   if (had.size === labels.length && labels.every(({ name, value }) => had.get(name) === value)) return false;
   tx.delete(vpsLabels).where(mine).run();
-  if (labels.length > 0)
-    tx.insert(vpsLabels)
-      .values(labels.map(({ name, value }) => ({ vpsId, name, value })))
-      .run();
+  addLabels(tx, [{ vpsId, labels }]);
   return true;
+}
+
+/** Gives these VPSs labels that they do not have. */
+export function addLabels(
+  tx: Transaction,
+  given: readonly { readonly vpsId: string; readonly labels: readonly Label[] }[],
+): void {
+  const rows = given.flatMap(({ vpsId, labels }) => labels.map(({ name, value }) => ({ vpsId, name, value })));
+  for (const chunk of chunksOf(rows)) tx.insert(vpsLabels).values(chunk).run();
 }
 
 /** The labels of the VPSs for which `where` holds, sorted by name, by id of the VPS. */

@@ -2,7 +2,7 @@ import { and, eq, ne } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import { journalName, type Actor } from '../auth/actor.ts';
 import { encryptToken, privateKeyPlace } from '../crypto/encryption.ts';
-import { write } from '../db/client.ts';
+import { write, type Transaction } from '../db/client.ts';
 import { subscriptions, users } from '../db/schema.ts';
 import { noteAdminAction } from '../db/journal-store.ts';
 import { setLabels } from '../db/label-store.ts';
@@ -34,50 +34,61 @@ export function mergeEdit<Given extends { readonly [field in keyof EditFields]?:
  * neither circuit nor streak nor restarts of the former one. Returns the names of what has changed. Throws
  * `RefusedError` for customers, and for an address that another VPS has.
  */
-export function editVps(app: App, actor: Actor, id: string, edit: VpsEdit): Promise<string[]> {
-  return write(app.db, (tx) => {
-    const vps = theVps(tx, actor, id);
-    const owner = tx.select().from(users).where(eq(users.id, vps.userId)).get();
-    if (!owner) throw new RefusedError('there is no such VPS');
-    const sameAddress = and(eq(subscriptions.vpsIpAddress, edit.host), eq(subscriptions.sshPort, edit.port));
-    if (
-      tx
-        .select()
-        .from(subscriptions)
-        .where(and(sameAddress, ne(subscriptions.id, id)))
-        .get()
-    )
-      throw new RefusedError(`another VPS of the fleet is ${edit.host} port ${edit.port}`);
-
-    const moved = vps.vpsIpAddress !== edit.host || vps.sshPort !== edit.port;
-    const fields = [
-      vps.vpsIpAddress !== edit.host && 'host',
-      vps.sshPort !== edit.port && 'port',
-      vps.sshUser !== edit.user && 'user',
-      vps.serviceName !== edit.service && 'service',
-      edit.privateKey !== null && 'private key',
-      owner.name !== edit.name && 'name',
-      setLabels(tx, id, edit.labels) && 'labels',
-    ].filter((field) => field !== false);
-    if (fields.length === 0) return [];
-    const key = edit.privateKey;
-    tx.update(subscriptions)
-      .set({
-        vpsIpAddress: edit.host,
-        sshPort: edit.port,
-        sshUser: edit.user,
-        serviceName: edit.service,
-        ...(key !== null && { sshPrivateKey: encryptToken(key, privateKeyPlace(id), app.encryptionKey) }),
-        ...(moved && { sshHostKey: null }),
-      })
-      .where(eq(subscriptions.id, id))
-      .run();
-    tx.update(users).set({ name: edit.name }).where(eq(users.id, vps.userId)).run();
-    clearLoginBackoffIn(tx, vps.userId);
-    const whose = { userId: vps.userId, vpsId: id };
-    if (moved) resetCircuitOf(tx, whose, journalName(actor), new Date());
-    noteAdminAction(tx, journalName(actor), whose, 'vps_edited', { fields: fields.join(', ') });
-    publish(tx, { kind: 'vps', vpsIds: [id] });
-    return fields;
+export const editVps = (app: App, actor: Actor, id: string, edit: VpsEdit): Promise<string[]> =>
+  write(app.db, (tx) => {
+    const changed = editVpsIn(tx, app, actor, { id, edit });
+    if (changed.length > 0) publish(tx, { kind: 'vps', vpsIds: [id] });
+    return changed;
   });
+
+/** The same within a transaction; pages are told by whoever has begun it. */
+export function editVpsIn(
+  tx: Transaction,
+  app: Pick<App, 'encryptionKey'>,
+  actor: Actor,
+  { id, edit }: { readonly id: string; readonly edit: VpsEdit },
+): string[] {
+  const vps = theVps(tx, actor, id);
+  const owner = tx.select().from(users).where(eq(users.id, vps.userId)).get();
+  if (!owner) throw new RefusedError('there is no such VPS');
+  const moved = vps.vpsIpAddress !== edit.host || vps.sshPort !== edit.port;
+  const sameAddress = and(eq(subscriptions.vpsIpAddress, edit.host), eq(subscriptions.sshPort, edit.port));
+  if (
+    moved &&
+    tx
+      .select()
+      .from(subscriptions)
+      .where(and(sameAddress, ne(subscriptions.id, id)))
+      .get()
+  )
+    throw new RefusedError(`another VPS of the fleet is ${edit.host} port ${edit.port}`);
+
+  const fields = [
+    vps.vpsIpAddress !== edit.host && 'host',
+    vps.sshPort !== edit.port && 'port',
+    vps.sshUser !== edit.user && 'user',
+    vps.serviceName !== edit.service && 'service',
+    edit.privateKey !== null && 'private key',
+    owner.name !== edit.name && 'name',
+    setLabels(tx, id, edit.labels) && 'labels',
+  ].filter((field) => field !== false);
+  if (fields.length === 0) return [];
+  const key = edit.privateKey;
+  tx.update(subscriptions)
+    .set({
+      vpsIpAddress: edit.host,
+      sshPort: edit.port,
+      sshUser: edit.user,
+      serviceName: edit.service,
+      ...(key !== null && { sshPrivateKey: encryptToken(key, privateKeyPlace(id), app.encryptionKey) }),
+      ...(moved && { sshHostKey: null }),
+    })
+    .where(eq(subscriptions.id, id))
+    .run();
+  if (owner.name !== edit.name) tx.update(users).set({ name: edit.name }).where(eq(users.id, vps.userId)).run();
+  clearLoginBackoffIn(tx, vps.userId);
+  const whose = { userId: vps.userId, vpsId: id };
+  if (moved) resetCircuitOf(tx, whose, journalName(actor), new Date());
+  noteAdminAction(tx, journalName(actor), whose, 'vps_edited', { fields: fields.join(', ') });
+  return fields;
 }

@@ -3,9 +3,8 @@ import { adminName, type Actor } from '../auth/actor.ts';
 import { write } from '../db/client.ts';
 import type { ImportResult } from '../facts/import-result.ts';
 import { publish } from '../live/bus.ts';
-import { addVpsIn } from './fleet-admin.ts';
+import { addVpssIn } from './fleet-admin.ts';
 import type { Candidate, Known } from './import-entries.ts';
-import { RefusedError } from './the-vps.ts';
 import { tryNewVps, type Trial } from './try-new-vps.ts';
 
 /** How many are tried at the same time. */
@@ -62,20 +61,11 @@ export async function addTried(
 
 const addAll = (app: App, actor: Actor, wanted: readonly Tried[]): Promise<Map<Candidate, string>> =>
   write(app.db, (tx) => {
-    const ids = new Map<Candidate, string>();
-    for (const { candidate, trial } of wanted) {
-      const { line, vps } = candidate;
-      try {
-        const pinned = { ...vps, hostKey: vps.hostKey ?? trial?.hostKey ?? null };
-        ids.set(candidate, addVpsIn(tx, app, actor, pinned).id);
-      } catch (problem) {
-        if (problem instanceof RefusedError)
-          throw new RefusedError(
-            `nothing was added, as the fleet has changed meanwhile: line ${line}: ${problem.message}`,
-          );
-        throw problem;
-      }
-    }
+    const toAdd = wanted.map(({ candidate: { line, vps }, trial }) => ({
+      line,
+      vps: { ...vps, hostKey: vps.hostKey ?? trial?.hostKey ?? null },
+    }));
     publish(tx, { kind: 'all' });
-    return ids;
+    const added = addVpssIn(tx, app, actor, toAdd);
+    return new Map(wanted.map(({ candidate }, index) => [candidate, added[index]?.id ?? '']));
   });

@@ -29,13 +29,15 @@ const privateKey = readWhole(
   },
 );
 
+export const login = textLike(/^[a-z_][a-z0-9_.-]{0,31}\$?$/i, 'a login name such as root or deploy');
+
 /** A VPS as a person describes it. What may be left out has its usual value; null where it has none. */
 const NewVps = z.object({
   customer: emailAddress,
   name: orNull(personName),
   host,
   port: usually('22', wholeNumber(1, 65_535)),
-  user: usually('root', textLike(/^[a-z_][a-z0-9_.-]{0,31}\$?$/i, 'a login name such as root or deploy')),
+  user: usually('root', login),
   service: orNull(unitName),
   hostKey: orNull(hostKeyLine),
   labels: usually('', labelList),

@@ -8,7 +8,7 @@ import { noteAdminAction } from '../db/journal-store.ts';
 import type { Log } from '../log.ts';
 import { publish } from '../live/bus.ts';
 import { resetCircuitOf } from '../monitoring/health-store.ts';
-import { addWindow, endOpenWindows } from '../monitoring/maintenance-store.ts';
+import { addWindows, endOpenWindows } from '../monitoring/maintenance-store.ts';
 import { onDemandOf, type OnDemandEnd } from '../monitoring/on-demand.ts';
 import { isRestartOrdered, orderRestart } from '../monitoring/restart-ledger.ts';
 import type { BulkAction, BulkResult, MaintenanceLength } from '../views/bulk-words.ts';
@@ -100,7 +100,7 @@ export const planMaintenance = (app: App, actor: Actor, vpsIds: readonly string[
     app,
     (tx) => meantBy(tx, actor, vpsIds),
     (tx, vps) => {
-      addWindow(tx, { ...window, userId: vps.userId, createdBy: journalName(actor) });
+      addWindows(tx, [{ ...window, userId: vps.userId, createdBy: journalName(actor) }]);
       note(tx, actor, vps, 'maintenance_planned', { kind: window.kind, reason: window.reason });
     },
   );
