@@ -108,8 +108,8 @@ describe('a fleet file that is applied', () => {
           host_key: HOST_KEY,
           labels: ['canary', 'region=fsn1'],
           maintenance: [
-            { weekly: 'sun 02:00', for: '120m', time_zone: 'Europe/Oslo', reason: 'updates' },
             { from: '2096-07-01T00:00:00Z', until: '2096-07-01T01:30:00Z' },
+            { weekly: 'sun 02:00', for: '120m', time_zone: 'Europe/Oslo', reason: 'updates' },
           ],
         },
         {
@@ -153,8 +153,8 @@ notifications: []
     const expected = [
       'VPS 203.0.113.8 (bob@x.test), with its state',
       'labels of 203.0.113.7 (anna@x.test): canary',
-      'maintenance of 203.0.113.7 (anna@x.test): every sun 02:00 Europe/Oslo for 120 min (updates)',
       'maintenance of 203.0.113.7 (anna@x.test): from 2096-07-01 00:00 to 2096-07-01 01:30 UTC',
+      'maintenance of 203.0.113.7 (anna@x.test): every sun 02:00 Europe/Oslo for 120 min (updates)',
       'email to bob@x.test, with its secret',
     ];
     expect(kept(less)).toEqual(expected.map((one) => `- ${one}`));

@@ -2,7 +2,7 @@ import { and, asc, eq, gt, isNotNull, ne, notExists, or, sql } from 'drizzle-orm
 import type { Database, Transaction } from '../db/client.ts';
 import { readLabels } from '../db/label-store.ts';
 import { maintenanceWindows, notificationTargets, subscriptions, users, type MaintenanceWindow } from '../db/schema.ts';
-import type { PlannedWindow } from '../facts/fleet-change.ts';
+import { windowKey, type PlannedWindow } from '../facts/fleet-change.ts';
 import type { Label } from '../facts/label.ts';
 import type { ChannelName } from '../facts/message.ts';
 
@@ -64,7 +64,7 @@ export function readFleetState(db: Database | Transaction, now: Date): FleetStat
         key: sshPrivateKey,
         hostKey: sshHostKey,
         labels: labels.get(id) ?? [],
-        windows: (windows.get(userId) ?? []).flatMap((row) => plannedOf(row, now) ?? []),
+        windows: inOrder((windows.get(userId) ?? []).flatMap((row) => plannedOf(row, now) ?? [])),
       };
     });
   const routes = db
@@ -91,8 +91,11 @@ const readWindows = (db: Database | Transaction, now: Date): MaintenanceWindow[]
         and(eq(maintenanceWindows.kind, 'once'), gt(maintenanceWindows.endsAt, now)),
       ),
     )
-    .orderBy(asc(maintenanceWindows.createdAt), asc(maintenanceWindows.id))
     .all();
+
+/** Windows have no order of their own; the file of a fleet that has not changed is the same. */
+const inOrder = (windows: readonly StateWindow[]): StateWindow[] =>
+  windows.toSorted((a, b) => (windowKey(a.window) < windowKey(b.window) ? -1 : 1));
 
 function plannedOf(row: MaintenanceWindow, now: Date): StateWindow | null {
   const { id, kind, weekday, startMinute, durationMinutes, timeZone, startsAt, endsAt, reason } = row;
