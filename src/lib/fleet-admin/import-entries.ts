@@ -54,7 +54,8 @@ export function prepareImport(
   problems.push(...twice(candidates));
   const { known, fresh, taken } = compare(app, candidates);
   problems.push(...taken);
-  return problems.length > 0 ? { problems: problems.slice(0, MOST_PROBLEMS) } : { candidates: fresh, known };
+  if (problems.length === 0) return { candidates: fresh, known };
+  return { problems: problems.toSorted((a, b) => (a.line ?? 0) - (b.line ?? 0)).slice(0, MOST_PROBLEMS) };
 }
 
 const nameOf = ({ alias }: FleetEntry): string => (alias === '' ? '' : `${alias.slice(0, 60)}: `);

@@ -55,7 +55,7 @@ export async function addTried(
     const outcome = id !== null ? 'added' : trial === null ? 'stopped' : trial.isGood ? 'good' : 'failed';
     return { line, host: vps.host, port: vps.port, email: vps.email, outcome, id, saw: trial?.saw ?? 'not tried' };
   });
-  const before = known.map((one): ImportResult => ({ ...one, outcome: 'known', saw: 'in the fleet already' }));
+  const before = known.map((one): ImportResult => ({ ...one, outcome: 'known', saw: '' }));
   return [...results, ...before].toSorted((a, b) => a.line - b.line);
 }
 
