@@ -26,7 +26,7 @@ const NO_EDGES = {
 };
 
 export default ts.config(
-  { ignores: ['.svelte-kit/', 'build/', 'dist/', 'data/', 'drizzle/', 'playwright-report/', 'test-results/'] },
+  { ignores: ['.svelte-kit/', 'build/', 'dist/', 'data/', '.rig/', 'drizzle/', 'playwright-report/', 'test-results/'] },
   js.configs.recommended,
   ts.configs.strictTypeChecked,
   svelte.configs.recommended,
@@ -137,6 +137,37 @@ export default ts.config(
           selector: `MemberExpression[property.name=/^(formData|json|arrayBuffer|text)$/]${object}`,
           message: 'posted-form.ts reads what was posted, and refuses what cannot be read: take it from locals.form',
         })),
+      ],
+    },
+  },
+  // Nothing may forget the path that the site is served under.
+  {
+    files: ['src/routes/**'],
+    ignores: ['src/routes/site.ts'],
+    rules: {
+      '@typescript-eslint/no-restricted-imports': [
+        'error',
+        {
+          paths: [
+            {
+              name: '@sveltejs/kit',
+              importNames: ['redirect'],
+              message: 'seeOther of site.ts knows where the site is',
+            },
+          ],
+        },
+      ],
+    },
+  },
+  {
+    files: ['src/**/*.svelte'],
+    rules: {
+      'no-restricted-syntax': [
+        'error',
+        {
+          selector: 'SvelteAttribute[key.name=/^(href|action|src)$/] > SvelteLiteral:first-child[value=/^\\u002f/]',
+          message: 'pages resolve where they lead (resolve of $app/paths), and hand it to components',
+        },
       ],
     },
   },

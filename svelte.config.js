@@ -1,5 +1,6 @@
 import adapter from '@sveltejs/adapter-node';
 import { vitePreprocess } from '@sveltejs/vite-plugin-svelte';
+import { basePath } from './scripts/built.js';
 
 /** @type {import('@sveltejs/kit').Config} */
 export default {
@@ -7,6 +8,8 @@ export default {
   compilerOptions: { runes: true },
   kit: {
     adapter: adapter(),
+    // Not relative: pages compare where they are with where their links lead.
+    paths: { base: basePath(), relative: false },
     // routes/answer.ts asks where every request that changes something comes from, whatever it calls its content.
     csrf: { trustedOrigins: ['*'] },
     // Not the project folder: a build has no business with `.env`, and nothing asks SvelteKit for what is in it.

@@ -36,7 +36,7 @@ export default defineConfig(({ command }) => ({
           ...acrossRooms,
           name: 'integration',
           include: ['tests/**/*.test.ts'],
-          exclude: ['tests/browser/**', ...SENSITIVE],
+          exclude: ['tests/browser/**', 'tests/rig/**', ...SENSITIVE],
           maxWorkers: 2,
           sequence: { groupOrder: 1 },
         },

@@ -68,6 +68,7 @@ async function measure(hosts: LoopbackHosts, size: number): Promise<Measured> {
   const environment = {
     DATABASE_URL: join(folder, 'w.db'),
     ENCRYPTION_KEY_FILE: join(folder, 'key'),
+    ALLOWED_ADDRESSES: 'any',
     SSH_LINK: values.link,
     SSH_MAX_LINKS: String(size),
   };

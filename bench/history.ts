@@ -11,7 +11,7 @@ import { readProbeDurations } from '../src/lib/views/probe-read.ts';
 import { pruneHistory } from '../src/lib/history/retention.ts';
 import { forgetHistory, recordSample } from '../src/lib/history/sample-store.ts';
 import { readDailyBars, readUptime } from '../src/lib/views/uptime-read.ts';
-import { addFleet, DAY_MS, dumpHistory, fillHistory, looks, MINUTE_MS, userIdOf } from './simulated-history.ts';
+import { addFleet, DAY_MS, dumpHistory, fillHistory, looks, MINUTE_MS, settle, userIdOf } from './simulated-history.ts';
 
 const FLEET = Number(process.env.BENCH_FLEET ?? 1_000);
 const LARGE_FLEET = 5 * FLEET;
@@ -56,6 +56,7 @@ for (let vps = 0; vps < VERIFIED; vps++) {
     .run();
   await write(real, (tx) => {
     for (const look of looks(vps, FROM_MS, TO_MS)) recordSample(tx, look, validMs);
+    settle(tx, userIdOf(vps));
   });
 }
 await pruneHistory(real, new Date(TO_MS), settings.history);

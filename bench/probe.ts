@@ -39,8 +39,11 @@ type Cost = { readonly cpuMs: number; readonly tookMs: readonly number[] };
 
 /** Processor time of this process, which does nothing else meanwhile. */
 async function measure({ privateKey, ...where }: Login, kind: LinkKind): Promise<Cost> {
-  const target = { ...where, privateKey: parsePrivateKey(privateKey), hostKey: null, service: SERVICE };
-  const link = new VpsLink(target, { limits: LIMITS, choice: kind, isKept: () => kind !== 'fresh' });
+  const target = { ...where, privateKey: parsePrivateKey(privateKey), hostKey: null };
+  const link = new VpsLink(
+    { ...target, service: SERVICE, reach: 'any' },
+    { limits: LIMITS, choice: kind, isKept: () => kind !== 'fresh' },
+  );
   const look = async (): Promise<void> => {
     const { result } = await link.look();
     if (result.kind !== 'state' || result.activeState !== 'active') throw new Error(JSON.stringify(result));

@@ -93,6 +93,7 @@ const app = await openApp(
   {
     DATABASE_URL: join(folder, 'w.db'),
     ENCRYPTION_KEY_FILE: join(folder, 'key'),
+    ALLOWED_ADDRESSES: 'any',
     SSH_LINK: link,
     // Many services die here within a minute, one after the other: that is no bad release.
     MAX_RESTARTS_PER_SWEEP: String(services),

@@ -1,8 +1,9 @@
 // Two years of checks of many VPSs, written at the density that retention leaves, without recording each of them.
+import { eq } from 'drizzle-orm';
 import type { App } from '../src/lib/app.ts';
-import { write, type Database } from '../src/lib/db/client.ts';
-import { subscriptions, users } from '../src/lib/db/schema.ts';
-import { recordSample, type NewSample } from '../src/lib/history/sample-store.ts';
+import { write, type Database, type Transaction } from '../src/lib/db/client.ts';
+import { historySeries, subscriptions, users } from '../src/lib/db/schema.ts';
+import { recordSample, settleSeries, type NewSample } from '../src/lib/history/sample-store.ts';
 import { BUCKET_MS, RESOLUTIONS, type Resolution, type SampleState } from '../src/lib/history/rules/spans.ts';
 import { chance } from './chance.ts';
 
@@ -63,6 +64,12 @@ export function addFleet({ db }: App, from: number, to: number): void {
   })();
 }
 
+/** Moves the recent samples of a VPS, so that the tables hold all of it. */
+export function settle(tx: Transaction, userId: string): void {
+  const series = tx.select().from(historySeries).where(eq(historySeries.userId, userId)).get();
+  if (series) settleSeries(tx, series.id);
+}
+
 type RollupRow = { resolution: Resolution; offsetMs: number; upMs: number; downMs: number; probes: string };
 
 /** The roll-ups of each week, as `recordSample` makes them: a week between two others, in a database of its own. */
@@ -75,6 +82,7 @@ async function rollUpWeeks(app: App, db: Database): Promise<RollupRow[][]> {
         .values({ id: userIdOf(vps), email: `${vps}@example.test` })
         .run();
       for (const look of looks(vps, WEEK_MS - 5 * MINUTE_MS, 2 * WEEK_MS + MINUTE_MS)) recordSample(tx, look, validMs);
+      settle(tx, userIdOf(vps));
     });
     // Week 1 of this VPS.
     weeks[(vps + 1) % WEEKS] = db.$client

@@ -30,7 +30,10 @@ const { values } = parseArgs({
 const FLEET = Number(values.fleet);
 const WEEK_MS = 7 * DAY_MS;
 const WEEKS = Math.ceil(Number(values.days) / 7);
-const SWEEPS = 3;
+/** An hour, so that all that is put off is in it once: recent samples are moved once an hour, of each VPS at its own minute. */
+const SWEEPS = 60;
+/** By then they are as many as they get. */
+const SWEEPS_BEFORE = 60;
 const BATCH = 5;
 const VIEWS = 51;
 const HOST_KEY = 'ssh-ed25519 AAAA';
@@ -81,24 +84,27 @@ const timed = (work: () => unknown): number => {
   work();
   return performance.now() - startMs;
 };
-const rates: number[] = [];
+const sweepMs: number[] = [];
 const cpuUs: number[] = [];
 const listMs: number[] = [];
-for (let sweep = 0; sweep <= SWEEPS; sweep++, nowMs += MINUTE_MS) {
+for (let sweep = 0; sweep < SWEEPS_BEFORE + SWEEPS; sweep++, nowMs += MINUTE_MS) {
   let due: ReturnType<typeof listActive> = [];
-  listMs.push(timed(() => (due = listActive(app.db, app.settings))));
+  const readMs = timed(() => (due = listActive(app.db, app.settings)));
   const records = due.map(lookAt);
   const beganAt = performance.now();
   const before = process.cpuUsage();
   for (let start = 0; start < records.length; start += BATCH)
     await recordChecks(app.db, tenure, records.slice(start, start + BATCH), app.settings);
   const { user, system } = process.cpuUsage(before);
-  // The first one makes the rows of the states, which is another thing.
-  if (sweep === 0) continue;
-  rates.push((FLEET / (performance.now() - beganAt)) * 1_000);
+  const tookMs = performance.now() - beganAt;
+  if (sweep < SWEEPS_BEFORE) continue;
+  listMs.push(readMs);
+  sweepMs.push(tookMs);
   cpuUs.push((user + system) / FLEET);
 }
 
+const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value) / values.length;
+const perSecond = (ms: number): number => (FLEET / ms) * 1_000;
 const now = new Date(nowMs);
 const query = parseFleetQuery(new URLSearchParams());
 const customer = (run: number): Actor => ({ role: 'customer', userId: userIdOf((run * 37) % FLEET) });
@@ -116,10 +122,11 @@ app.close();
 rmSync(folder, { recursive: true });
 report(
   'store',
-  `${FLEET} healthy VPSs with ${WEEKS * 7} days of history, ${SWEEPS} sweeps in batches of ${BATCH}, one transaction each; medians`,
+  `${FLEET} healthy VPSs with ${WEEKS * 7} days of history, ${SWEEPS} sweeps in batches of ${BATCH}, one transaction each; medians but for the checks`,
   [
-    { what: 'checks recorded', value: median(rates), unit: '/s', bar: { atLeast: 20_000 } },
-    { what: 'processor time of a check', value: median(cpuUs), unit: 'µs' },
+    { what: 'checks recorded', value: perSecond(mean(sweepMs)), unit: '/s', bar: { atLeast: 20_000 } },
+    { what: 'the same in the slowest sweep', value: perSecond(Math.max(...sweepMs)), unit: '/s' },
+    { what: 'processor time of a check', value: mean(cpuUs), unit: 'µs' },
     { what: 'reading the fleet at the beginning of a sweep', value: median(listMs), unit: 'ms' },
     { what: 'what the fleet page reads', value: fleetMs, unit: 'ms', bar: { atMost: 30 } },
     { what: "what a customer's page reads", value: customerMs, unit: 'ms', bar: { atMost: 10 } },

@@ -19,7 +19,11 @@ const POLL_MS = 500;
 const TOLERANCE_S = 1;
 
 const folder = mkdtempSync(join(tmpdir(), 'wardround-bench-'));
-const environment = { DATABASE_URL: join(folder, 'w.db'), ENCRYPTION_KEY_FILE: join(folder, 'key') };
+const environment = {
+  DATABASE_URL: join(folder, 'w.db'),
+  ENCRYPTION_KEY_FILE: join(folder, 'key'),
+  ALLOWED_ADDRESSES: 'any',
+};
 const app = await openApp(environment, 'server');
 const hosts = await startLoopbackHosts();
 await watchThem(app, hosts, FLEET);

@@ -37,7 +37,7 @@ if (process.send) {
   for (const size of SIZES) {
     const folder = mkdtempSync(join(tmpdir(), 'wardround-bench-'));
     const app = await openApp(
-      { DATABASE_URL: join(folder, 'w.db'), ENCRYPTION_KEY_FILE: join(folder, 'key') },
+      { DATABASE_URL: join(folder, 'w.db'), ENCRYPTION_KEY_FILE: join(folder, 'key'), ALLOWED_ADDRESSES: 'any' },
       'server',
     );
     for (const port of ports.slice(0, size)) {

@@ -31,7 +31,7 @@ export function fillAdmin(admin: Command): void {
             throw new FailedError(`${email} has an account already; give another address`);
           case 'created':
             if (json) printJson({ id: result.userId, email: email.trim().toLowerCase() });
-            else print(`${email} is an admin now. Sign in at ${app.settings.origin}/sign-in`);
+            else print(`${email} is an admin now. Sign in at ${app.settings.siteUrl}/sign-in`);
         }
       }, 'begin'),
     );

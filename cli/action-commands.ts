@@ -31,6 +31,8 @@ type EditOptions = JsonOption & {
   service?: string;
   labels?: string;
   keyFile?: string;
+  sharedKey?: true;
+  note?: string;
 };
 
 /** Brings SSH and the monitor with it: nothing for a command that only reads. */
@@ -178,20 +180,32 @@ export function addActionCommands(vps: Command): void {
     .option('--service <unit>', 'systemd unit to watch; "" for the setting MONITORED_SERVICE')
     .option('--labels <labels>', 'all its labels, such as "provider=hetzner, canary"; "" for none')
     .option('--key-file <file>', 'private key for the login, without passphrase; stored encrypted')
-    .action((wanted: string, { json, keyFile, ...given }: EditOptions) =>
+    .option('--shared-key', "the fleet's shared key from now on")
+    .option('--note <text>', 'what to remember of it')
+    .action((wanted: string, { json, keyFile, sharedKey, ...given }: EditOptions) =>
       withApp(async (app) => {
         const { parseVpsEdit } = await import('../src/lib/fleet-admin/new-vps.ts');
         const { editVps } = await import('../src/lib/fleet-admin/edit-vps.ts');
         const { id } = theVps(app, wanted);
         const now = readEditable(app, LOCAL_OPERATOR, id);
         if (!now) throw new FailedError(`no VPS ${JSON.stringify(wanted)} in the fleet`);
-        const { email, name, host, port, user, service, labels } = now;
-        const stored = { name: name ?? '', host, port: String(port), user, service: service ?? '', labels };
+        const { email, name, host, port, user, service, labels, note } = now;
+        const stored = {
+          name: name ?? '',
+          host,
+          port: String(port),
+          user,
+          service: service ?? '',
+          labels,
+          note: note ?? '',
+        };
         const merged = { ...stored, ...given };
         const { edit } = accepted(
           parseVpsEdit({
             ...merged,
             service: merged.service || undefined,
+            note: merged.note || undefined,
+            ...(sharedKey && { key: 'shared' as const }),
             customer: email,
             privateKey: keyFile === undefined ? '' : readKeyFile(keyFile),
           }),

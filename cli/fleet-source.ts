@@ -1,6 +1,7 @@
 import { readdirSync, readFileSync, statSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { basename, dirname, join, resolve } from 'node:path';
+import type { FoundKey, KeyFor } from '../src/lib/fleet-admin/import-entries.ts';
 import type { VarsFile } from '../src/lib/fleet-files/ansible-fleet.ts';
 import { MOST_ENTRIES, type FileProblem } from '../src/lib/fleet-files/fleet-entry.ts';
 import type { FileFormat } from '../src/lib/facts/file-format.ts';
@@ -98,9 +99,9 @@ function readVars(folder: string, kind: VarsFile['kind']): VarsFile[] {
 const LONGEST_KEY = 64 * 1024;
 
 /** Reads private keys by the paths in a file, which are seen from its `folder`; each once. */
-export function keysFrom(folder: string, forAll: string | null) {
-  const known = new Map<string, { readonly text: string } | { readonly problem: string }>();
-  const read = (keyFile: string): { readonly text: string } | { readonly problem: string } => {
+export function keysFrom(folder: string, forAll: FoundKey | null): KeyFor {
+  const known = new Map<string, FoundKey>();
+  const read = (keyFile: string): FoundKey => {
     const path = keyFile.startsWith('~/') ? join(homedir(), keyFile.slice(2)) : resolve(folder, keyFile);
     try {
       if (statSync(path).size > LONGEST_KEY) return { problem: `the key file ${keyFile} is too large for a key` };
@@ -111,8 +112,8 @@ export function keysFrom(folder: string, forAll: string | null) {
       };
     }
   };
-  return (keyFile: string | undefined): { readonly text: string } | { readonly problem: string } => {
-    if (forAll !== null) return { text: forAll };
+  return (keyFile) => {
+    if (forAll !== null) return forAll;
     if (keyFile === undefined) return { problem: 'no key file is named; --key-file names one for all' };
     const found = known.get(keyFile) ?? read(keyFile);
     known.set(keyFile, found);

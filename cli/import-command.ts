@@ -16,6 +16,7 @@ type ImportOptions = JsonOption & {
   goodOnes?: true;
   customer?: string;
   keyFile?: string;
+  sharedKey?: true;
   user?: string;
   port?: string;
   service?: string;
@@ -33,6 +34,9 @@ export function addImportCommand(vps: Command): void {
     .option('--good-ones', 'add those that work, and leave out the others')
     .option('--customer <address>', 'for those without one, such as {name}@example.com ({name}, {host})')
     .option('--key-file <file>', 'private key for all of them, whatever the file says')
+    .addOption(
+      new Option('--shared-key', "the fleet's shared key for all of them (wardround ssh-key)").conflicts('keyFile'),
+    )
     .option('--user <login>', 'SSH login, where the file names none (default: root)')
     .option('--port <port>', 'SSH port, likewise (default: 22)')
     .option('--service <unit>', 'systemd unit to watch, likewise (default: the setting MONITORED_SERVICE)')
@@ -55,7 +59,8 @@ async function importFile(file: string, options: Omit<ImportOptions, 'json'>, { 
     return;
   }
   for (const note of read.notes) console.error(note);
-  const forAll = options.keyFile === undefined ? null : readKeyFile(options.keyFile);
+  const { keyFile, sharedKey } = options;
+  const forAll = sharedKey ? { text: null } : keyFile === undefined ? null : { text: readKeyFile(keyFile) };
   const { user = '', port = '', service = '', labels = '', customer = '' } = options;
   await withApp(async (app) => {
     const { prepareImport } = await import('../src/lib/fleet-admin/import-entries.ts');

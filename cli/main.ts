@@ -65,6 +65,14 @@ const GROUPS: Readonly<Record<string, Group>> = {
     about: 'put a backup in the place of the database, with the server stopped; old files are moved aside',
     load: async () => (await import('./backup-commands.ts')).fillRestore,
   },
+  doctor: {
+    about: 'look at all that Wardround needs, and say what to do where it is not well; exit code 1 at a failure',
+    load: async () => (await import('./doctor.ts')).fillDoctor,
+  },
+  'ssh-key': {
+    about: 'the login key that VPSs of the fleet may share',
+    load: async () => (await import('./ssh-key-commands.ts')).fillSshKey,
+  },
   keygen: {
     about: 'print a fresh ENCRYPTION_KEY',
     load: async () => (await import('./keygen.ts')).fillKeygen,

@@ -25,6 +25,7 @@ const STYLE: Record<Condition, { readonly sign: string; readonly colour: Paramet
   maintenance: { sign: '◐', colour: 'gray' },
   unknown: { sign: '?', colour: 'gray' },
   unchecked: { sign: '○', colour: 'gray' },
+  not_ready: { sign: '◇', colour: 'yellow' },
   not_watched: { sign: '–', colour: 'gray' },
 };
 
@@ -88,6 +89,7 @@ export function renderVps(row: FleetRow, now: Date, breaker: BreakerSettings): s
       ? []
       : [['shown now', row.offeredHostKeyFingerprint] as [string, string]]),
     ['link', linkOf(row, time)],
+    ...(row.note === null ? [] : [['note', row.note] as [string, string]]),
     ['subscription', `${row.subscriptionStatus}${row.active ? '' : ' (not swept)'}`],
     ['id', row.id],
   ];

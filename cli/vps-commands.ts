@@ -5,17 +5,16 @@ import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { CAUSES } from '../src/lib/facts/cause.ts';
 import type { NewPin } from '../src/lib/fleet-admin/fleet-admin.ts';
 import { listVps } from '../src/lib/views/fleet-read.ts';
-import { readSameMachines, readSameMachinesOf, type SameMachine } from '../src/lib/views/same-machine-read.ts';
-import { sameMachineInWords } from '../src/lib/views/same-machine-words.ts';
+import { readSameMachines } from '../src/lib/views/same-machine-read.ts';
 import { orNull } from '../src/lib/parsing/fields.ts';
 import { fingerprint, hostKeyLine } from '../src/lib/provisioning/host-key.ts';
 import { FAILED } from './caller.ts';
 import { addActionCommands } from './action-commands.ts';
+import { addBoardCommands, warnOf } from './board-commands.ts';
 import {
   confirmUnless,
   jsonOption,
   labelOption,
-  readKeyFile,
   theVps,
   withApp,
   type JsonOption,
@@ -23,61 +22,16 @@ import {
 } from './context.ts';
 import { addImportCommand } from './import-command.ts';
 import { addMaintenanceCommand } from './maintenance-command.ts';
-import { accepted, readOptions } from './options.ts';
+import { readOptions } from './options.ts';
 import { print, printJson, renderTable, renderVps } from './output.ts';
 import { forJson, warnIfStale } from './watch.ts';
-
-type AddOptions = {
-  customer: string;
-  name?: string;
-  host: string;
-  port: string;
-  user: string;
-  keyFile: string;
-  service?: string;
-  hostKey?: string;
-  labels?: string;
-  json?: true;
-};
 
 /** What changes the fleet or logs in brings SSH with it, and what only reads is not to wait for that. */
 const fleetAdmin = () => import('../src/lib/fleet-admin/fleet-admin.ts');
 
-/** On stderr: whoever reads the JSON finds it there. */
-function warnOf(sameMachines: readonly SameMachine[]): void {
-  if (sameMachines.length > 0) console.error(`warning: ${sameMachineInWords(sameMachines)}`);
-}
-
 /** `wardround vps …`. */
 export function fillVps(vps: Command): void {
-  vps
-    .command('add')
-    .description('add a VPS, and its customer if new; the next sweep checks it')
-    .requiredOption('--customer <email>', 'whose VPS it is')
-    .option('--name <name>', "the customer's name")
-    .requiredOption('--host <host>', 'IP address or host name')
-    .option('--port <port>', 'SSH port', '22')
-    .option('--user <login>', 'SSH login', 'root')
-    .requiredOption('--key-file <file>', 'private key for that login, without passphrase; stored encrypted')
-    .option('--service <unit>', 'systemd unit to watch (default: the setting MONITORED_SERVICE)')
-    .option('--host-key <key>', 'pin this host key, "ssh-ed25519 AAAA…" (default: the one of the first connection)')
-    .option('--labels <labels>', 'to filter and group by, such as "provider=hetzner, region=fsn1, canary"')
-    .addOption(jsonOption())
-    .action(async ({ keyFile, json, ...given }: AddOptions) => {
-      const { parseVps } = await import('../src/lib/fleet-admin/new-vps.ts');
-      const { vps: described } = accepted(parseVps({ ...given, privateKey: readKeyFile(keyFile) }));
-      await withApp(async (app) => {
-        const { id, newCustomer } = await (await fleetAdmin()).addVps(app, LOCAL_OPERATOR, described);
-        const row = theVps(app, id);
-        const sameMachines = readSameMachinesOf(app, LOCAL_OPERATOR, id);
-        warnOf(sameMachines);
-        if (json) printJson({ ...row, sameMachines });
-        else {
-          print(`Added ${row.host} for ${newCustomer ? 'the new customer' : 'the customer'} ${row.email} (${row.id}).`);
-          print(`Try the login now: wardround vps test ${row.id}`);
-        }
-      }, 'begin');
-    });
+  addBoardCommands(vps);
 
   vps
     .command('list')

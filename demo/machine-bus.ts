@@ -78,8 +78,12 @@ class ServiceManager {
       }
       case 'StartUnit':
       case 'RestartUnit':
+      case 'StopUnit':
       case 'ResetFailedUnit':
-        if (this.#machine.bus !== 'start') bridge.refuse(call, NOT_ALLOWED, 'Interactive authentication required.');
+        if (!this.#allows(call)) bridge.refuse(call, NOT_ALLOWED, 'Interactive authentication required.');
+        // What makes no sense is judged by the right to it, and then goes no further.
+        else if (second === 'isolate')
+          bridge.refuse(call, `${BUS}.Error.InvalidArgs`, 'Isolate is only valid for start.');
         else if (call.member !== 'ResetFailedUnit') this.#order(call, bridge);
         else {
           resetFailed(this.#machine);
@@ -95,6 +99,11 @@ class ServiceManager {
   #read(of: string, name: BusValue | undefined): BusVariant | undefined {
     if (of === 'Unit' && name === 'Id') return { signature: 's', value: this.#id };
     return typeof name === 'string' ? describeUnit(this.#machine)[`${of}.${name}`] : undefined;
+  }
+
+  /** As the rule of the recipe has it: this unit, and to start it. */
+  #allows({ member, body: [unit] }: BusMessage): boolean {
+    return this.#machine.bus === 'start' && unit === this.#id && member !== 'StopUnit';
   }
 
   /** A start leaves one alone that is up. */

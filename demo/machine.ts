@@ -81,6 +81,7 @@ export function describeUnit({
   const hasFailed = unit === 'failed';
   return {
     'Unit.LoadState': typed('s', 'loaded'),
+    'Unit.AllowIsolate': typed('b', false),
     'Unit.ActiveState': typed('s', unit),
     'Unit.SubState': typed('s', SUB_STATES[unit]),
     'Service.Result': typed('s', hasFailed ? 'exit-code' : 'success'),
@@ -121,6 +122,18 @@ export const showJournal = ({ unit, service }: Machine, nowMs = Date.now()): str
   return lines.map((line, index) => `${secondsAgo(lines.length - index)} vps ${line}\n`).join('');
 };
 
+/** What a login is told that asks sudo what it may: the lines of docs/operations.md. */
+function showRights({ service }: Machine): string {
+  const unit = (verb: string): string => `/usr/bin/systemctl ${verb} ${service}`;
+  const journal = `/usr/bin/journalctl --unit=${service} --lines=50 --no-pager --quiet --output=short-iso`;
+  const [look, restart, reset] = ['is-active', 'restart', 'reset-failed'].map(unit);
+  const answers = { uid: 1000, groups: 'demo', look, restart, reset, journal, stop: '', other: '', any: '' };
+  const listed = `    (root) NOPASSWD: ${[look, restart, reset, journal].join(', ')}\n`;
+  return `${Object.entries(answers)
+    .map(([name, said]) => `${name}=${said}\n`)
+    .join('')}${listed}`;
+}
+
 /** Carries out a command as systemd would, and gives what it prints. Source: systemctl(1). `uptimeMs`: since the boot. */
 export function runCommand(machine: Machine, command: string, uptimeMs: number): Reply {
   const { service } = machine;
@@ -134,6 +147,7 @@ export function runCommand(machine: Machine, command: string, uptimeMs: number):
       if (command.startsWith(`systemctl show ${service} `))
         return reply(0, `${showUnit(machine)}Uptime=${(uptimeMs / 1_000).toFixed(2)}\n`);
       if (command.startsWith(`(sudo -n journalctl --unit=${service} `)) return reply(0, showJournal(machine));
+      if (command.startsWith('sh -c ') && command.includes('sudo -n -l')) return reply(0, showRights(machine));
       return reply(127, '', `${command}: command not found\n`);
   }
 }

@@ -9,6 +9,8 @@ export const DEMO_SETTINGS = {
   DATABASE_URL: join(DATA_DIR, 'wardround.db'),
   ENCRYPTION_KEY_FILE: join(DATA_DIR, 'encryption.key'),
   ENABLE_HEALTH_MONITOR: 'true',
+  // The fleet is on loopback.
+  ALLOWED_ADDRESSES: 'any',
   HEALTH_CHECK_CRON: '*/10 * * * * *',
   SSH_CONNECT_TIMEOUT_MS: '2000',
   SSH_COMMAND_TIMEOUT_MS: '2000',

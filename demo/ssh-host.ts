@@ -15,6 +15,8 @@ export type SshHost = {
   hangUp(): void;
   /** From now on nothing comes through the connections that are there, and nobody is told, as behind a firewall. */
   forget(): void;
+  /** Ends the bridges to the bus, as when that is started anew; the connections stay. */
+  endBridges(): void;
   /** How many connections are there. */
   connections(): number;
   close(): Promise<void>;
@@ -41,6 +43,7 @@ export async function startSshHost(
   const allowed = ssh2.utils.parseKey(publicKey);
   if (allowed instanceof Error) throw allowed;
   const sockets = new Set<net.Socket>();
+  const bridges = new Set<ssh2.ServerChannel>();
 
   const createSshServer = (): ssh2.Server =>
     new ssh2.Server({ hostKeys: [newKeyPair().private] }, (client) => {
@@ -64,6 +67,8 @@ export async function startSshHost(
           if (machine.network === 'hangs') return;
           const channel = acceptExec();
           if (command === 'systemd-stdio-bridge' && machine.bus !== 'none') {
+            bridges.add(channel);
+            channel.on('close', () => bridges.delete(channel));
             serveMachineBus(channel, machine, latencyMs);
             return;
           }
@@ -102,6 +107,12 @@ export async function startSshHost(
     hangUp,
     forget: () => {
       for (const socket of sockets) socket.pause();
+    },
+    endBridges: () => {
+      for (const bridge of bridges) {
+        bridge.exit(1);
+        bridge.end();
+      }
     },
     connections: () => sockets.size,
     accept: async () => {

@@ -147,6 +147,17 @@ it.each<[path: string, lines: readonly Line[]]>([
       ['@typescript-eslint/no-restricted-imports', "import type { Context } from '../../../cli/context.ts';"],
       ['@typescript-eslint/no-restricted-imports', "import { page } from '$app/state';"],
       [null, '</script>'],
+      ['no-restricted-syntax', '<a href="/vps/new">Add</a>'],
+      ['no-restricted-syntax', '<form method="POST" action="/theme"></form>'],
+      [null, '<form method="POST" action="?/test"></form>'],
+      [null, '<img src="{Notice}/badge.svg" alt="">'],
+    ],
+  ],
+  [
+    'src/routes/answer.ts',
+    [
+      [null, "import { error } from '@sveltejs/kit';"],
+      ['@typescript-eslint/no-restricted-imports', "import { redirect } from '@sveltejs/kit';"],
     ],
   ],
 ])('rooms keep to their trade: %s', async (path, lines) => expect(await lint(path, lines)).toEqual(lines), PATIENCE_MS);

@@ -3,7 +3,7 @@ import { spawnSync } from 'node:child_process';
 import { accessSync, constants, existsSync, mkdirSync, readdirSync, renameSync, rmSync, writeFileSync } from 'node:fs';
 import { dirname, join, resolve } from 'node:path';
 import Sqlite from 'better-sqlite3';
-import { buildEnvironment, BUILDS, describeSources, isFresh, lastBuild, PROJECT_DIR } from './built.js';
+import { basePath, buildEnvironment, BUILDS, describeSources, isFresh, lastBuild, PROJECT_DIR } from './built.js';
 import { NATIVE_PACKAGES } from './native-packages.ts';
 
 type BuildName = keyof typeof BUILDS;
@@ -61,6 +61,10 @@ function stayAsBuilt(names: readonly BuildName[]): void {
   const missing = names.filter((name) => lastBuild(name) === null);
   if (missing.length > 0)
     throw new Error(`There is no build of ${missing.join(' and ')}, and no Vite to make one. Run "npm ci" first.`);
+  if (names.includes('server') && lastBuild('server')?.basePath !== basePath())
+    throw new Error(
+      `The pages are built for BASE_PATH="${lastBuild('server')?.basePath ?? ''}", not for "${basePath()}", and there is no Vite to build them anew. Run "npm ci" first.`,
+    );
   for (const name of names)
     console.error(`The build of ${name} differs from its sources and stays as it is: Vite is not installed.`);
 }
@@ -70,7 +74,10 @@ async function build(name: BuildName): Promise<void> {
   const sources = describeSources(name);
   const folder = name === 'server' ? buildServer() : await buildCommands();
   const { record } = BUILDS[name];
-  writeFileSync(`${record}.new`, JSON.stringify({ folder, sources }));
+  writeFileSync(
+    `${record}.new`,
+    JSON.stringify({ folder, sources, ...(name === 'server' ? { basePath: basePath() } : {}) }),
+  );
   renameSync(`${record}.new`, record);
 }
 

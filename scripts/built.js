@@ -30,7 +30,10 @@ export const BUILDS = {
 };
 
 /** @typedef {keyof typeof BUILDS} BuildName */
-/** @typedef {{ folder: string, sources: string }} BuildRecord `folder` starts in the project folder. */
+/**
+ * @typedef {{ folder: string, sources: string, basePath?: string }} BuildRecord `folder` starts in the project folder;
+ *   `basePath` is of a server.
+ */
 
 /**
  * Name, time and size of everything that a build is made of. Compared as a whole, it also notices files that are gone,
@@ -74,8 +77,33 @@ export function lastBuild(name) {
   }
 }
 
-/** @param {BuildName} name */
-export const isFresh = (name) => lastBuild(name)?.sources === describeSources(name);
+/**
+ * Whether what was built is what the sources say. Where only what was built is installed, as in the image of ops/docker,
+ * there is nothing that it could differ from.
+ * @param {BuildName} name
+ */
+export function isFresh(name) {
+  const built = lastBuild(name);
+  if (built === null || (name === 'server' && built.basePath !== basePath())) return false;
+  return !hasSources() || built.sources === describeSources(name);
+}
+
+const hasSources = () => existsSync(join(PROJECT_DIR, 'src'));
+
+/**
+ * The path that the pages are built for, from the environment or `.env`. What is no such path is for the settings to
+ * name, and nothing is built for it.
+ * @returns {'' | `/${string}`}
+ */
+export function basePath() {
+  const file = join(PROJECT_DIR, '.env');
+  const given =
+    process.env.BASE_PATH ??
+    (existsSync(file)
+      ? process.getBuiltinModule('node:util').parseEnv(readFileSync(file, 'utf8')).BASE_PATH
+      : undefined);
+  return /** @type {'' | `/${string}`} */ (/^(?:\/[\w.~-]+)*$/.test(given ?? '') ? (given ?? '') : '');
+}
 
 /**
  * Builds what is missing or differs from its sources, in a process of its own that takes the compilers with it when it
@@ -86,6 +114,12 @@ export const isFresh = (name) => lastBuild(name)?.sources === describeSources(na
  */
 export async function ensureBuilt(...names) {
   const stale = names.filter((name) => !isFresh(name));
+  if (stale.length > 0 && !hasSources()) {
+    console.error(
+      `There are no sources here to build from. What is installed was built for BASE_PATH="${lastBuild('server')?.basePath ?? ''}", and the setting is "${basePath()}"; an image is built for another path with --build-arg BASE_PATH=…`,
+    );
+    process.exit(1);
+  }
   if (stale.length > 0) {
     const { spawnSync } = await import('node:child_process');
     const { status } = spawnSync(process.execPath, [join(PROJECT_DIR, 'scripts/build.ts'), '--if-stale', ...stale], {
@@ -100,11 +134,11 @@ export async function ensureBuilt(...names) {
 }
 
 const NEEDED_BY_BUILDS =
-  /^(PATH|HOME|USER|TMPDIR|TEMP|TMP|LANG|LC_.*|TERM|COLORTERM|NO_COLOR|FORCE_COLOR|CI|NODE_OPTIONS)$/;
+  /^(BASE_PATH|PATH|HOME|USER|TMPDIR|TEMP|TMP|LANG|LC_.*|TERM|COLORTERM|NO_COLOR|FORCE_COLOR|CI|NODE_OPTIONS)$/;
 const NEEDED_ON_WINDOWS = /^(SYSTEMROOT|COMSPEC|PATHEXT|APPDATA|LOCALAPPDATA|USERPROFILE)$/i;
 
 /**
- * What a build may see of an environment: no setting, no secret. Many packages take part in a build, and what it sees
+ * What a build may see of an environment: no setting but the path it is for, no secret. Many packages take part in a build, and what it sees
  * it may write into its output.
  * @param {Readonly<Record<string, string | undefined>>} given
  * @returns {Record<string, string | undefined>}

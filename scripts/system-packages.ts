@@ -5,6 +5,7 @@ import { existsSync } from 'node:fs';
 const NEEDED = [
   { package: 'openssh-server', file: '/usr/sbin/sshd', what: 'a real sshd to sweep' },
   { package: 'openssh-client', file: '/usr/bin/ssh-keygen', what: 'host keys for it' },
+  { package: 'prometheus', file: '/usr/bin/promtool', what: 'promtool, which checks metrics and alert rules' },
   { package: 'chromium', file: process.env.CHROMIUM_PATH || '/usr/bin/chromium', what: 'a real browser' },
 ];
 

@@ -7,7 +7,14 @@ import { ensureSystemPackages } from './system-packages.ts';
 
 process.chdir(PROJECT_DIR);
 // What a developer has set for real use must not reach a test.
-for (const name of ['DATABASE_URL', 'ENCRYPTION_KEY', 'ENCRYPTION_KEY_FILE', 'ENABLE_HEALTH_MONITOR', 'NODE_ENV'])
+for (const name of [
+  'DATABASE_URL',
+  'ENCRYPTION_KEY',
+  'ENCRYPTION_KEY_FILE',
+  'ENABLE_HEALTH_MONITOR',
+  'NODE_ENV',
+  'BASE_PATH',
+])
   delete process.env[name];
 
 const VITEST_REPORT = 'test-results/vitest.json';

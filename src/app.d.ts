@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import type { Actor } from './lib/auth/actor.ts';
 import type { Asking } from './lib/auth/asking.ts';
 import type { SignedIn } from './lib/auth/session.ts';
@@ -10,6 +11,10 @@ declare global {
       text?: string;
       /** Where it is another one than SvelteKit would give. */
       status?: number;
+    }
+    /** Of adapter-node; under `vite dev` there is none. */
+    interface Platform {
+      readonly req: IncomingMessage;
     }
     interface Locals {
       asking: Asking;

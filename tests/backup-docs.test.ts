@@ -34,6 +34,7 @@ beforeEach(() => {
     PATH: `${tools}:${scratch.environment.PATH}`,
     DATABASE_URL: join(data, 'wardround.db'),
     ENCRYPTION_KEY_FILE: join(data, 'encryption.key'),
+    ALLOWED_ADDRESSES: 'any',
   };
   const tool = (name: string, script: string): void =>
     writeFileSync(join(tools, name), `#!/bin/sh\nset -e\n${script}`, { mode: 0o755 });

@@ -11,8 +11,11 @@ import {
   writeFileSync,
 } from 'node:fs';
 import { join } from 'node:path';
-import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { createAdmin } from './support/accounts.ts';
+import { afterEach, beforeEach, describe, expect, it, onTestFinished } from 'vitest';
+import { ADMIN, cookieOf, createAdmin, PASSWORD, post } from './support/accounts.ts';
+import { crawl } from './support/crawl.ts';
+import { openEventStream } from './support/event-stream.ts';
+import { addAll, makeLogin, startVps } from './support/fleet.ts';
 import {
   PROJECT_DIR,
   runNode,
@@ -31,6 +34,49 @@ const NO_TYPESCRIPT = { NODE_OPTIONS: '--no-experimental-strip-types' };
 let scratch: ReturnType<typeof scratchEnvironment>;
 let project: string;
 const processes: RunningProcess[] = [];
+
+const SITE = '/below/here';
+
+/** That a server below a path has nothing outside of it: links, forms, files, redirects, cookies, streams. */
+async function expectSite(
+  server: RunningProcess & { readonly url: string },
+  environment: Record<string, string>,
+): Promise<void> {
+  const { origin } = new URL(server.url);
+  const site = origin + SITE;
+  expect(await server.line(/become it, within 24 hours/)).toContain(`${site}/welcome?token=`);
+  const env = { ...environment, BASE_PATH: SITE };
+  await createAdmin(env);
+  const login = makeLogin(scratch.folder);
+  const vps = await startVps(login.publicKey);
+  onTestFinished(() => vps.host.close());
+  const [id = ''] = await addAll(env, login.keyFile, [vps]);
+
+  const signedIn = await post(`${site}/sign-in?next=%2Fincidents`, { email: ADMIN, password: PASSWORD });
+  expect(signedIn.headers.get('location')).toBe(`${SITE}/incidents`);
+  for (const cookie of signedIn.headers.getSetCookie()) expect(cookie).toContain(`Path=${SITE};`);
+  const cookie = cookieOf(signedIn);
+  const { pages, broken } = await crawl(`${site}/`, cookie);
+  expect(broken).toEqual([]);
+  for (const place of ['/', '/incidents', '/settings', '/settings/users', '/account', `/vps/${id}`, `/vps/${id}/edit`])
+    expect([...pages.keys()]).toContain(site + place);
+  expect(pages.get(`${site}/`)).toMatch(/aria-current="page"[^>]*>Fleet</);
+
+  const stranger = await crawl(`${site}/`, '');
+  expect(stranger.broken).toEqual([]);
+  const asked = await fetch(`${site}/incidents`, { redirect: 'manual', headers: { accept: 'text/html' } });
+  expect(asked.headers.get('location')).toBe(`${SITE}/sign-in?next=%2Fincidents`);
+  const theme = { cookie, referer: `${site}/settings` };
+  expect((await post(`${site}/theme`, { theme: 'dark' }, theme)).headers.get('location')).toBe(`${SITE}/settings`);
+  const refused = await fetch(`${site}/vps/none`, { headers: { cookie, accept: 'text/html' } });
+  expect(refused.status).toBe(404);
+  expect(await refused.text()).not.toMatch(/(?:href|src)="\/(?!below\/here)/);
+  expect((await fetch(`${site}/healthz`)).status).toBe(200);
+  expect((await fetch(`${origin}/healthz`)).status).toBe(404);
+  const stream = await openEventStream(site, cookie);
+  expect(stream.response.headers.get('content-type')).toBe('text/event-stream');
+  stream.close();
+}
 
 beforeEach(() => {
   scratch = scratchEnvironment();
@@ -134,10 +180,13 @@ describe('the command line', () => {
 });
 
 describe('npm start', () => {
-  it('builds with no setting and no secret in sight, starts no monitor meanwhile, and opens no database', async () => {
+  it('builds for its path, with nothing else in sight, starts no monitor meanwhile, and opens no database', async () => {
     project = copyProject(scratch.folder, { server: true });
     const secret = 'a secret that no build may see';
-    writeFileSync(join(project, '.env'), `SECRET_OF_THE_FILE="${secret}"\nVITE_SECRET_OF_THE_FILE="${secret}"\n`);
+    writeFileSync(
+      join(project, '.env'),
+      `SECRET_OF_THE_FILE="${secret}"\nVITE_SECRET_OF_THE_FILE="${secret}"\nBASE_PATH=${SITE}\n`,
+    );
     const page = join(project, 'src/routes/rendered');
     mkdirSync(page);
     writeFileSync(join(page, '+page.svelte'), '<h1>Rendered</h1>\n');
@@ -155,7 +204,7 @@ describe('npm start', () => {
     const environment = { ...scratch.environment, ENABLE_HEALTH_MONITOR: 'true', SECRET_OF_THE_SHELL: secret };
     const server = await startServer(environment, project);
     processes.push(server);
-    expect(existsSync(join(project, 'build/prerendered/rendered.html'))).toBe(true);
+    expect(existsSync(join(project, 'build/prerendered', SITE, 'rendered.html'))).toBe(true);
     const seen = readFileSync(join(project, 'seen.json'), 'utf8');
     expect(JSON.parse(seen)).toMatchObject({ database: false, environment: { NODE_ENV: 'production' } });
     for (const hidden of [secret, 'SECRET_OF_THE', 'DATABASE_URL']) expect(seen).not.toContain(hidden);
@@ -164,6 +213,7 @@ describe('npm start', () => {
     expect(whileBuilding).not.toContain('[health-checker]');
     // The server itself has its settings.
     expect(server.output()).toContain('health monitor started');
+    await expectSite(server, environment);
   }, 300_000);
 
   it('is the server itself: no other process beside it, and nothing in it that compiles', async () => {

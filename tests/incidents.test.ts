@@ -1,10 +1,11 @@
 import { asc, eq } from 'drizzle-orm';
 import { describe, expect, it } from 'vitest';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
-import { healthEvents, healthSamples, incidents, notifications, subscriptions, users } from '../src/lib/db/schema.ts';
+import { healthEvents, incidents, notifications, subscriptions, users } from '../src/lib/db/schema.ts';
 import { removeVps } from '../src/lib/fleet-admin/fleet-admin.ts';
 import { planMaintenance } from '../src/lib/fleet-admin/vps-actions.ts';
 import { acknowledgeIncident } from '../src/lib/fleet-admin/incident-admin.ts';
+import { readLastChecks } from '../src/lib/views/checks-read.ts';
 import { listIncidents, readIncident } from '../src/lib/views/incident-read.ts';
 import { inTerminal } from '../src/lib/parsing/problems.ts';
 import { parseMaintenance } from '../src/lib/fleet-admin/maintenance-request.ts';
@@ -22,10 +23,10 @@ const journalOf = ({ app }: Ward): string[] =>
     .filter((kind) => kind !== 'admin_action');
 const samplesOf = ({ app }: Ward): string[] =>
   app.db
-    .select()
-    .from(healthSamples)
-    .orderBy(asc(healthSamples.at))
+    .select({ id: subscriptions.id })
+    .from(subscriptions)
     .all()
+    .flatMap(({ id }) => readLastChecks(app, LOCAL_OPERATOR, id, new Date()) ?? [])
     .map(({ state }) => state);
 
 describe('an incident', () => {

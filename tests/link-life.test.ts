@@ -131,7 +131,7 @@ describe('a kept link', () => {
     onTestFinished(() => vps.host.close());
     onTestFinished(() => void vi.restoreAllMocks());
     const target = { host: '127.0.0.1', port: vps.host.port, username: 'test', privateKey: login.privateKey };
-    const link = new VpsLink({ ...target, service: 'rachel8' }, { limits: LIMITS, choice: 'kept' });
+    const link = new VpsLink({ ...target, service: 'rachel8', reach: 'any' }, { limits: LIMITS, choice: 'kept' });
     onTestFinished(() => link.close());
     await link.look();
     await link.rest();
@@ -158,7 +158,7 @@ describe('a login that gets nothing but the bus, whatever it asks for', () => {
     });
     onTestFinished(peer.close);
     const target = { host: '127.0.0.1', port: peer.port, username: 'ward', privateKey: login.privateKey };
-    const link = new VpsLink({ ...target, service: 'rachel8' }, { limits: LIMITS, choice: 'auto' });
+    const link = new VpsLink({ ...target, service: 'rachel8', reach: 'any' }, { limits: LIMITS, choice: 'auto' });
     onTestFinished(() => link.close());
     expect(await link.look()).toMatchObject({ result: { kind: 'state', activeState: 'failed' } });
     expect(link.facts).toMatchObject({ kind: 'bus', limit: null });
@@ -192,7 +192,10 @@ describe('a bus that goes away before the order', () => {
     onTestFinished(peer.close);
     const target = { host: '127.0.0.1', port: peer.port, username: 'ward', privateKey: login.privateKey };
     const limits = { ...LIMITS, restartTimeoutMs: 500 };
-    const link = new VpsLink({ ...target, service: 'rachel8' }, { limits, choice: 'auto', isKept: () => true });
+    const link = new VpsLink(
+      { ...target, service: 'rachel8', reach: 'any' },
+      { limits, choice: 'auto', isKept: () => true },
+    );
     onTestFinished(() => link.close());
     expect(await link.look()).toMatchObject({ result: { activeState: 'failed' } });
     expect(await link.heal({ resetFailed: true })).not.toMatchObject({ outcome: 'not_sent' });

@@ -41,6 +41,16 @@ describe('a service that is killed', () => {
     ]);
   });
 
+  it('is healed before the next sweep also where its bus had ended', async () => {
+    const ward = await openHealthyWard();
+    ward.vps.host.endBridges();
+    ward.vps.machine.unit = 'failed';
+    await expect.poll(() => ward.vps.state(), PATIENCE).toEqual(whole({ status: 'healthy', totalRecoveries: 1 }));
+    expect([ward.vps.machine.starts, ward.vps.logins()]).toEqual([2, 1]);
+    // Its news comes again.
+    expect(ward.vps.state()).toMatchObject({ linkKind: 'bus', linkLimit: null });
+  });
+
   it('is started where the bus allows it, and else by sudo', async () => {
     const ward = await openHealthyWard([{}, { bus: 'read' }]);
     for (const { machine } of ward.vpss) machine.unit = 'failed';

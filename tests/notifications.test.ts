@@ -479,6 +479,7 @@ describe('a dispatcher killed at the worst moment', { timeout: 180_000 }, () => 
       ...environment.environment,
       DATABASE_URL: scratch.app.settings.databasePath,
       ENCRYPTION_KEY_FILE: scratch.app.settings.encryptionKeyFile,
+      ALLOWED_ADDRESSES: 'any',
       SMTP_URL: server.url,
       MAIL_FROM,
     });

@@ -31,7 +31,8 @@ async function startHost(manners: Partial<SSHManners> = {}) {
     },
   });
   onTestFinished(peer.close);
-  const target = { host: '127.0.0.1', port: peer.port, username: 'm', privateKey: login.privateKey, service: 'x' };
+  const asM = { username: 'm', privateKey: login.privateKey };
+  const target = { host: '127.0.0.1', port: peer.port, ...asM, service: 'x', reach: 'any' as const };
   return { seen, target, vps: new VpsConnection(target, LIMITS) };
 }
 

@@ -144,6 +144,10 @@ describe('settings', () => {
     [{ DATABASE_URL: 'postgres://user:HUNTER2@db.example.com/wardround' }, 'DATABASE_URL'],
     [{ ORIGIN: 'https://user:HUNTER2@wardround.example' }, 'ORIGIN'],
     [{ PUBLIC_URL: 'wardround.example.com' }, 'PUBLIC_URL'],
+    [{ BASE_PATH: 'wardround' }, 'BASE_PATH'],
+    [{ BASE_PATH: '/wardround/' }, 'BASE_PATH'],
+    [{ BASE_PATH: '/' }, 'BASE_PATH'],
+    [{ BASE_PATH: '/a b' }, 'BASE_PATH'],
     [{ TELEGRAM_API_URL: 'smtp://example.com' }, 'TELEGRAM_API_URL'],
     [{ MAIL_FROM: 'a@b.c, d@e.f' }, 'MAIL_FROM'],
     [{ MAIL_FROM: 'Ward\nround <a@b.c>' }, 'MAIL_FROM'],
@@ -161,6 +165,7 @@ describe('settings', () => {
     expect(publicUrl({})).toBe('http://localhost:3000');
     expect(publicUrl({ PORT: '3001' })).toBe('http://localhost:3001');
     expect(publicUrl({ ORIGIN: 'https://inner.example' })).toBe('https://inner.example');
+    expect(publicUrl({ ORIGIN: 'https://inner.example', BASE_PATH: '/a/b' })).toBe('https://inner.example/a/b');
     expect(publicUrl({ ORIGIN: 'https://inner.example', PUBLIC_URL: 'https://w.example/app/' })).toBe(
       'https://w.example/app',
     );

@@ -1,4 +1,5 @@
 import { ConfigurationError, type Environment } from './environment.ts';
+import type { Reach } from './facts/address-reach.ts';
 import type { LinkChoice } from './facts/link.ts';
 import type { Mailbox } from './facts/mail-address.ts';
 import { firstRuns } from './parsing/cron-expression.ts';
@@ -18,6 +19,8 @@ export type Settings = {
   readonly batchSize: number;
   /** Connections that a sweep may have open at once. */
   readonly maxSockets: number;
+  /** Where VPSs, and the webhooks of admins, may be. */
+  readonly allowedAddresses: Reach;
   /** Which kinds of link may be used. */
   readonly sshLink: LinkChoice;
   /** Connections that are kept from look to look. */
@@ -37,8 +40,17 @@ export type Settings = {
   readonly downAfterChecks: number;
   /** Null: five, or a tenth of the fleet. */
   readonly maxRestartsPerSweep: number | null;
-  /** What stands in the browser's address bar, such as `https://wardround.example`: links in mails start with it. */
+  /** What stands in the browser's address bar, such as `https://wardround.example`. */
   readonly origin: string;
+  /** The path that the site is served under, such as `/wardround`; empty where it has its origin to itself. */
+  readonly basePath: string;
+  /** Both: where the start page is, without a slash at its end. */
+  readonly siteUrl: string;
+  /** What a scraper has to bear; null: it has to come from this machine. */
+  readonly metricsToken: string | null;
+  /** Where traces of sweeps are sent; without a slash at its end. Null: nowhere. */
+  readonly tracesEndpoint: string | null;
+  readonly logFormat: 'human' | 'json';
   /** Where the server listens. */
   readonly listen: { readonly host: string; readonly port: number };
   /** The header in which a trusted proxy says who asks; null: whoever connects is who asks. */
@@ -86,6 +98,7 @@ export function parseSettings(environment: Environment): Settings {
   if ('problems' in parsed) throw new ConfigurationError(inTerminal(parsed.problems));
   const given = parsed.value;
   const origin = given.ORIGIN ?? `http://localhost:${given.PORT}`;
+  const siteUrl = origin + given.BASE_PATH;
   let sampleValid: number | undefined;
   return {
     databasePath: given.DATABASE_URL,
@@ -96,6 +109,7 @@ export function parseSettings(environment: Environment): Settings {
     healthCheckCron: given.HEALTH_CHECK_CRON,
     batchSize: given.HEALTH_CHECK_BATCH_SIZE,
     maxSockets: given.SWEEP_MAX_SOCKETS,
+    allowedAddresses: given.ALLOWED_ADDRESSES,
     sshLink: given.SSH_LINK,
     sshMaxLinks: given.SSH_MAX_LINKS,
     monitoredService: given.MONITORED_SERVICE,
@@ -128,13 +142,18 @@ export function parseSettings(environment: Environment): Settings {
     notifications: {
       smtpUrl: given.SMTP_URL,
       mailFrom: given.MAIL_FROM,
-      publicUrl: given.PUBLIC_URL ?? origin,
+      publicUrl: given.PUBLIC_URL ?? siteUrl,
       telegramApiUrl: given.TELEGRAM_API_URL,
       heartbeatUrl: given.HEARTBEAT_URL,
       digest: { threshold: given.NOTIFY_DIGEST_THRESHOLD, windowMs: given.NOTIFY_DIGEST_WINDOW_MS },
     },
+    metricsToken: given.METRICS_TOKEN,
+    tracesEndpoint: given.OTEL_EXPORTER_OTLP_ENDPOINT,
+    logFormat: given.LOG_FORMAT,
     listen: { host: given.HOST, port: given.PORT },
     origin,
+    basePath: given.BASE_PATH,
+    siteUrl,
     addressHeader: given.ADDRESS_HEADER,
   };
 }

@@ -1,5 +1,6 @@
 import { resolve } from 'node:path';
 import * as z from 'zod/mini';
+import { REACHES } from './facts/address-reach.ts';
 import { LINK_CHOICES } from './facts/link.ts';
 import { parseMailbox } from './facts/mail-address.ts';
 import { isCron } from './parsing/cron-expression.ts';
@@ -51,6 +52,11 @@ const WEEK_MS = 7 * 24 * 60 * 60_000;
 const WEB = ['http:', 'https:'];
 const TELEGRAM = 'https://api.telegram.org';
 
+/** `scripts/built.js` knows the same: the pages are built for one path. */
+const BASE_PATH = /^(?:\/[\w.~-]+)*$/;
+const TOKEN = 'at least 16 visible characters without spaces, such as "openssl rand -hex 32" prints';
+const LOG_FORMATS = ['human', 'json'] as const;
+
 /** Each variable of `.env.example`: what stands for nothing given, and what is allowed. Nothing at all is null. */
 export const VARIABLES = {
   DATABASE_URL: usually('data/wardround.db', databaseFile),
@@ -60,6 +66,7 @@ export const VARIABLES = {
   HEALTH_CHECK_CRON: usually('*/1 * * * *', cron),
   HEALTH_CHECK_BATCH_SIZE: usually('5', wholeNumber(1, 100, 'VPSs')),
   SWEEP_MAX_SOCKETS: usually('300', wholeNumber(5, 20_000, 'connections')),
+  ALLOWED_ADDRESSES: usually('private', oneOf(REACHES)),
   SSH_LINK: usually('auto', oneOf(LINK_CHOICES)),
   SSH_MAX_LINKS: usually('12000', wholeNumber(0, 100_000, 'connections')),
   MONITORED_SERVICE: usually('rachel8', unitName),
@@ -90,10 +97,17 @@ export const VARIABLES = {
   HEARTBEAT_URL: orNull(secretUrl(WEB, 'https://monitor.example.com/ping/some-id')),
   NOTIFY_DIGEST_THRESHOLD: usually('5', wholeNumber(1, 1_000, 'messages')),
   NOTIFY_DIGEST_WINDOW_MS: usually('30000', wholeNumber(0, 600_000, 'milliseconds')),
+  METRICS_TOKEN: orNull(textLike(/^[!-~]{16,500}$/, { description: TOKEN, writeOnly: true })),
+  OTEL_EXPORTER_OTLP_ENDPOINT: orNull(secretUrl(WEB, 'http://127.0.0.1:4318')),
+  LOG_FORMAT: usually(
+    'human',
+    readBy((text) => LOG_FORMATS.find((format) => format === text), 'human or json'),
+  ),
   MIGRATIONS_DIR: usually('drizzle', path),
   HOST: usually('127.0.0.1', host),
   PORT: usually('3000', wholeNumber(0, 65_535)),
   ORIGIN: orNull(webOrigin),
+  BASE_PATH: usually('', textLike(BASE_PATH, 'a path such as /wardround, without a slash at its end, or nothing')),
   ADDRESS_HEADER: orNull(headerName),
   XFF_DEPTH: usually('1', wholeNumber(1, 100, 'proxies')),
 };

@@ -1,10 +1,11 @@
-import { error, fail, redirect } from '@sveltejs/kit';
+import { error, fail } from '@sveltejs/kit';
 import * as z from 'zod/mini';
 import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
 import { actOnMany } from '$lib/fleet-admin/vps-actions';
 import { BULK_ACTIONS, bulkInWords, LENGTHS } from '$lib/views/bulk-words';
-import { findAllIds, readFleetList } from '$lib/views/fleet-list';
+import { findAllIds } from '$lib/views/fleet-list';
+import { recentFleetList } from '$lib/views/recent-fleet';
 import { parseFleetQuery } from '$lib/views/fleet-query';
 import { listVps } from '$lib/views/fleet-read';
 import { readLabelChoices } from '$lib/views/label-read';
@@ -13,6 +14,7 @@ import { readMonitorState } from '$lib/monitoring/monitor-state';
 import { oneOf, tickBox } from '$lib/parsing/fields';
 import { parseForm } from '$lib/parsing/form';
 import { doneIn, formOf } from './form-fields';
+import { seeOther } from './site';
 import type { Actions, PageServerLoad } from './$types';
 
 const BulkForm = z.object({
@@ -26,7 +28,7 @@ const BulkForm = z.object({
 const DONE = { removed: 'The VPS is out of the fleet. Its customer and the machine itself stay.' };
 
 /** Reads what the last sweep has written; no page ever waits for a check. */
-export const load: PageServerLoad = async ({ locals, url, depends }) => {
+export const load: PageServerLoad = async ({ locals, url, depends, isDataRequest }) => {
   depends('wardround:fleet');
   const app = await defaultApp();
   const now = new Date();
@@ -34,14 +36,14 @@ export const load: PageServerLoad = async ({ locals, url, depends }) => {
   if (actor.role === 'customer') {
     // A customer has one VPS and no fleet; without one yet, the account says so.
     const [own] = listVps(app, actor, now);
-    redirect(303, own ? `/vps/${own.id}` : '/account');
+    seeOther(own ? `/vps/${own.id}` : '/account');
   }
   const query = parseFleetQuery(url.searchParams);
   const monitor = monitorStatus(app);
   const state = readMonitorState(app.db);
   return {
     query,
-    fleet: readFleetList(app, actor, query, now),
+    fleet: recentFleetList(app, actor, query, { now, isToBeExact: isDataRequest }),
     labels: readLabelChoices(app, actor),
     now,
     monitor,

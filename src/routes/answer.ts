@@ -1,4 +1,4 @@
-import { error, isHttpError, isRedirect, redirect, type Handle, type RequestEvent } from '@sveltejs/kit';
+import { error, isHttpError, isRedirect, type Handle, type RequestEvent } from '@sveltejs/kit';
 import { defaultApp, type App } from '$lib/app';
 import type { Asking } from '$lib/auth/asking';
 import { judgeAccess } from '$lib/auth/routes';
@@ -13,6 +13,7 @@ import { ERROR_PAGE_POLICY, errorPage, finishErrorPage, reportFault, wantsPage }
 import { forgetKept, keepForm, keptFor } from './kept-form';
 import { readPostedForm } from './posted-form';
 import { sharedAnswer } from './shared-answers';
+import { placeOf, seeOther } from './site';
 
 type Resolve = Parameters<Handle>[0]['resolve'];
 
@@ -121,14 +122,14 @@ async function guard(app: App, event: RequestEvent): Promise<void> {
     case 'sign in': {
       const isPage = isDataRequest || /text\/html|\*\/\*/.test(request.headers.get('accept') ?? '*/*');
       if (!isPage) error(401, 'Sign in first');
-      return redirect(303, await signInAddress(app, event));
+      return seeOther(await signInAddress(app, event));
     }
   }
 }
 
 /** Leads back afterwards; a form that was sent after its session had ended is kept until then. */
 async function signInAddress(app: App, event: RequestEvent): Promise<string> {
-  const from = event.url.pathname + event.url.search;
+  const from = placeOf(event.url);
   const form = hasSessionCookie(event.locals.asking) ? await readPostedForm(event) : null;
   const search = new URLSearchParams({
     ...(from === '/' ? {} : { next: from }),

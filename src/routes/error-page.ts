@@ -3,6 +3,7 @@ import template from '../error.html?raw';
 import type { Theme } from '$lib/components/theme';
 import { createLog } from '$lib/log';
 import { errorInWords } from '$lib/views/error-words';
+import { BASE } from './site';
 
 export const wantsPage = ({ request, isDataRequest }: RequestEvent): boolean =>
   !isDataRequest &&
@@ -11,9 +12,12 @@ export const wantsPage = ({ request, isDataRequest }: RequestEvent): boolean =>
 
 const escaped = (text: string): string => text.replaceAll(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 
-/** What SvelteKit leaves of `error.html` for us: the theme that was chosen, and what to do. */
+/** What SvelteKit leaves of `error.html` for us: the theme that was chosen, where the site is, and what to do. */
 export const finishErrorPage = (html: string, text: string, theme: Theme): string =>
-  html.replace('%wardround.theme%', theme).replace('%wardround.text%', () => escaped(text));
+  html
+    .replace('%wardround.theme%', theme)
+    .replaceAll('%wardround.base%', BASE)
+    .replace('%wardround.text%', () => escaped(text));
 
 /** The page carries all its style, and does nothing. */
 export const ERROR_PAGE_POLICY =

@@ -1,6 +1,7 @@
 import { error, type RequestEvent } from '@sveltejs/kit';
 import type * as z from 'zod/mini';
 import type { Later } from '$lib/auth/rate-limit';
+import type { EditFields } from '$lib/fleet-admin/edit-vps';
 import type { VpsDescription } from '$lib/fleet-admin/new-vps';
 import { parseForm, typedIn } from '$lib/parsing/form';
 import { inTerminal } from '$lib/parsing/problems';
@@ -36,15 +37,25 @@ export function later(
     : { status: 429, problem: `Too many attempts. Try again in ${shortDuration(waitMs)}.` };
 }
 
+/** A key is a few kilobytes. */
+const LARGEST_KEY_FILE = 64 * 1024;
+
+/** The private key that a form brings, pasted or as a file; empty where it brings none. */
+async function privateKeyOf(event: RequestEvent, pasted: string): Promise<string> {
+  const file = formOf(event).get('keyFile');
+  if (pasted.trim() !== '' || !(file instanceof File) || file.size === 0) return pasted;
+  return file.size > LARGEST_KEY_FILE ? 'a file that is no key' : file.text();
+}
+
 /** What a form says of a VPS, and the same as it was typed, to be shown again: without the key. */
-export function vpsFieldsOf(event: RequestEvent): {
+export async function vpsFieldsOf(event: RequestEvent): Promise<{
   readonly described: VpsDescription;
   readonly typed: Readonly<
-    Record<'customer' | 'name' | 'host' | 'port' | 'user' | 'service' | 'hostKey' | 'labels', string>
+    Record<'customer' | 'name' | 'host' | 'port' | 'user' | 'service' | 'hostKey' | 'labels' | 'note' | 'key', string>
   >;
   /** What the form was made from, where it says so. */
-  readonly was: Readonly<Record<'name' | 'host' | 'port' | 'user' | 'service' | 'labels', string>>;
-} {
+  readonly was: EditFields;
+}> {
   const {
     privateKey,
     'was.name': name,
@@ -53,6 +64,7 @@ export function vpsFieldsOf(event: RequestEvent): {
     'was.user': wasUser,
     'was.service': wasService,
     'was.labels': wasLabels,
+    'was.note': wasNote,
     ...typed
   } = fieldsOf(
     event,
@@ -64,6 +76,8 @@ export function vpsFieldsOf(event: RequestEvent): {
     'service',
     'hostKey',
     'labels',
+    'note',
+    'key',
     'privateKey',
     'was.name',
     'was.host',
@@ -71,9 +85,18 @@ export function vpsFieldsOf(event: RequestEvent): {
     'was.user',
     'was.service',
     'was.labels',
+    'was.note',
   );
-  const was = { name, host: wasHost, port: wasPort, user: wasUser, service: wasService, labels: wasLabels };
-  const { port, user, service, hostKey } = typed;
+  const was = {
+    name,
+    host: wasHost,
+    port: wasPort,
+    user: wasUser,
+    service: wasService,
+    labels: wasLabels,
+    note: wasNote,
+  };
+  const { port, user, service, hostKey, note } = typed;
   const filled = (text: string): string | undefined => text.trim() || undefined;
   const described = {
     ...typed,
@@ -81,7 +104,9 @@ export function vpsFieldsOf(event: RequestEvent): {
     user: filled(user),
     service: filled(service),
     hostKey: filled(hostKey),
-    privateKey,
+    note: filled(note),
+    key: typed.key === 'shared' ? ('shared' as const) : ('own' as const),
+    privateKey: await privateKeyOf(event, privateKey),
   };
   return { described, typed, was };
 }

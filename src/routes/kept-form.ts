@@ -1,6 +1,7 @@
 import type { Cookies, RequestEvent } from '@sveltejs/kit';
 import type { App } from '$lib/app';
 import { DecryptionError, decryptToken, encryptToken } from '$lib/crypto/encryption';
+import { COOKIE_PATH } from './site';
 
 /*
  * A form that is sent after the session has ended is not lost: what was typed waits in a cookie, encrypted, while its
@@ -16,7 +17,7 @@ const LONGEST_COOKIE = 3_800;
 
 /** Nothing else is kept: no password, key, token or code. `was.…` is what a form was made from. */
 const KEPT_FIELDS =
-  /^(?:address|channel|customer|do|email|enabled|fingerprint|host|hostKey|id|kind|labels|length|name|port|reason|role|service|state|title|until|user|vps|was\.\w+)$/;
+  /^(?:address|channel|customer|do|email|enabled|fingerprint|host|hostKey|id|key|kind|labels|length|name|note|notReady|port|reason|role|service|state|title|until|user|vps|was\.\w+)$/;
 
 export type KeptForm = {
   /** Where it was sent to, and the page that it belongs to. */
@@ -40,7 +41,7 @@ export function keepForm(app: App, { url, cookies }: RequestEvent, form: FormDat
   const value = encryptToken(JSON.stringify(kept), PLACE, app.encryptionKey);
   if (fields.length === 0 || value.length > LONGEST_COOKIE) return false;
   const secure = url.protocol === 'https:';
-  cookies.set(COOKIE, value, { path: '/', maxAge: KEEP_S, httpOnly: true, sameSite: 'lax', secure });
+  cookies.set(COOKIE, value, { path: COOKIE_PATH, maxAge: KEEP_S, httpOnly: true, sameSite: 'lax', secure });
   return true;
 }
 
@@ -60,5 +61,5 @@ export function keptFor(app: App, cookies: Cookies, url: URL): KeptForm | null {
 
 /** To be called when it has been sent again, and when its owner leaves. */
 export function forgetKept(cookies: Cookies): void {
-  if (cookies.get(COOKIE) !== undefined) cookies.delete(COOKIE, { path: '/' });
+  if (cookies.get(COOKIE) !== undefined) cookies.delete(COOKIE, { path: COOKIE_PATH });
 }

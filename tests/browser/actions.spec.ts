@@ -1,4 +1,5 @@
 import { expect, type Page } from '@playwright/test';
+import { makePrivateKey } from '../../src/lib/provisioning/private-key.ts';
 import { acceptInvitation, ADMIN, cookiesOf, createAdmin, signIn } from '../support/accounts.ts';
 import { test } from '../support/browser.ts';
 import { addAll, makeLogin, startVps, type SimulatedVps } from '../support/fleet.ts';
@@ -84,6 +85,7 @@ for (const javaScriptEnabled of [true, false])
 
     /** Opens a question, which is a dialog or a page, and answers it. */
     async function answer(page: Page, link: string, says: RegExp, yes: string): Promise<void> {
+      if (javaScriptEnabled) await page.locator('html[data-hydrated]').waitFor({ state: 'attached' });
       await page.getByRole('link', { name: link }).click();
       const asked = javaScriptEnabled ? page.getByRole('dialog') : page.getByRole('main');
       await expect(asked.getByRole('heading', { name: says })).toBeVisible();
@@ -198,14 +200,27 @@ for (const javaScriptEnabled of [true, false])
       await page.getByLabel('Port').fill('x');
       await page.getByLabel('Login').fill('test');
       await page.getByLabel('Private key').fill('SECRET');
-      await button(page, 'Add the VPS').click();
+      await button(page, 'Try and add it').click();
       await expect(page.getByText('Enter a whole number from 1 to 65535.')).toBeVisible();
       await expect(page.getByText(/^Paste an unencrypted private key/)).toBeVisible();
       await expect(page.getByLabel('Customer’s e-mail address')).toHaveValue(customer);
       expect(await page.content()).not.toContain('SECRET');
       await page.getByLabel('Port').fill(String(another.host.port));
+      await page.getByLabel('Private key').fill(makePrivateKey());
+      await button(page, 'Try and add it').click();
+      await expect(page.getByRole('heading', { name: 'Not saved yet' })).toBeVisible();
+      const verdictOf = (step: string) => page.locator(`[data-step=${step}]`).getAttribute('data-verdict');
+      expect(await Promise.all(['dial', 'host_key', 'login', 'rights'].map(verdictOf))).toEqual([
+        'passed',
+        'noted',
+        'failed',
+        'skipped',
+      ]);
+      await expect(page.getByText(/authorized_keys' sh 'restrict ssh-ed25519 AAAA/)).toBeVisible();
+      // While scripts show it, the page stays, and so does what was typed.
+      await expect(page.getByLabel('Private key')).toHaveValue(javaScriptEnabled ? /BEGIN OPENSSH/ : '');
       await page.getByLabel('Private key').fill(login.privateKey);
-      await button(page, 'Add the VPS').click();
+      await button(page, 'Try and add it').click();
       await done(page, 'Added.');
       await shows(page, 'rachel8 is running.');
 
@@ -334,9 +349,13 @@ test('the pages are accessible and fit, in both themes, on phone and desktop', a
   await page.goto(`${vps}/edit`);
   await look('edit');
   await page.goto(`${server.url}/vps/new`);
-  await button(page, 'Add the VPS').click();
+  await button(page, 'Try and add it').click();
   await expect(page.getByText(/^Enter an e-mail address/)).toBeVisible();
   await look('new-mistakes');
+  await page.goto(`${vps}/try`);
+  await button(page, 'Try it now').click();
+  await expect(page.locator('[data-step=link][data-verdict]')).toBeVisible();
+  await look('try');
   await page.goto(`${server.url}/settings`);
   await page.getByText('Switch healing off…').click();
   await look('settings');

@@ -39,6 +39,7 @@ export function serveBus(exec: Exec, prepare: (caller: BusCaller) => void = () =
   const channel = exec.accept();
   const unit: BusCaller['unit'] = {
     Id: 'rachel8.service',
+    AllowIsolate: false,
     ActiveState: 'active',
     LoadState: 'loaded',
     SubState: 'running',
@@ -103,7 +104,7 @@ export function serveBus(exec: Exec, prepare: (caller: BusCaller) => void = () =
   };
 }
 
-const SIGNATURES: Readonly<Record<string, string>> = { bigint: 't', number: 'u' };
+const SIGNATURES: Readonly<Record<string, string>> = { bigint: 't', number: 'u', boolean: 'b' };
 
 function answerCall(caller: BusCaller, call: BusMessage): void {
   const endJob = (): void => {
@@ -127,6 +128,10 @@ function answerCall(caller: BusCaller, call: BusMessage): void {
     }
     case 'StartUnit':
     case 'RestartUnit':
+      if (call.body[1] === 'isolate') {
+        caller.refuse(call, 'org.freedesktop.DBus.Error.InvalidArgs', 'Isolate is only valid for start.');
+        return;
+      }
       if (caller.job.isEarly) endJob();
       caller.reply(call, ['o', [JOB_PATH]]);
       if (!caller.job.isEarly) endJob();

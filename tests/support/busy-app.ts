@@ -53,6 +53,8 @@ export async function openBusyApp(searches: Readonly<Record<string, readonly str
   const environment = {
     DATABASE_URL: join(folder, 'w.db'),
     ENCRYPTION_KEY_FILE: join(folder, 'key'),
+    // Every host of a test is on loopback.
+    ALLOWED_ADDRESSES: 'any',
     RESTART_SETTLE_MS: '10',
     SMTP_URL: mail.url,
     PUBLIC_URL: 'http://127.0.0.1',

@@ -1,9 +1,13 @@
-import { writeFileSync } from 'node:fs';
+import { readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { newKeyPair } from '../../demo/key-pair.ts';
 import { startSshHost, type SshHost } from '../../demo/ssh-host.ts';
 import { healthyMachine, type Machine } from '../../demo/machine.ts';
-import { runCli } from './project.ts';
+import { openApp } from '../../src/lib/app.ts';
+import { LOCAL_OPERATOR } from '../../src/lib/auth/actor.ts';
+import { addVps } from '../../src/lib/fleet-admin/fleet-admin.ts';
+import { parseVps } from '../../src/lib/fleet-admin/new-vps.ts';
+import { inTerminal } from '../../src/lib/parsing/problems.ts';
 
 export type SimulatedVps = {
   readonly machine: Machine;
@@ -43,26 +47,24 @@ export async function startVps(
   return { machine, host, commands, logins: () => logins };
 }
 
-/** `wardround vps add` for each of them; gives the ids of the VPSs, in the same order. */
+/** Takes each of them into the fleet, untried; gives the ids of the VPSs, in the same order. */
 export async function addAll(
   environment: Record<string, string>,
   keyFile: string,
   vpss: readonly SimulatedVps[],
 ): Promise<string[]> {
-  const ids: string[] = [];
-  for (const [index, { host }] of vpss.entries()) {
-    const login = ['--host', '127.0.0.1', '--port', String(host.port), '--user', 'test', '--key-file', keyFile];
-    const { stdout, stderr, exitCode } = await runCli(
-      environment,
-      'vps',
-      'add',
-      '--customer',
-      `c${index}@example.test`,
-      ...login,
-      '--json',
-    );
-    if (exitCode !== 0) throw new Error(stderr);
-    ids.push((JSON.parse(stdout) as { id: string }).id);
+  const app = await openApp(environment, 'server');
+  try {
+    const ids: string[] = [];
+    for (const [index, { host }] of vpss.entries()) {
+      const where = { host: '127.0.0.1', port: String(host.port), user: 'test' };
+      const privateKey = readFileSync(keyFile, 'utf8');
+      const parsed = parseVps({ customer: `c${index}@example.test`, ...where, privateKey });
+      if ('problems' in parsed) throw new Error(inTerminal(parsed.problems).join('; '));
+      ids.push((await addVps(app, LOCAL_OPERATOR, parsed.vps)).id);
+    }
+    return ids;
+  } finally {
+    app.close();
   }
-  return ids;
 }

@@ -3,8 +3,8 @@ import { tmpdir } from 'node:os';
 import { join, resolve } from 'node:path';
 import { openApp, type App } from '../../src/lib/app.ts';
 import { write } from '../../src/lib/db/client.ts';
-import { subscriptions, users } from '../../src/lib/db/schema.ts';
-import { recordSample, type NewSample } from '../../src/lib/history/sample-store.ts';
+import { historySeries, subscriptions, users } from '../../src/lib/db/schema.ts';
+import { recordSample, settleSeries, type NewSample } from '../../src/lib/history/sample-store.ts';
 import type { SampleState } from '../../src/lib/history/rules/spans.ts';
 
 export type HistoryApp = {
@@ -61,6 +61,12 @@ export function addWatched({ db }: App, name: string): { userId: string; vpsId: 
 export const record = (app: App, samples: readonly NewSample[]): Promise<void> =>
   write(app.db, (tx) => {
     for (const sample of samples) recordSample(tx, sample, app.settings.history.sampleValidMs);
+  });
+
+/** Moves the recent samples of all VPSs to the others, so that the tables hold everything. */
+export const settleAll = (app: App): Promise<void> =>
+  write(app.db, (tx) => {
+    for (const { id } of tx.select().from(historySeries).all()) settleSeries(tx, id);
   });
 
 /** Looks a minute apart from `from` on. */

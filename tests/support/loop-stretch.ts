@@ -43,8 +43,8 @@ const key = parsePrivateKey(privateKey);
 
 /** All that the monitor does to a VPS whose service has stopped. */
 async function lookAndHeal(port: number): Promise<StretchReport['looks'][number]> {
-  const target = { host: '127.0.0.1', port, username: 'monitor', privateKey: key, service: 'rachel8' };
-  const vps = new VpsConnection(target, limits);
+  const target = { host: '127.0.0.1', port, username: 'monitor', privateKey: key };
+  const vps = new VpsConnection({ ...target, service: 'rachel8', reach: 'any' }, limits);
   try {
     const { result } = await probeService(vps);
     const found = result.kind === 'no_answer' ? `${result.code}: ${result.message}` : result.kind;

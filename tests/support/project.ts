@@ -17,6 +17,8 @@ export function scratchEnvironment(more: Record<string, string> = {}) {
     NODE_ENV: 'production',
     DATABASE_URL: join(folder, 'wardround.db'),
     ENCRYPTION_KEY_FILE: join(folder, 'encryption.key'),
+    // Every host of a test is on loopback.
+    ALLOWED_ADDRESSES: 'any',
     PORT: '0',
     ...more,
   };
@@ -98,7 +100,7 @@ export function startProcess(
 }
 
 /** A port that is free now. */
-async function freePort(): Promise<number> {
+export async function freePort(): Promise<number> {
   const probe = createServer();
   await once(probe.listen(0, '127.0.0.1'), 'listening');
   const address = probe.address();

@@ -33,6 +33,8 @@ export async function openScratchApp(overrides: Environment = {}): Promise<Scrat
   const environment: Environment = {
     DATABASE_URL: join(folder, 'wardround.db'),
     ENCRYPTION_KEY_FILE: join(folder, 'encryption.key'),
+    // Every host of a test is on loopback.
+    ALLOWED_ADDRESSES: 'any',
     MIGRATIONS_DIR,
     RESTART_SETTLE_MS: '50',
     ...overrides,

@@ -29,7 +29,7 @@ export function makeLink(
   tx.insert(oneTimeLinks)
     .values({ tokenHash: hashOf(token), ...link })
     .run();
-  return `${settings.origin}${PAGES[link.purpose]}?token=${token}`;
+  return `${settings.siteUrl}${PAGES[link.purpose]}?token=${token}`;
 }
 
 /** Whose link this is, without using it up; undefined when it is unknown, used or expired. */

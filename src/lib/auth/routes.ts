@@ -12,9 +12,12 @@ export const ROUTE_ACCESS: Readonly<Record<string, Access>> = {
   '/vps/[id]/actions': 'admin',
   '/vps/[id]/edit': 'admin',
   '/vps/[id]/status-page': 'signed-in',
+  '/vps/[id]/try': 'admin',
+  '/vps/[id]/try/live': 'admin',
   '/vps/import': 'admin',
   '/vps/import/[run]': 'admin',
   '/vps/new': 'admin',
+  '/vps/new/live': 'admin',
   '/incidents': 'admin',
   '/incidents/export': 'admin',
   '/incidents/[id]': 'signed-in',
@@ -35,6 +38,11 @@ export const ROUTE_ACCESS: Readonly<Record<string, Access>> = {
   '/forgot-password': 'public',
   '/reset-password': 'public',
   '/welcome': 'public',
+  // For programs: process alive, ready to serve; without any fact about the fleet.
+  '/healthz': 'public',
+  '/readyz': 'public',
+  // Judged by its token or by where it is asked from: see scraper.ts.
+  '/metrics': 'public',
 };
 
 /** Whether this actor may come to this route, or what stands in the way. Rights on single rows are the queries' affair. */

@@ -1,5 +1,5 @@
 import { partOf, type App } from '../app.ts';
-import { isPublicAddress } from '../facts/public-address.ts';
+import { isPublicAddress } from '../facts/address-reach.ts';
 import type { Log } from '../log.ts';
 
 /** What proxies write, the usual ones first. */

@@ -63,3 +63,6 @@ export function decryptToken(ciphertext: string, boundTo = '', key: Buffer = key
 
 /** Where a secret lives: what its ciphertext is bound to. */
 export const privateKeyPlace = (subscriptionId: string): string => `subscriptions.ssh_private_key:${subscriptionId}`;
+
+/** The same for a key that several VPSs share. */
+export const sharedKeyPlace = (keyId: string): string => `ssh_keys.private_key:${keyId}`;

@@ -1,14 +1,15 @@
-import { getTableColumns, getTableName, type Column } from 'drizzle-orm';
+import { Column, getTableColumns, getTableName } from 'drizzle-orm';
 import type { SQLiteTable } from 'drizzle-orm/sqlite-core';
 import type { Database } from './client.ts';
 
-type Params = Readonly<Record<string, string | number>>;
-
 export type Rows<Row> = {
-  /** One row, or undefined; the condition is SQL with named parameters. */
-  readonly find: (condition: string) => (params: Params) => Row | undefined;
-  /** Changes these columns of rows; says of how many. */
-  readonly change: (columns: readonly (keyof Row)[], condition: string) => (row: Partial<Row>) => number;
+  /** The row with this value in a column whose values are texts and differ; undefined: there is none. */
+  readonly find: (by: keyof Row & string) => (value: string) => Row | undefined;
+  /** Changes these columns, which the row has to have, where `by` has the value; says whether there is such a row. */
+  readonly change: (
+    columns: readonly (keyof Row & string)[],
+    by: keyof Row & string,
+  ) => (row: Partial<Row>, value: string) => boolean;
   readonly add: () => (row: Row) => void;
 };
 
@@ -19,44 +20,59 @@ export type Rows<Row> = {
 export function rowsOf<T extends SQLiteTable>({ $client }: Database, table: T): Rows<T['$inferSelect']> {
   type Row = T['$inferSelect'];
   const name = getTableName(table);
-  const columns = Object.entries(getTableColumns(table)) as [keyof Row & string, Column][];
-  const names = columns.map(([, column]) => column.name).join(', ');
+  const columnOf = getTableColumns(table);
+  const keys = Object.keys(columnOf) as (keyof Row & string)[];
+  const nameOf = (key: keyof Row & string): string => columnOf[key]?.name ?? '';
+  const namesOf = (some: readonly (keyof Row & string)[]): string => some.map(nameOf).join(', ');
 
+  const decoders = keys.map((key) => {
+    const column = columnOf[key];
+    // Most columns are read as they are.
+    const isPlain = column?.mapFromDriverValue === Column.prototype.mapFromDriverValue;
+    return isPlain ? null : (value: unknown): unknown => column?.mapFromDriverValue(value);
+  });
+  // An object that is put together key by key is a slow one for whoever reads it or makes another of it; a copy is not.
+  const blank = JSON.parse(JSON.stringify(Object.fromEntries(keys.map((key) => [key, null])))) as Record<
+    string,
+    unknown
+  >;
   const decoded = (values: readonly unknown[]): Row => {
-    const row: Record<string, unknown> = {};
-    for (const [index, [key, column]] of columns.entries()) {
+    const row = { ...blank };
+    for (let index = 0; index < keys.length; index++) {
       const value = values[index];
-      row[key] = value === null ? null : column.mapFromDriverValue(value);
+      const decode = decoders[index];
+      row[keys[index] ?? ''] = value === null || !decode ? value : decode(value);
     }
     return row;
   };
-  const encoded = (row: Partial<Row>): Record<string, unknown> => {
-    const values: Record<string, unknown> = {};
-    for (const [key, column] of columns) {
-      const value = row[key];
-      if (value !== undefined) values[key] = value === null ? null : column.mapToDriverValue(value);
-    }
-    return values;
+  const encoderOf = (some: readonly (keyof Row & string)[]) => {
+    const encoders = some.map((key) => [key, columnOf[key]] as const);
+    return (row: Partial<Row>): unknown[] =>
+      encoders.map(([key, column]) => (row[key] === null ? null : column?.mapToDriverValue(row[key])));
   };
 
   return {
-    find: (condition) => {
-      const statement = $client.prepare<[Params], unknown[]>(`SELECT ${names} FROM ${name} WHERE ${condition}`).raw();
-      return (params) => {
-        const values = statement.get(params);
+    find: (by) => {
+      const statement = $client
+        .prepare<[string], unknown[]>(`SELECT ${namesOf(keys)} FROM ${name} WHERE ${nameOf(by)} = ?`)
+        .raw();
+      return (value) => {
+        const values = statement.get(value);
         return values && decoded(values);
       };
     },
-    change: (changing, condition) => {
-      const set = columns.filter(([key]) => changing.includes(key)).map(([key, column]) => `${column.name} = @${key}`);
-      const statement = $client.prepare(`UPDATE ${name} SET ${set.join(', ')} WHERE ${condition}`);
-      return (row) => statement.run(encoded(row)).changes;
+    change: (changing, by) => {
+      const set = changing.map((key) => `${nameOf(key)} = ?`).join(', ');
+      const statement = $client.prepare(`UPDATE ${name} SET ${set} WHERE ${nameOf(by)} = ?`);
+      const encoded = encoderOf(changing);
+      return (row, value) => statement.run(...encoded(row), value).changes > 0;
     },
     add: () => {
       const statement = $client.prepare(
-        `INSERT INTO ${name} (${names}) VALUES (${columns.map(([key]) => `@${key}`).join(', ')})`,
+        `INSERT INTO ${name} (${namesOf(keys)}) VALUES (${keys.map(() => '?').join(', ')})`,
       );
-      return (row) => void statement.run(encoded(row));
+      const encoded = encoderOf(keys);
+      return (row) => void statement.run(...encoded(row));
     },
   };
 }

@@ -17,7 +17,7 @@ import {
 
 /** A readable, unguessable primary key such as `user-9f1c6a02b7d4e8c1`. */
 export const newId = (
-  kind: 'user' | 'vps' | 'health' | 'restart' | 'bot' | 'incident' | 'window' | 'message',
+  kind: 'user' | 'vps' | 'health' | 'restart' | 'bot' | 'incident' | 'window' | 'message' | 'key',
 ): string => `${kind}-${randomBytes(8).toString('hex')}`;
 
 /** Every time column is an integer of milliseconds since 1970 (UTC) and a `Date` in TypeScript. */
@@ -57,6 +57,18 @@ export const users = sqliteTable(
   (table) => [index('users_role_idx').on(table.role, table.email)],
 );
 
+/** Login keys that several VPSs share. The newest is the one that new VPSs get. */
+export const sshKeys = sqliteTable('ssh_keys', {
+  id: text('id')
+    .primaryKey()
+    .$defaultFn(() => newId('key')),
+  /** Encrypted and bound to this row: see `crypto/encryption.ts`. */
+  privateKey: text('private_key').notNull(),
+  /** As it stands in `authorized_keys`: `ssh-ed25519 AAAA…`. */
+  publicKey: text('public_key').notNull(),
+  createdAt: createdAt(),
+});
+
 /** A customer's contract and the one VPS that comes with it. */
 export const subscriptions = sqliteTable(
   'subscriptions',
@@ -81,12 +93,20 @@ export const subscriptions = sqliteTable(
     vpsIpAddress: text('vps_ip_address'),
     sshPort: integer('ssh_port').notNull().default(22),
     sshUser: text('ssh_user').notNull().default('root'),
-    /** Encrypted and bound to this row: see `crypto/encryption.ts`. */
+    /** Its own login key, encrypted and bound to this row: see `crypto/encryption.ts`. Null where it has none of its own. */
     sshPrivateKey: text('ssh_private_key'),
+    /** The shared key that stands for one of its own. */
+    sshKeyId: text('ssh_key_id').references(() => sshKeys.id),
     /** Pinned at first use, as `ssh-ed25519 AAAA…`. Null until the first connection. */
     sshHostKey: text('ssh_host_key'),
+    /** When that was: its first connection, or when a person gave it. */
+    sshHostKeyAt: time('ssh_host_key_at'),
     /** The systemd unit under watch; null means the setting `MONITORED_SERVICE`. */
     serviceName: text('service_name'),
+    /** What an admin wants to remember of it. */
+    note: text('note'),
+    /** Why its last preflight did not pass, in a sentence; null once one has. */
+    notReadyWhy: text('not_ready_why'),
     /** Since when an admin keeps this VPS from being restarted automatically; null: healing is on. */
     healingPausedSince: time('healing_paused_since'),
     createdAt: createdAt(),
@@ -178,6 +198,10 @@ export const healthChecks = sqliteTable('health_checks', {
   reachable: integer('reachable', { mode: 'boolean' }),
   /** The host key that was shown last instead of the pinned one, `ssh-ed25519 AAAA…`; null after a login that worked. */
   offeredHostKey: text('offered_host_key'),
+  /** When that was shown first. */
+  offeredHostKeyAt: time('offered_host_key_at'),
+  /** When the host last proved to own the pinned key. */
+  hostKeySeenAt: time('host_key_seen_at'),
   lastNotifiedRecoveredAt: time('last_notified_recovered_at'),
   /** Since when checks have found the VPS under maintenance; null while it is not. */
   maintenanceSeenSince: time('maintenance_seen_since'),
@@ -361,6 +385,24 @@ export const healthSamples = sqliteTable(
   },
   (table) => [primaryKey({ columns: [table.seriesId, table.at] })],
 );
+
+/**
+ * The newest looks at a VPS, all in one row: so that a look changes one page, which others share, instead of four of its
+ * own. They are in no other table until `history/sample-store.ts` moves them. Without a row there are none.
+ */
+export const recentSamples = sqliteTable('recent_samples', {
+  seriesId: integer('series_id')
+    .primaryKey()
+    .references(() => historySeries.id, { onDelete: 'cascade' }),
+  beganAt: time('began_at').notNull(),
+  newestAt: time('newest_at').notNull(),
+  /** What is taken from then on finds no place here: these are moved first. */
+  closesAt: time('closes_at').notNull(),
+  /** How long each of them stands at most, as it was when they were taken. */
+  validMs: integer('valid_ms').notNull(),
+  /** In order of time; see `history/rules/recent.ts`. */
+  samples: text('samples').notNull(),
+});
 
 /** Time spent up and down within a bucket, and how long probes took. What is missing of the bucket is unknown. */
 export const healthRollups = sqliteTable(

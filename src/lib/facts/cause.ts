@@ -184,6 +184,11 @@ export const CAUSES = {
     title: 'Address of no use',
     todo: 'Correct host and port; pin the host key anew if that is malformed.',
   },
+  address_refused: {
+    ...STORED,
+    title: 'Address not allowed',
+    todo: 'Correct the host, or what its name leads to in the DNS; where it is meant, allow it with ALLOWED_ADDRESSES.',
+  },
   stalled: {
     ...OURS,
     title: 'Monitor stood still',

@@ -9,6 +9,6 @@ export type ImportResult = {
   readonly outcome: ImportOutcome;
   /** Of the VPS in the fleet. */
   readonly id: string | null;
-  /** What was seen, or why it was not added: without its full stop. */
+  /** What was seen, in sentences; empty where it was in the fleet already. */
   readonly saw: string;
 };

@@ -54,3 +54,6 @@ export type LinkFacts = {
   /** When the bus last told something by itself. */
   readonly newsAt: Date | null;
 };
+
+/** How many connections may be kept: a quarter of the open files is for pages, and another for what is not kept. */
+export const linksWithin = (openFiles: number): number => Math.floor(openFiles / 2);

@@ -92,3 +92,9 @@ export function maskSecrets(lines: readonly string[]): string[] {
 
 /** The same for one line. */
 export const maskSecretsIn = (line: string): string => maskSecrets([line]).join('');
+
+/** One text without the private keys in it, of which each that has a beginning is gone to its end, or that of the text. */
+export function maskKeysIn(text: string): string {
+  const [before = '', ...behind] = text.split(BEGIN);
+  return before + behind.map((rest) => KEY + rest.split(END).slice(1).join('')).join('');
+}

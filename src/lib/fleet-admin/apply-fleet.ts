@@ -13,12 +13,13 @@ import { publish } from '../live/bus.ts';
 import { addWindows } from '../monitoring/maintenance-store.ts';
 import { changePreferenceIn } from '../notifications/preferences.ts';
 import { inTerminal } from '../parsing/problems.ts';
-import { parsePrivateKey, tidyPrivateKey } from '../provisioning/private-key.ts';
+import { makePrivateKey, parsePrivateKey, tidyPrivateKey } from '../provisioning/private-key.ts';
 import { SSHCommandError } from '../provisioning/ssh-failure.ts';
 import { editVpsIn } from './edit-vps.ts';
 import { addVpssIn, pinIn, removeVpsIn } from './fleet-admin.ts';
 import { readFleetState, type FleetState, type StateVps } from './fleet-state.ts';
-import type { KeyFor } from './import-entries.ts';
+import { refuseForbiddenAddress } from './address-check.ts';
+import { GENERATED_KEY, SHARED_KEY, type KeyFor } from './import-entries.ts';
 import type { WantedFleet, WantedVps } from './read-document.ts';
 import { diffFleet, labelsAfter } from './rules/fleet-diff.ts';
 import { RefusedError } from './the-vps.ts';
@@ -38,15 +39,18 @@ export function readKeys(
   const keys = new Map<string, string>();
   const problems = new Map<string, FileProblem>();
   for (const { line, keyFile } of vps) {
-    if (keyFile === null || keys.has(keyFile) || problems.has(keyFile)) continue;
+    if (keyFile === null || WORDS.includes(keyFile) || keys.has(keyFile) || problems.has(keyFile)) continue;
     const key = keyFor(keyFile);
-    const tidy = 'problem' in key ? key : tidied(key.text);
+    const tidy = 'problem' in key ? key : tidied(key.text ?? '');
     if ('problem' in tidy)
       problems.set(keyFile, { line, reason: 'problem' in key ? tidy.problem : `the key ${keyFile}: ${tidy.problem}` });
     else keys.set(keyFile, tidy.text);
   }
   return problems.size > 0 ? { problems: [...problems.values()] } : { keys };
 }
+
+/** What may stand in the place of a path. */
+const WORDS: readonly string[] = [SHARED_KEY, GENERATED_KEY];
 
 function tidied(text: string): { readonly text: string } | { readonly problem: string } {
   try {
@@ -72,6 +76,7 @@ function planOf(app: Pick<App, 'encryptionKey'>, state: FleetState, { fleet, key
     const now = own.get(email);
     const key = keyFile === null ? undefined : keys.get(keyFile);
     if (now && key !== undefined && !isStored(app, now, key)) otherKey.add(email);
+    if (now && keyFile === SHARED_KEY && !now.sharesKey) otherKey.add(email);
   }
   return diffFleet(state, fleet, { prune, otherKey });
 }
@@ -99,9 +104,10 @@ function refuseWithoutKey(state: FleetState, { vps }: WantedFleet): void {
  * Makes the fleet what the file says, all of it in one transaction. Throws `RefusedError` where the fleet is not what the
  * `plan` was made for any more, or where something cannot be done; nothing has changed then.
  */
-export const applyFleet = (app: App, actor: Actor, wanted: Wanted, plan: FleetPlan): Promise<void> =>
-  write(app.db, (tx) => {
-    adminName(actor);
+export async function applyFleet(app: App, actor: Actor, wanted: Wanted, plan: FleetPlan): Promise<void> {
+  adminName(actor);
+  await refuseForbidden(app, wanted.fleet, plan);
+  await write(app.db, (tx) => {
     const now = new Date();
     const state = readFleetState(tx, now);
     if (JSON.stringify(planOf(app, state, wanted).changes) !== JSON.stringify(plan.changes))
@@ -111,6 +117,30 @@ export const applyFleet = (app: App, actor: Actor, wanted: Wanted, plan: FleetPl
     new Work(tx, app, actor, { state, wanted, now }).run(plan.changes);
     publish(tx, { kind: 'all' });
   });
+}
+
+/** How many hosts are looked up at the same time. */
+const LOOKED_UP_AT_ONCE = 32;
+
+/** Throws `RefusedError` for the first host that may not be dialled, of those that are new. */
+async function refuseForbidden(app: App, { vps }: WantedFleet, { changes }: FleetPlan): Promise<void> {
+  const isNew = (change: FleetChange): boolean =>
+    change.kind === 'add_vps' || (change.kind === 'change_vps' && change.fields.some(({ field }) => field === 'host'));
+  const emails = new Set(changes.filter(isNew).map((change) => change.email));
+  for (const chunk of chunksOf(
+    vps.filter(({ email }) => emails.has(email)),
+    LOOKED_UP_AT_ONCE,
+  ))
+    await Promise.all(
+      chunk.map(async ({ line, host }) => {
+        try {
+          await refuseForbiddenAddress(app, host);
+        } catch (problem) {
+          throw problem instanceof RefusedError ? new RefusedError(`line ${line}: ${problem.message}`) : problem;
+        }
+      }),
+    );
+}
 
 type Around = { readonly state: FleetState; readonly wanted: Wanted; readonly now: Date };
 
@@ -156,7 +186,7 @@ class Work {
     return vps;
   }
 
-  #keyOf({ keyFile }: WantedVps): string | null {
+  #keyOf(keyFile: string | null): string | null {
     return keyFile === null ? null : (this.#around.wanted.keys.get(keyFile) ?? null);
   }
 
@@ -172,10 +202,12 @@ class Work {
 
   #add(emails: readonly string[]): void {
     const toAdd = emails.map((email) => {
-      const vps = this.#wantedOf(email);
-      const privateKey = this.#keyOf(vps);
-      if (privateKey === null) throw new RefusedError(`line ${vps.line}: ${vps.host} is new and needs a key`);
-      return { line: vps.line, vps: { ...vps, labels: [...vps.labels], privateKey } };
+      const { line, keyFile, ...vps } = this.#wantedOf(email);
+      const privateKey = keyFile === GENERATED_KEY ? makePrivateKey() : this.#keyOf(keyFile);
+      if (privateKey === null && keyFile !== SHARED_KEY)
+        throw new RefusedError(`line ${line}: ${vps.host} is new and needs a key`);
+      const notReadyWhy = keyFile === GENERATED_KEY ? 'Its key has just been made: nothing was tried yet.' : null;
+      return { line, notReadyWhy, vps: { ...vps, labels: [...vps.labels], privateKey } };
     });
     addVpssIn(this.#tx, this.#app, this.#actor, toAdd);
     // A customer who was here before keeps the name when a machine is added; a file says what it is to be.
@@ -188,10 +220,11 @@ class Work {
   #change(email: string): void {
     const vps = this.#wantedOf(email);
     const now = this.#known(email);
-    const key = this.#keyOf(vps);
+    const key = this.#keyOf(vps.keyFile);
     const privateKey = key !== null && !isStored(this.#app, now, key) ? key : null;
     const labels = labelsAfter(now.labels, vps.labels, this.#around.wanted.prune);
-    const edit = { ...vps, name: vps.name ?? now.name, labels, privateKey };
+    const said = { name: vps.name ?? now.name, note: vps.note ?? now.note };
+    const edit = { ...vps, ...said, labels, privateKey, toSharedKey: vps.keyFile === SHARED_KEY };
     try {
       editVpsIn(this.#tx, this.#app, this.#actor, { id: now.id, edit });
     } catch (problem) {

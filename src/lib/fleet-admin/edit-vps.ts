@@ -8,10 +8,12 @@ import { noteAdminAction } from '../db/journal-store.ts';
 import { setLabels } from '../db/label-store.ts';
 import { publish } from '../live/bus.ts';
 import { clearLoginBackoffIn, resetCircuitOf } from '../monitoring/health-store.ts';
+import { refuseForbiddenAddress } from './address-check.ts';
+import { NO_SHARED_KEY, sharedKeyOf } from './shared-key.ts';
 import { RefusedError, theVps } from './the-vps.ts';
 import type { VpsEdit } from './new-vps.ts';
 
-export type EditFields = Readonly<Record<'name' | 'host' | 'port' | 'user' | 'service' | 'labels', string>>;
+export type EditFields = Readonly<Record<'name' | 'host' | 'port' | 'user' | 'service' | 'labels' | 'note', string>>;
 
 /**
  * What a form asks for: a field that still says what the form was made from (`was`) stays as it is `now`, whatever has
@@ -34,14 +36,19 @@ export function mergeEdit<Given extends { readonly [field in keyof EditFields]?:
  * neither circuit nor streak nor restarts of the former one. Returns the names of what has changed. Throws
  * `RefusedError` for customers, and for an address that another VPS has.
  */
-export const editVps = (app: App, actor: Actor, id: string, edit: VpsEdit): Promise<string[]> =>
-  write(app.db, (tx) => {
+export async function editVps(app: App, actor: Actor, id: string, edit: VpsEdit): Promise<string[]> {
+  if (actor.role === 'admin') await refuseForbiddenAddress(app, edit.host);
+  return write(app.db, (tx) => {
     const changed = editVpsIn(tx, app, actor, { id, edit });
     if (changed.length > 0) publish(tx, { kind: 'vps', vpsIds: [id] });
     return changed;
   });
+}
 
-/** The same within a transaction; pages are told by whoever has begun it. */
+/**
+ * The same within a transaction. Pages are told by whoever has begun it, and whether the host may be dialled has been asked
+ * before.
+ */
 export function editVpsIn(
   tx: Transaction,
   app: Pick<App, 'encryptionKey'>,
@@ -63,12 +70,16 @@ export function editVpsIn(
   )
     throw new RefusedError(`another VPS of the fleet is ${edit.host} port ${edit.port}`);
 
+  const sharedKey = edit.toSharedKey ? sharedKeyOf(tx) : null;
+  if (sharedKey === undefined) throw new RefusedError(NO_SHARED_KEY);
+  const movesToShared = sharedKey !== null && vps.sshKeyId !== sharedKey.id;
   const fields = [
     vps.vpsIpAddress !== edit.host && 'host',
     vps.sshPort !== edit.port && 'port',
     vps.sshUser !== edit.user && 'user',
     vps.serviceName !== edit.service && 'service',
-    edit.privateKey !== null && 'private key',
+    (edit.privateKey !== null || movesToShared) && 'private key',
+    vps.note !== edit.note && 'note',
     owner.name !== edit.name && 'name',
     setLabels(tx, id, edit.labels) && 'labels',
   ].filter((field) => field !== false);
@@ -80,8 +91,13 @@ export function editVpsIn(
       sshPort: edit.port,
       sshUser: edit.user,
       serviceName: edit.service,
-      ...(key !== null && { sshPrivateKey: encryptToken(key, privateKeyPlace(id), app.encryptionKey) }),
-      ...(moved && { sshHostKey: null }),
+      note: edit.note,
+      ...(key !== null && {
+        sshPrivateKey: encryptToken(key, privateKeyPlace(id), app.encryptionKey),
+        sshKeyId: null,
+      }),
+      ...(movesToShared && { sshPrivateKey: null, sshKeyId: sharedKey.id }),
+      ...(moved && { sshHostKey: null, sshHostKeyAt: null }),
     })
     .where(eq(subscriptions.id, id))
     .run();

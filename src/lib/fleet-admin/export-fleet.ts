@@ -4,6 +4,7 @@ import { adminName, type Actor } from '../auth/actor.ts';
 import { weeklyInWords, type PlannedWindow } from '../facts/fleet-change.ts';
 import { labelInWords } from '../facts/label.ts';
 import { FLEET_FILE_VERSION } from './fleet-document.ts';
+import { SHARED_KEY } from './import-entries.ts';
 import { customersWithoutVps, readFleetState, type StateVps } from './fleet-state.ts';
 
 /** A fleet file as an object; what has its usual value is left out. */
@@ -31,15 +32,29 @@ export function exportFleet({ db }: App, actor: Actor, now: Date): FleetDocument
   };
 }
 
-const vpsOf = ({ email, name, host, port, user, service, hostKey, labels, windows }: StateVps): object => ({
+const vpsOf = ({
+  email,
+  name,
+  host,
+  port,
+  user,
+  service,
+  hostKey,
+  labels,
+  windows,
+  sharesKey,
+  note,
+}: StateVps): object => ({
   customer: email,
   ...(name !== null && { name }),
   host,
   ...(port !== 22 && { port }),
   ...(user !== 'root' && { user }),
   ...(service !== null && { service }),
+  ...(sharesKey && { key: SHARED_KEY }),
   ...(hostKey !== null && { host_key: hostKey }),
   ...(labels.length > 0 && { labels: labels.map(labelInWords) }),
+  ...(note !== null && { note }),
   ...(windows.length > 0 && { maintenance: windows.map(({ window }) => windowOf(window)) }),
 });
 

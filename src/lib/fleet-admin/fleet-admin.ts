@@ -2,7 +2,7 @@ import { eq, inArray } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import { adminName, type Actor } from '../auth/actor.ts';
 import { encryptToken, privateKeyPlace } from '../crypto/encryption.ts';
-import { write, type Transaction } from '../db/client.ts';
+import { write, type Database, type Transaction } from '../db/client.ts';
 import { healthChecks, newId, subscriptions, users, type Subscription } from '../db/schema.ts';
 import { chunksOf, ROWS_AT_ONCE } from '../db/chunks.ts';
 import { noteAdminAction, noteAdminActions } from '../db/journal-store.ts';
@@ -14,26 +14,40 @@ import { judge, type Verdict } from '../monitoring/rules/verdict.ts';
 import { fingerprint } from '../provisioning/host-key.ts';
 import { VpsLink } from '../provisioning/vps-link.ts';
 import type { NewVps } from './new-vps.ts';
+import { refuseForbiddenAddress } from './address-check.ts';
+import { NO_SHARED_KEY, sharedKeyOf } from './shared-key.ts';
 import { RefusedError, theVps } from './the-vps.ts';
 
 /** A VPS that has been added. */
 export type Added = { readonly id: string; readonly userId: string; readonly newCustomer: boolean };
 
-/** Adds the VPS, active and ready, and its customer if new. Throws `RefusedError` where either has one already. */
-export const addVps = (app: App, actor: Actor, vps: NewVps): Promise<Added> =>
-  write(app.db, (tx) => {
+/** A VPS to be added. `line`: where a file asks for it. `notReadyWhy`: it is listed and not swept, for this reason. */
+export type ToAdd = { readonly vps: NewVps; readonly line?: number; readonly notReadyWhy?: string | null };
+
+/**
+ * Adds the VPS, active and ready, and its customer if new; with a reason why it is not ready, it is listed and not swept.
+ * Nothing is tried: see `boardVps`. Throws `RefusedError` where either has one already, and where the VPS is to have the
+ * fleet's shared key and there is none.
+ */
+export async function addVps(
+  app: App,
+  actor: Actor,
+  vps: NewVps,
+  { notReadyWhy = null }: { readonly notReadyWhy?: string | null } = {},
+): Promise<Added> {
+  adminName(actor);
+  await refuseForbiddenAddress(app, vps.host);
+  return write(app.db, (tx) => {
     publish(tx, { kind: 'all' });
-    const [added] = addVpssIn(tx, app, actor, [{ vps }]);
+    const [added] = addVpssIn(tx, app, actor, [{ vps, notReadyWhy }]);
     if (!added) throw new Error('no VPS was added');
     return added;
   });
-
-/** A VPS to be added; `line`: where a file asks for it. */
-export type ToAdd = { readonly vps: NewVps; readonly line?: number };
+}
 
 /**
  * The same for many within a transaction, in few statements, as nobody else can write meanwhile. A refusal names the line.
- * Pages are told by whoever has begun the transaction.
+ * Pages are told by whoever has begun the transaction, and whether the hosts may be dialled has been asked before.
  */
 export function addVpssIn(
   tx: Transaction,
@@ -42,14 +56,16 @@ export function addVpssIn(
   toAdd: readonly ToAdd[],
 ): Added[] {
   const by = adminName(actor);
-  const nowMs = Date.now();
+  const now = new Date();
+  const sharedKey = toAdd.some(({ vps }) => vps.privateKey === null) ? sharedKeyOf(tx) : null;
+  if (sharedKey === undefined) throw new RefusedError(NO_SHARED_KEY);
   return chunksOf(toAdd).flatMap((chunk, before) => {
     const here = readTaken(tx, chunk);
-    const added = chunk.map(({ vps, line }) => {
+    const added = chunk.map(({ vps, line, notReadyWhy = null }) => {
       const refusal = refusalOf(here, vps);
       if (refusal !== null) throw new RefusedError(line === undefined ? refusal : `line ${line}: ${refusal}`);
       const customer = here.users.get(vps.email);
-      return { vps, customer, id: newId('vps'), userId: customer?.id ?? newId('user') };
+      return { vps, notReadyWhy, customer, id: newId('vps'), userId: customer?.id ?? newId('user') };
     });
     // The machine of a cancelled subscription is another machine: its state and its restarts are of no meaning here.
     for (const { userId } of added) {
@@ -69,20 +85,25 @@ export function addVpssIn(
         tx.update(users).set({ name: vps.name }).where(eq(users.id, customer.id)).run();
     tx.insert(subscriptions)
       .values(
-        added.map(({ vps, id, userId }, index) => ({
+        added.map(({ vps, notReadyWhy, id, userId }, index) => ({
           id,
-          // The fleet is listed in the order in which they came, so no two of them come at the same time.
-          createdAt: new Date(nowMs + before * ROWS_AT_ONCE + index),
           userId,
+          // The fleet is listed in the order in which they came, so no two of them come at the same time.
+          createdAt: new Date(now.getTime() + before * ROWS_AT_ONCE + index),
           status: 'active' as const,
           vpsProvisioned: true,
-          provisioningStatus: 'ready' as const,
+          provisioningStatus: notReadyWhy === null ? ('ready' as const) : ('pending' as const),
+          notReadyWhy,
           vpsIpAddress: vps.host,
           sshPort: vps.port,
           sshUser: vps.user,
-          sshPrivateKey: encryptToken(vps.privateKey, privateKeyPlace(id), encryptionKey),
+          sshPrivateKey:
+            vps.privateKey === null ? null : encryptToken(vps.privateKey, privateKeyPlace(id), encryptionKey),
+          sshKeyId: vps.privateKey === null ? (sharedKey?.id ?? null) : null,
           sshHostKey: vps.hostKey,
+          sshHostKeyAt: vps.hostKey === null ? null : now,
           serviceName: vps.service,
+          note: vps.note,
         })),
       )
       .run();
@@ -103,6 +124,12 @@ export function addVpssIn(
   });
 }
 
+/** Throws `RefusedError` where another VPS of the fleet has this address, or the customer has one. */
+export function refuseTaken(db: Database | Transaction, vps: NewVps): void {
+  const refusal = refusalOf(readTaken(db, [{ vps }]), vps);
+  if (refusal !== null) throw new RefusedError(refusal);
+}
+
 type Taken = {
   readonly users: ReadonlyMap<string, { readonly id: string; readonly name: string | null }>;
   /** By their users. */
@@ -113,13 +140,13 @@ type Taken = {
 const placeOf = (host: string | null, port: number): string => `${host} ${port}`;
 
 /** What there is already of these customers, and at these addresses. */
-function readTaken(tx: Transaction, toAdd: readonly ToAdd[]): Taken {
+function readTaken(db: Database | Transaction, toAdd: readonly ToAdd[]): Taken {
   const emails = toAdd.map(({ vps }) => vps.email);
   const hosts = toAdd.map(({ vps }) => vps.host);
-  const found = tx.select().from(users).where(inArray(users.email, emails)).all();
+  const found = db.select().from(users).where(inArray(users.email, emails)).all();
   const ids = found.map(({ id }) => id);
-  const owned = tx.select().from(subscriptions).where(inArray(subscriptions.userId, ids)).all();
-  const there = tx.select().from(subscriptions).where(inArray(subscriptions.vpsIpAddress, hosts)).all();
+  const owned = db.select().from(subscriptions).where(inArray(subscriptions.userId, ids)).all();
+  const there = db.select().from(subscriptions).where(inArray(subscriptions.vpsIpAddress, hosts)).all();
   return {
     users: new Map(found.map((user) => [user.email, user])),
     owned: new Map(owned.map((vps) => [vps.userId, vps])),
@@ -174,7 +201,10 @@ export function pinIn(
   { id, userId }: Pick<Subscription, 'id' | 'userId'>,
   hostKey: string | null,
 ): void {
-  tx.update(subscriptions).set({ sshHostKey: hostKey }).where(eq(subscriptions.id, id)).run();
+  tx.update(subscriptions)
+    .set({ sshHostKey: hostKey, sshHostKeyAt: hostKey === null ? null : new Date() })
+    .where(eq(subscriptions.id, id))
+    .run();
   clearLoginBackoffIn(tx, userId);
   noteAdminAction(tx, adminName(actor), { userId, vpsId: id }, 'host_key_repinned');
 }

@@ -28,6 +28,7 @@ vps:
     name: Anna's Shop
     host: 203.0.113.7
     labels: { region: fsn1, canary: }
+    note: mind the "disk"
     maintenance:
       - { weekly: sun 02:00, for: 2h, time_zone: Europe/Oslo, reason: updates }
       - { from: 2026-06-20T01:00, until: 2026-06-20T03:00, time_zone: Europe/Oslo }
@@ -56,6 +57,7 @@ notifications:
             keyFile: 'keys/fleet',
             hostKey: null,
             labels: [canary, region],
+            note: 'mind the "disk"',
             windows: [
               {
                 kind: 'weekly',
@@ -80,7 +82,7 @@ notifications:
             ],
           },
           {
-            line: 15,
+            line: 16,
             email: 'bob@example.test',
             name: null,
             host: '2001:db8::1',
@@ -90,19 +92,20 @@ notifications:
             keyFile: 'keys/bob',
             hostKey: null,
             labels: [canary],
+            note: null,
             windows: [],
           },
         ],
         routes: [
           {
-            line: 19,
+            line: 20,
             email: 'anna@example.test',
             channel: 'webhook',
             enabled: true,
             kinds: 'down, up',
             address: 'https://x.example/hook',
           },
-          { line: 20, email: 'ops@example.test', channel: 'email', enabled: false, kinds: 'all', address: '' },
+          { line: 21, email: 'ops@example.test', channel: 'email', enabled: false, kinds: 'all', address: '' },
         ],
       },
     });

@@ -16,7 +16,8 @@ import { login } from './new-vps.ts';
 
 const keyFile = described(z.string().check(z.trim(), z.minLength(1), z.maxLength(1_000)), {
   title: 'key',
-  description: 'the path of a private key, as seen from this file; without it the key that is stored stays',
+  description:
+    'the path of a private key, as seen from this file; "shared" for the key that the fleet shares, "generated" for one that is made for a new VPS; without it the key that is stored stays',
 });
 const timeZone = readBy(
   (text) => (isTimeZone(text) ? text : undefined),
@@ -48,6 +49,7 @@ export const Vps = z.object({
   key: z.optional(keyFile),
   host_key: z.optional(hostKeyLine),
   labels: z.optional(labelList),
+  note: z.optional(plainText(500)),
 });
 
 /** With `weekly` and `for`, or with `from` and one of `until` and `for`. */

@@ -18,7 +18,10 @@ export type StateVps = {
   readonly service: string | null;
   /** As it is stored: encrypted. */
   readonly key: string | null;
+  /** It has the key that the fleet shares. */
+  readonly sharesKey: boolean;
   readonly hostKey: string | null;
+  readonly note: string | null;
   readonly labels: readonly Label[];
   readonly windows: readonly StateWindow[];
 };
@@ -51,7 +54,8 @@ export function readFleetState(db: Database | Transaction, now: Date): FleetStat
     .orderBy(asc(subscriptions.createdAt), asc(subscriptions.id))
     .all()
     .map(({ subscription, email, name }): StateVps => {
-      const { id, userId, vpsIpAddress, sshPort, sshUser, serviceName, sshPrivateKey, sshHostKey } = subscription;
+      const { id, userId, vpsIpAddress, sshPort, sshUser, serviceName, sshPrivateKey, sshKeyId, sshHostKey, note } =
+        subscription;
       return {
         id,
         userId,
@@ -62,7 +66,9 @@ export function readFleetState(db: Database | Transaction, now: Date): FleetStat
         user: sshUser,
         service: serviceName,
         key: sshPrivateKey,
+        sharesKey: sshKeyId !== null,
         hostKey: sshHostKey,
+        note,
         labels: labels.get(id) ?? [],
         windows: inOrder((windows.get(userId) ?? []).flatMap((row) => plannedOf(row, now) ?? [])),
       };

@@ -5,6 +5,7 @@ import { hostAndPort } from '../facts/host-words.ts';
 import { MOST_PROBLEMS, type FileProblem, type FleetEntry } from '../fleet-files/fleet-entry.ts';
 import { inTerminal } from '../parsing/problems.ts';
 import { parseVps, type NewVps } from './new-vps.ts';
+import { NO_SHARED_KEY, sharedKeyOf } from './shared-key.ts';
 
 /** What holds for entries that do not say it themselves. */
 export type ImportDefaults = {
@@ -19,7 +20,13 @@ export type ImportDefaults = {
 export const NO_DEFAULTS: ImportDefaults = { customer: '', user: '', port: '', service: '', labels: '' };
 
 /** The private key for an entry: the text of the file that it names, or of one for all; or why there is none. */
-export type KeyFor = (keyFile: string | undefined) => { readonly text: string } | { readonly problem: string };
+export type KeyFor = (keyFile: string | undefined) => FoundKey;
+/** No text: the fleet's shared key. */
+export type FoundKey = { readonly text: string | null } | { readonly problem: string };
+
+/** How a file names the fleet's shared key, and one that is to be made. */
+export const SHARED_KEY = 'shared';
+export const GENERATED_KEY = 'generated';
 
 /** An entry that can be tried. */
 export type Candidate = { readonly line: number; readonly vps: NewVps };
@@ -51,6 +58,8 @@ export function prepareImport(
     else problems.push(...read.reasons.map((reason) => ({ line: entry.line, reason: nameOf(entry) + reason })));
     if (problems.length >= MOST_PROBLEMS) return { problems };
   }
+  const shared = candidates.find(({ vps }) => vps.privateKey === null);
+  if (shared && !sharedKeyOf(app.db)) problems.push({ line: shared.line, reason: NO_SHARED_KEY });
   problems.push(...twice(candidates));
   const { known, fresh, taken } = compare(app, candidates);
   problems.push(...taken);
@@ -70,7 +79,7 @@ function readEntry(
     return {
       reasons: ['customer is missing; name it in the file, or give an address for all, such as {name}@example.com'],
     };
-  const key = keyFor(given.keyFile);
+  const key = given.keyFile === SHARED_KEY ? { text: null } : keyFor(given.keyFile);
   if ('problem' in key) return { reasons: [key.problem] };
   const { keyFile, ...rest } = given;
   const parsed = parseVps({
@@ -78,7 +87,7 @@ function readEntry(
     customer,
     host: given.host ?? '',
     labels: [given.labels, defaults.labels].filter(Boolean).join(', '),
-    privateKey: key.text,
+    ...(key.text === null ? { key: 'shared' as const } : { privateKey: key.text }),
   });
   if ('vps' in parsed) return parsed;
   const reasons = inTerminal(parsed.problems);

@@ -53,7 +53,7 @@ export async function addTried(
     const { line, vps } = candidate;
     const id = ids.get(candidate) ?? null;
     const outcome = id !== null ? 'added' : trial === null ? 'stopped' : trial.isGood ? 'good' : 'failed';
-    return { line, host: vps.host, port: vps.port, email: vps.email, outcome, id, saw: trial?.saw ?? 'not tried' };
+    return { line, host: vps.host, port: vps.port, email: vps.email, outcome, id, saw: trial?.saw ?? '' };
   });
   const before = known.map((one): ImportResult => ({ ...one, outcome: 'known', saw: '' }));
   return [...results, ...before].toSorted((a, b) => a.line - b.line);

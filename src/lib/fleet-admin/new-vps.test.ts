@@ -24,6 +24,7 @@ describe('the description of a VPS', () => {
         service: null,
         hostKey: null,
         labels: [],
+        note: null,
       },
     });
   });

@@ -1,6 +1,6 @@
 import * as z from 'zod/mini';
 import { emailAddress, personName } from '../auth/account-form.ts';
-import { orNull, readWhole, Refusal, textLike, usually, wholeNumber } from '../parsing/fields.ts';
+import { orNull, plainText, readWhole, Refusal, textLike, usually, wholeNumber } from '../parsing/fields.ts';
 import { labelList } from '../parsing/label-fields.ts';
 import { host } from '../parsing/network-fields.ts';
 import { parse } from '../parsing/parse.ts';
@@ -41,33 +41,34 @@ const NewVps = z.object({
   service: orNull(unitName),
   hostKey: orNull(hostKeyLine),
   labels: usually('', labelList),
+  note: orNull(plainText(500)),
   privateKey,
 });
-const VpsEdit = z.extend(NewVps, { privateKey: orNull(privateKey) });
+const WithoutKey = z.extend(NewVps, { privateKey: orNull(privateKey) });
 
-export type VpsDescription = z.input<typeof NewVps>;
-export type NewVps = Omit<z.output<typeof NewVps>, 'customer'> & { readonly email: string };
-/** Without a key the one that is stored stays; the customer stays in any case. */
-export type VpsEdit = Omit<z.output<typeof VpsEdit>, 'customer'> & { readonly email: string };
+/** `key`: `shared` for the fleet's shared key, and no private key then. */
+export type VpsDescription = z.input<typeof WithoutKey> & { readonly key?: 'own' | 'shared' };
+/** No private key of its own: it has the fleet's shared one. */
+export type NewVps = Omit<z.output<typeof WithoutKey>, 'customer'> & { readonly email: string };
+/** Without a key the one that is stored stays, unless `toSharedKey` says so; the customer stays in any case. */
+export type VpsEdit = NewVps & { readonly toSharedKey: boolean };
 
-export type VpsField = keyof VpsDescription;
+export type VpsField = Exclude<keyof VpsDescription, 'key'>;
 export type VpsProblems = { readonly problems: readonly Problem<VpsField>[] };
 
 /** Reads a description; gives the VPS, or every problem in it. */
-export function parseVps(given: VpsDescription): { readonly vps: NewVps } | VpsProblems {
-  const parsed = parse(NewVps, given);
+export function parseVps({ key, ...given }: VpsDescription): { readonly vps: NewVps } | VpsProblems {
+  const parsed = parse(key === 'shared' ? WithoutKey : NewVps, given);
   if ('problems' in parsed) return parsed;
   const { customer: email, ...vps } = parsed.value;
   return { vps: { email, ...vps } };
 }
 
 /** The same for a VPS that is there already: no key means that it keeps the one it has. */
-export function parseVpsEdit(given: VpsDescription): { readonly edit: VpsEdit } | VpsProblems {
-  const parsed = parse(VpsEdit, {
-    ...given,
-    privateKey: given.privateKey.trim() === '' ? undefined : given.privateKey,
-  });
+export function parseVpsEdit({ key, ...given }: VpsDescription): { readonly edit: VpsEdit } | VpsProblems {
+  const isKept = key === 'shared' || (given.privateKey ?? '').trim() === '';
+  const parsed = parse(WithoutKey, { ...given, privateKey: isKept ? undefined : given.privateKey });
   if ('problems' in parsed) return parsed;
   const { customer: email, ...edit } = parsed.value;
-  return { edit: { email, ...edit } };
+  return { edit: { email, ...edit, toSharedKey: key === 'shared' } };
 }

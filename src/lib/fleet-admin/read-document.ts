@@ -21,11 +21,13 @@ export type WantedVps = {
   readonly port: number;
   readonly user: string;
   readonly service: string | null;
-  /** The path of its key; null: the one that is stored. */
+  /** The path of its key, `SHARED_KEY` or `GENERATED_KEY`; null: the one that is stored. */
   readonly keyFile: string | null;
   /** Null: the one that is pinned. */
   readonly hostKey: string | null;
   readonly labels: readonly Label[];
+  /** Null: the file says nothing. */
+  readonly note: string | null;
   readonly windows: readonly PlannedWindow[];
 };
 export type WantedRoute = {
@@ -188,6 +190,7 @@ function readVps(item: Tree, { defaults, byLabel, now, faults }: Around): Wanted
     keyFile: value.key ?? defaults.key ?? null,
     hostKey: value.host_key ?? null,
     labels,
+    note: value.note ?? null,
     windows: [...windows, ...byLabel.filter(({ label }) => hasLabel(labels, label)).map(({ window }) => window)],
   };
 }

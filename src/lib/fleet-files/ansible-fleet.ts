@@ -46,6 +46,7 @@ const NAMES: Readonly<Record<EntryField, readonly string[]>> = {
   service: ['wardround_service'],
   hostKey: ['wardround_host_key'],
   labels: ['wardround_labels'],
+  note: ['wardround_note'],
 };
 const FIELDS = Object.entries(NAMES) as [EntryField, readonly string[]][];
 const WANTED = new Set([

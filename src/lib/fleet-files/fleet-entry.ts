@@ -9,6 +9,7 @@ export const ENTRY_FIELDS = [
   'keyFile',
   'hostKey',
   'labels',
+  'note',
 ] as const;
 export type EntryField = (typeof ENTRY_FIELDS)[number];
 
@@ -81,6 +82,9 @@ const NAMES: Readonly<Record<string, EntryField>> = {
   label: 'labels',
   labels: 'labels',
   tags: 'labels',
+  note: 'note',
+  notes: 'note',
+  comment: 'note',
 };
 
 /** Which field is meant by the title of a column or the name of a key; `label:provider` is one label. */
@@ -92,7 +96,7 @@ export function fieldNamed(title: string): EntryField | { readonly label: string
 }
 
 export const ALLOWED_FIELDS =
-  'customer, name, host, port, user, service, key_file, host_key, labels, or label:NAME for one label';
+  'customer, name, host, port, user, service, key_file, host_key, labels, note, or label:NAME for one label';
 
 /** `region` and `fsn1` as one of a list of labels. */
 export const labelText = (name: string, value: string): string => (value === '' ? name : `${name}=${value}`);

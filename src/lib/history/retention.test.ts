@@ -1,5 +1,12 @@
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
-import { addWatched, everyMinute, openHistoryApp, record, type HistoryApp } from '../../../tests/support/history.ts';
+import {
+  addWatched,
+  everyMinute,
+  openHistoryApp,
+  record,
+  settleAll,
+  type HistoryApp,
+} from '../../../tests/support/history.ts';
 import type { App } from '../app.ts';
 import type { Database } from '../db/client.ts';
 import {
@@ -41,19 +48,20 @@ const idsIn = (table: string): unknown[] => app.db.$client.prepare(`SELECT id FR
 function watched(db: Database): { db: Database; changes: number[] } {
   const changes: number[] = [];
   const total = (): number => db.$client.prepare('SELECT total_changes()').pluck().get() as number;
-  const transaction: Database['transaction'] = (work, config) => {
+  const immediately: Database['immediately'] = (work) => {
     const before = total();
-    const result = db.transaction(work, config);
+    const result = db.immediately(work);
     changes.push(total() - before);
     return result;
   };
-  return { db: Object.assign(Object.create(db) as Database, { transaction }), changes };
+  return { db: Object.assign(Object.create(db) as Database, { immediately }), changes };
 }
 
 describe('pruneHistory', () => {
   it('keeps the samples of the last 24 hours', async () => {
     await record(app, everyMinute(userId, ago(26 * HOUR), Array<SampleState>(26 * 60).fill('healthy')));
     await prune();
+    await settleAll(app);
     const left = app.db.select().from(healthSamples).all();
     expect(left).toHaveLength(24 * 60);
     expect(left[0]?.at).toEqual(ago(DAY));
@@ -64,6 +72,7 @@ describe('pruneHistory', () => {
     await prune();
     expect(app.db.select().from(healthSamples).all()).toMatchObject([{ state: 'down' }]);
     await record(app, everyMinute(userId, ago(0), ['healthy']));
+    await settleAll(app);
     const downMs = app.db.$client.prepare(`SELECT sum(down_ms) FROM health_rollups WHERE resolution = 'day'`);
     expect(downMs.pluck().get()).toBe(app.settings.history.sampleValidMs);
     await prune();
@@ -204,6 +213,7 @@ describe('pruneHistory', () => {
           .values({ at: ago(800 * DAY), kind: 'recovered', actor: 'monitor', detail: {} })
           .run();
     }
+    await settleAll(app);
     const { db, changes } = watched(app.db);
     let turns = 0;
     const turn = (): void => void (turns++, (turning = setImmediate(turn)));
@@ -216,6 +226,27 @@ describe('pruneHistory', () => {
     expect(changes.reduce((sum, changed) => sum + changed)).toBe(rows + 300);
     expect(turns).toBeGreaterThanOrEqual(changes.length - 1);
     expect(count('health_samples')).toBe(3);
+  });
+
+  it('moves recent samples that are old, however many, in a piece of their own', async () => {
+    await record(app, everyMinute(userId, ago(30 * DAY), Array<SampleState>(59).fill('healthy')));
+    const other = addWatched(app, 'b');
+    await record(app, everyMinute(other.userId, ago(30 * DAY), Array<SampleState>(59).fill('healthy')));
+    expect(count('recent_samples')).toBe(2);
+    const { db, changes } = watched(app.db);
+    await pruneHistory(db, NOW, app.settings.history);
+    expect(count('recent_samples')).toBe(0);
+    expect(count('health_samples')).toBe(2);
+    // An hour of looks, ten minutes by ten minutes, in an hour and a day; the row itself.
+    expect(Math.max(...changes)).toBeLessThanOrEqual(59 + 7 + 2 + 1 + 1);
+  });
+
+  it('leaves recent samples alone that are all to be kept', async () => {
+    await record(app, everyMinute(userId, ago(2 * HOUR), Array<SampleState>(120).fill('healthy')));
+    const before = app.db.$client.prepare('SELECT * FROM recent_samples').all();
+    expect(before).toHaveLength(1);
+    expect(await prune()).toMatchObject({ rows: 0 });
+    expect(app.db.$client.prepare('SELECT * FROM recent_samples').all()).toEqual(before);
   });
 
   it('does no harm when two do it at the same time', async () => {
@@ -237,6 +268,7 @@ describe('the job', () => {
 
   it('prunes once an hour, at minute 17, until it is stopped', async () => {
     await record(app, everyMinute(userId, ago(30 * DAY), ['healthy', 'healthy']));
+    await settleAll(app);
     vi.useFakeTimers({
       now: ago(2 * MINUTE),
       toFake: ['setTimeout', 'clearTimeout', 'setInterval', 'clearInterval', 'Date', 'performance'],

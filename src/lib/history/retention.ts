@@ -1,10 +1,11 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { App } from '../app.ts';
 import type { HistorySettings } from '../config.ts';
-import { write, type Database } from '../db/client.ts';
+import { write, type Database, type Transaction } from '../db/client.ts';
 import { createLog } from '../log.ts';
 import { scheduleJob, type RunningJob } from '../schedule.ts';
 import { BUCKET_MS, RESOLUTIONS, type Resolution } from './rules/spans.ts';
+import { settleSeries } from './sample-store.ts';
 
 const log = createLog('history-retention');
 
@@ -34,11 +35,11 @@ export async function pruneHistory(
   stop?: AbortSignal,
 ): Promise<PruneResult> {
   const total = { rows: 0, chunks: 0, longestChunkMs: 0 };
-  const inChunk = async <T extends { rows: number }>(work: () => T): Promise<T> => {
+  const inChunk = async <T extends { rows: number }>(work: (tx: Transaction) => T): Promise<T> => {
     let startMs = 0;
-    const done = await write(db, () => {
+    const done = await write(db, (tx) => {
       startMs = performance.now();
-      return work();
+      return work(tx);
     });
     if (done.rows > 0) total.chunks++;
     total.rows += done.rows;
@@ -51,7 +52,7 @@ export async function pruneHistory(
   const pruneFrom = seriesPruner(db, series, seriesCuts(now.getTime(), settings));
   for (let first = 0; first < series.length && !stop?.aborted;) {
     const start = first;
-    first = (await inChunk(() => pruneFrom(start))).next;
+    first = (await inChunk((tx) => pruneFrom(tx, start))).next;
   }
   for (const kind of agingTables(now.getTime(), settings)) {
     const find = db.$client.prepare(`SELECT t.id FROM ${kind.from} WHERE ${kind.due} LIMIT ${kind.chunkRows}`).pluck();
@@ -89,14 +90,21 @@ function seriesPruner(
   { $client }: Database,
   series: readonly number[],
   { samplesMs, rollups }: SeriesCuts,
-): (start: number) => { rows: number; next: number } {
+): (tx: Transaction, start: number) => { rows: number; next: number } {
+  const ofLongAgo = $client.prepare(HAS_OLD_RECENT).pluck();
+  const newestCut = Math.max(samplesMs, ...rollups.map(([, cut]) => cut));
   const samples = $client.prepare(DELETE_SAMPLES);
   const rollupsOf = $client.prepare(DELETE_ROLLUPS);
-  return (start) => {
+  return (tx, start) => {
     const end = Math.min(start + CHUNK_SERIES, series.length);
     let rows = 0;
     for (let index = start; index < end; index++) {
-      const id = series[index];
+      const id = series[index] ?? 0;
+      if (ofLongAgo.get({ id, cut: newestCut }) !== undefined) {
+        // A chunk of its own: an hour of looks, with their share of the roll-ups.
+        if (index === start) settleSeries(tx, id);
+        return { rows, next: index };
+      }
       rows += samples.run({ id, cut: samplesMs, room: CHUNK_ROWS - rows }).changes;
       for (const [resolution, cut] of rollups)
         rows += rollupsOf.run({ id, resolution, cut, room: CHUNK_ROWS - rows }).changes;
@@ -106,6 +114,10 @@ function seriesPruner(
   };
 }
 
+/** Recent samples of which some, or the one before them, are to go: of a VPS that has not been looked at for long. */
+const HAS_OLD_RECENT = `
+  SELECT 1 FROM recent_samples WHERE series_id = :id
+    AND coalesce((SELECT max(at) FROM health_samples WHERE series_id = :id), began_at) < :cut`;
 /** A range of the primary key; its end is the row that does not fit into the chunk any more, if there is one. */
 const DELETE_SAMPLES = `
   DELETE FROM health_samples WHERE series_id = :id AND at < min(:cut,

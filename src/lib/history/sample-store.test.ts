@@ -1,7 +1,14 @@
 import { eq } from 'drizzle-orm';
 import fc from 'fast-check';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { addWatched, everyMinute, openHistoryApp, record, type HistoryApp } from '../../../tests/support/history.ts';
+import {
+  addWatched,
+  everyMinute,
+  openHistoryApp,
+  record,
+  settleAll,
+  type HistoryApp,
+} from '../../../tests/support/history.ts';
 import { LOCAL_OPERATOR } from '../auth/actor.ts';
 import { write } from '../db/client.ts';
 import { users } from '../db/schema.ts';
@@ -23,13 +30,15 @@ beforeAll(async () => {
 afterAll(() => history.close());
 
 type Rollup = { resolution: Resolution; startsAt: number; upMs: number; downMs: number; probes: string };
-const rollupsOf = (userId: string): Rollup[] =>
-  history.app.db.$client
+async function rollupsOf(userId: string): Promise<Rollup[]> {
+  await settleAll(history.app);
+  return history.app.db.$client
     .prepare(
       `SELECT resolution, starts_at AS startsAt, up_ms AS upMs, down_ms AS downMs, probes
        FROM health_rollups JOIN history_series ON id = series_id WHERE user_id = ? ORDER BY resolution, starts_at`,
     )
     .all(userId) as Rollup[];
+}
 
 let vpsCount = 0;
 const addVps = () => addWatched(history.app, `sample-${++vpsCount}`);
@@ -111,30 +120,6 @@ describe('recordSample', () => {
         }
 
         const newestMs = Math.max(...samples.map((sample) => sample.at.getTime()));
-        const closed = countSeconds(samples, validMs, newestMs);
-        const length: Record<Resolution, number> = { '10min': 10 * MINUTE, hour: HOUR, day: DAY };
-        const rollups = rollupsOf(userId);
-        const totals: Record<Resolution, Counted> = {
-          '10min': { up: 0, down: 0 },
-          hour: { up: 0, down: 0 },
-          day: { up: 0, down: 0 },
-        };
-        for (const { resolution, startsAt, upMs, downMs } of rollups) {
-          expect({ up: upMs, down: downMs }).toEqual(closed(startsAt, startsAt + length[resolution]));
-          totals[resolution].up += upMs;
-          totals[resolution].down += downMs;
-        }
-        expect(totals['10min']).toEqual(closed(0, newestMs));
-        expect(totals.hour).toEqual(totals['10min']);
-        expect(totals.day).toEqual(totals['10min']);
-        const probed = new Map(samples.map((sample) => [sample.at.getTime(), sample.probeMs]));
-        for (const resolution of ['10min', 'hour', 'day'])
-          expect(
-            rollups
-              .filter((row) => row.resolution === resolution)
-              .reduce((sum, row) => sum + countProbes(parseHistogram(row.probes)), 0),
-          ).toBe([...probed.values()].filter((ms) => ms !== null).length);
-
         const nowMs = newestMs + later * SECOND;
         const seen = countSeconds(samples, validMs, nowMs);
         const windows = readUptime(history.app, LOCAL_OPERATOR, vpsId, new Date(nowMs));
@@ -163,6 +148,30 @@ describe('recordSample', () => {
           const startsAt = Date.parse(bar.day);
           expect({ up: bar.upMs, down: bar.downMs }).toEqual(seen(startsAt, startsAt + DAY));
         }
+
+        const closed = countSeconds(samples, validMs, newestMs);
+        const length: Record<Resolution, number> = { '10min': 10 * MINUTE, hour: HOUR, day: DAY };
+        const rollups = await rollupsOf(userId);
+        const totals: Record<Resolution, Counted> = {
+          '10min': { up: 0, down: 0 },
+          hour: { up: 0, down: 0 },
+          day: { up: 0, down: 0 },
+        };
+        for (const { resolution, startsAt, upMs, downMs } of rollups) {
+          expect({ up: upMs, down: downMs }).toEqual(closed(startsAt, startsAt + length[resolution]));
+          totals[resolution].up += upMs;
+          totals[resolution].down += downMs;
+        }
+        expect(totals['10min']).toEqual(closed(0, newestMs));
+        expect(totals.hour).toEqual(totals['10min']);
+        expect(totals.day).toEqual(totals['10min']);
+        const probed = new Map(samples.map((sample) => [sample.at.getTime(), sample.probeMs]));
+        for (const resolution of ['10min', 'hour', 'day'])
+          expect(
+            rollups
+              .filter((row) => row.resolution === resolution)
+              .reduce((sum, row) => sum + countProbes(parseHistogram(row.probes)), 0),
+          ).toBe([...probed.values()].filter((ms) => ms !== null).length);
       }),
       { numRuns: 60 },
     );
@@ -174,8 +183,8 @@ describe('recordSample', () => {
     if (!first || !second || !third) throw new Error();
     await record(history.app, [first, second, third, { ...second, state: 'down', probeMs: null }]);
     await record(history.app, [{ ...third, state: 'unknown' }]);
-    expect(rollupsOf(userId)[0]).toMatchObject({ upMs: MINUTE, downMs: MINUTE });
-    expect(countProbes(parseHistogram(rollupsOf(userId)[0]?.probes ?? ''))).toBe(2);
+    expect((await rollupsOf(userId))[0]).toMatchObject({ upMs: MINUTE, downMs: MINUTE });
+    expect(countProbes(parseHistogram((await rollupsOf(userId))[0]?.probes ?? ''))).toBe(2);
   });
 
   it('never lets a bucket hold more time than it has, when the clock goes back over what was pruned', async () => {
@@ -184,7 +193,7 @@ describe('recordSample', () => {
     await record(history.app, hour);
     history.app.db.$client.prepare('DELETE FROM health_samples').run();
     await record(history.app, everyMinute(userId, new Date(START + 30 * MINUTE), ['down', 'down', 'down']));
-    for (const { resolution, upMs, downMs } of rollupsOf(userId)) {
+    for (const { resolution, upMs, downMs } of await rollupsOf(userId)) {
       expect(upMs).toBeGreaterThanOrEqual(0);
       expect(downMs).toBeGreaterThanOrEqual(0);
       expect(upMs + downMs).toBeLessThanOrEqual({ '10min': 10 * MINUTE, hour: HOUR, day: DAY }[resolution]);
@@ -194,13 +203,13 @@ describe('recordSample', () => {
   it('leaves nothing behind when the transaction of the check fails', async () => {
     const { userId } = addVps();
     await record(history.app, everyMinute(userId, new Date(START), ['healthy', 'healthy']));
-    const before = rollupsOf(userId);
+    const before = await rollupsOf(userId);
     const failed = write(history.app.db, (tx) => {
       recordSample(tx, { userId, at: new Date(START + 2 * MINUTE), state: 'down', probeMs: 5 }, 3 * MINUTE);
       throw new Error('disk full');
     });
     await expect(failed).rejects.toThrow('disk full');
-    expect(rollupsOf(userId)).toEqual(before);
+    expect(await rollupsOf(userId)).toEqual(before);
   });
 });
 
@@ -209,12 +218,12 @@ describe('forgetHistory', () => {
     const [gone, kept] = [addVps(), addVps()];
     for (const { userId } of [gone, kept])
       await record(history.app, everyMinute(userId, new Date(START), Array<SampleState>(30).fill('healthy')));
-    const keptBefore = rollupsOf(kept.userId);
+    const keptBefore = await rollupsOf(kept.userId);
     await write(history.app.db, (tx) => forgetHistory(tx, gone.userId));
-    expect(rollupsOf(gone.userId)).toEqual([]);
-    expect(rollupsOf(kept.userId)).toEqual(keptBefore);
+    expect(await rollupsOf(gone.userId)).toEqual([]);
+    expect(await rollupsOf(kept.userId)).toEqual(keptBefore);
     await record(history.app, everyMinute(gone.userId, new Date(START + DAY), ['healthy', 'healthy']));
-    expect(rollupsOf(gone.userId)).toHaveLength(3);
+    expect(await rollupsOf(gone.userId)).toHaveLength(3);
   });
 
   it('is what happens when the user is deleted', async () => {
@@ -227,6 +236,6 @@ describe('forgetHistory', () => {
         .get();
     history.app.db.delete(users).where(eq(users.id, userId)).run();
     expect(orphans()).toBe(0);
-    expect(rollupsOf(userId)).toEqual([]);
+    expect(await rollupsOf(userId)).toEqual([]);
   });
 });

@@ -1,6 +1,7 @@
 import type { Transaction } from '../db/client.ts';
 import { prepared } from '../db/prepared.ts';
-import { addProbe, removeProbe } from './rules/probe-histogram.ts';
+import { changeProbes, type ProbeChange } from './rules/probe-histogram.ts';
+import { closesAtMs, parseRecent, recentText, type StoredSample } from './rules/recent.ts';
 import {
   BUCKET_MS,
   bucketStart,
@@ -8,7 +9,6 @@ import {
   spanPieces,
   type Piece,
   type Resolution,
-  type Sample,
   type SampleState,
 } from './rules/spans.ts';
 
@@ -20,31 +20,36 @@ export type NewSample = {
   readonly probeMs: number | null;
 };
 
-type StoredSample = Sample & { readonly probeMs: number | null };
 type Sql = ReturnType<typeof statementsOf>;
 
+/** An hour of looks a minute apart; of looks that are seconds apart, so many are kept together. */
+const MOST_TEXT = 1_000;
+
 /**
- * Writes down a look and adds to the roll-ups what it completes: the time for which the sample before has stood. After
- * it, the roll-ups hold exactly the closed spans of all samples, whatever the order in which those came, so nothing is
- * left to do for a later job, and a crash loses nothing but the caller's transaction.
+ * Writes down a look: beside the few before it, in the one row that holds them, or where it is the first of a new
+ * bucket (or is not the newest: the clock was set back), after those are moved to where they stay. Nothing is left to do
+ * for a later job, and a crash loses nothing but the caller's transaction.
  *
- * The newest sample's own span is open until the next one; reads add it (see `uptime-read.ts`). A second sample of the
- * same millisecond replaces the first. One that is older than the newest (the clock was set back) takes its place
- * between its neighbours, and the time that they share is counted anew.
+ * A second sample of the same millisecond replaces the first. One that is older than the newest takes its place between
+ * its neighbours, and the time that they share is counted anew. Reads add the time for which the recent samples have
+ * stood (see `uptime-read.ts`).
  */
 export function recordSample(tx: Transaction, { userId, at, state, probeMs }: NewSample, sampleValidMs: number): void {
   const sql = statementsOf(tx.database);
   const sample: StoredSample = { atMs: at.getTime(), state, probeMs: probeMs === null ? null : Math.round(probeMs) };
+  const { atMs } = sample;
+  const text = recentText(sample);
+  if (sql.append.run(atMs, atMs, text, userId, atMs, atMs, sampleValidMs).changes > 0) return;
   const series = findOrCreateSeries(sql, userId);
-  const change = new RollupChange();
+  moveRecent(sql, series);
+  if (comesNext(sql, series, atMs))
+    sql.begin.run(series, atMs, atMs, closesAtMs(series, atMs), sampleValidMs, `0${text}`);
+  else rollUp(sql, series, [sample], sampleValidMs);
+}
 
-  const newest = storedOf(sql.newest.get(series));
-  if (newest && newest.atMs < sample.atMs) change.add(spanPieces(newest, sample.atMs, sampleValidMs));
-  else if (newest) insertBetween(sql, series, sample, sampleValidMs, change);
-  if (sample.probeMs !== null) change.addProbe(sample.atMs, sample.probeMs);
-
-  sql.putSample.run(series, sample.atMs, sample.state, sample.probeMs);
-  change.apply(sql, series);
+/** Moves the recent samples of this series to the others, with their share of the roll-ups. */
+export function settleSeries(tx: Transaction, series: number): void {
+  moveRecent(statementsOf(tx.database), series);
 }
 
 /** Forgets the history of a VPS that is removed; the next one of this user begins a new series. Some milliseconds. */
@@ -56,12 +61,54 @@ function findOrCreateSeries(sql: Sql, userId: string): number {
   return sql.series.get(userId) ?? Number(sql.createSeries.run(userId).lastInsertRowid);
 }
 
+function moveRecent(sql: Sql, series: number): void {
+  const recent = sql.recent.get(series);
+  if (recent === undefined) return;
+  const [beganAtMs, validMs, samples] = recent;
+  rollUp(sql, series, parseRecent({ beganAtMs, samples }), validMs);
+  sql.forgetRecent.run(series);
+}
+
+/**
+ * Whether a sample of this time is newer than all that are rolled up, and nothing keeps their buckets from taking what
+ * is to come. The clock may have been set back over samples that are pruned: then some time is in a bucket twice, and
+ * what is added to it has to be cut short, sample by sample.
+ */
+function comesNext(sql: Sql, series: number, atMs: number): boolean {
+  const newest = storedOf(sql.newest.get(series));
+  if (newest === undefined) return true;
+  const isFull = (resolution: Resolution): boolean => {
+    const startsAtMs = bucketStart(resolution, newest.atMs);
+    const [upMs, downMs] = sql.rollup.get(series, resolution, startsAtMs) ?? EMPTY_ROLLUP;
+    return upMs + downMs > newest.atMs - startsAtMs;
+  };
+  return newest.atMs < atMs && !RESOLUTIONS.some(isFull);
+}
+
+/**
+ * Adds samples, in order of time, to the roll-ups: each completes the time for which the one before it has stood. After
+ * it, the roll-ups hold exactly the closed spans of all samples in `health_samples`, whatever the order in which those
+ * came. The span of the newest is open until the next one.
+ */
+function rollUp(sql: Sql, series: number, samples: readonly StoredSample[], validMs: number): void {
+  const change = new RollupChange();
+  let newest = storedOf(sql.newest.get(series));
+  for (const sample of samples) {
+    if (newest && newest.atMs < sample.atMs) change.add(spanPieces(newest, sample.atMs, validMs));
+    else if (newest) insertBetween(sql, series, sample, validMs, change);
+    if (sample.probeMs !== null) change.changeProbe(sample.atMs, sample.probeMs, 1);
+    sql.putSample.run(series, sample.atMs, sample.state, sample.probeMs);
+    if (newest === undefined || newest.atMs <= sample.atMs) newest = sample;
+  }
+  change.apply(sql, series);
+}
+
 /** What changes when a sample takes a place that is not the last one: the spans of its neighbours were closed without it. */
 function insertBetween(sql: Sql, series: number, sample: StoredSample, validMs: number, change: RollupChange): void {
   const before = storedOf(sql.before.get(series, sample.atMs));
   const same = storedOf(sql.same.get(series, sample.atMs));
   const after = storedOf(sql.after.get(series, sample.atMs));
-  if (same && same.probeMs !== null) change.removeProbe(same.atMs, same.probeMs);
+  if (same && same.probeMs !== null) change.changeProbe(same.atMs, same.probeMs, -1);
   if (after) {
     const replaced = same ?? before;
     if (replaced) change.remove(spanPieces(replaced, after.atMs, validMs));
@@ -70,7 +117,7 @@ function insertBetween(sql: Sql, series: number, sample: StoredSample, validMs: 
   if (before && !same) change.add(spanPieces(before, sample.atMs, validMs));
 }
 
-type BucketChange = { upMs: number; downMs: number; probes: ((text: string) => string)[] };
+type BucketChange = { upMs: number; downMs: number; probes: ProbeChange[] };
 
 /** What one sample does to the buckets, gathered so that each row is written once. */
 class RollupChange {
@@ -97,16 +144,9 @@ class RollupChange {
     this.add(pieces, -1);
   }
 
-  addProbe(atMs: number, probeMs: number): void {
-    this.#changeProbes(atMs, (text) => addProbe(text, probeMs));
-  }
-
-  removeProbe(atMs: number, probeMs: number): void {
-    this.#changeProbes(atMs, (text) => removeProbe(text, probeMs));
-  }
-
-  #changeProbes(atMs: number, change: (text: string) => string): void {
-    for (const resolution of RESOLUTIONS) this.#bucket(resolution, bucketStart(resolution, atMs)).probes.push(change);
+  changeProbe(atMs: number, ms: number, count: ProbeChange['count']): void {
+    for (const resolution of RESOLUTIONS)
+      this.#bucket(resolution, bucketStart(resolution, atMs)).probes.push({ ms, count });
   }
 
   apply(sql: Sql, series: number): void {
@@ -117,9 +157,8 @@ class RollupChange {
       // more than the detail that is kept could count time twice: a bucket never takes more than it is long.
       const up = clamp(knownUpMs + upMs, BUCKET_MS[resolution]);
       const down = clamp(knownDownMs + downMs, BUCKET_MS[resolution] - up);
-      const text = probes.reduce((before, change) => change(before), knownProbes);
       const put = known ? sql.changeRollup : sql.addRollup;
-      put.run(up, down, text, series, resolution, startsAtMs);
+      put.run(up, down, changeProbes(knownProbes, probes), series, resolution, startsAtMs);
     }
   }
 }
@@ -143,6 +182,20 @@ const statementsOf = prepared(({ $client }) => {
   type Rollup = [series: number, resolution: Resolution, startsAtMs: number];
   type Put = [...RollupRow, ...Rollup];
   return {
+    append: $client.prepare<[number, number, string, string, number, number, number]>(
+      `UPDATE recent_samples SET newest_at = ?, samples = samples || CAST(? - began_at AS INTEGER) || ?
+       WHERE series_id = (SELECT id FROM history_series WHERE user_id = ?)
+         AND newest_at < ? AND closes_at > ? AND valid_ms = ? AND length(samples) < ${MOST_TEXT}`,
+    ),
+    begin: $client.prepare<[number, number, number, number, number, string]>(
+      `INSERT INTO recent_samples (series_id, began_at, newest_at, closes_at, valid_ms, samples) VALUES (?, ?, ?, ?, ?, ?)`,
+    ),
+    recent: $client
+      .prepare<[number], [beganAtMs: number, validMs: number, samples: string]>(
+        'SELECT began_at, valid_ms, samples FROM recent_samples WHERE series_id = ?',
+      )
+      .raw(),
+    forgetRecent: $client.prepare<[number]>('DELETE FROM recent_samples WHERE series_id = ?'),
     series: $client.prepare<[string], number>('SELECT id FROM history_series WHERE user_id = ?').pluck(),
     createSeries: $client.prepare<[string]>('INSERT INTO history_series (user_id) VALUES (?)'),
     deleteSeries: $client.prepare<[string]>('DELETE FROM history_series WHERE user_id = ?'),

@@ -1,6 +1,7 @@
 import type { App } from '../app.ts';
 import type { Tenure } from '../db/lease.ts';
 import type { Log } from '../log.ts';
+import { count } from '../metrics/counting.ts';
 import type { VpsLink } from '../provisioning/vps-link.ts';
 import type { RestartOutcome } from '../provisioning/vps-status.ts';
 import { listActive } from './fleet.ts';
@@ -104,21 +105,24 @@ async function healSeen(app: App, seen: Linked, context: CarryOutContext): Promi
   if (look.decision.action !== 'restart' || look.link === null)
     return { recorded: null, record: toRecord(look, asDecided(look)) };
 
+  const { link } = look;
   const { trial } = look.decision;
   const record = toRecord(look, look.decision);
   const { restartId, recorded } = await recordRestartIntent(app.db, record, evidence, intentOf(app, context));
   if (restartId === null || recorded === null) return { recorded, record: null };
   log.info(attemptingRestart(record.userId, recorded.next, trial));
-  const outcome = isStale(look, stalls)
-    ? STOOD_STILL
-    : await look.link.heal({
-        // systemd's own start limit is a protection: only the one trial per cooldown may lift it.
-        resetFailed: trial,
-        before: look.unit,
-        // What hangs half-way is not down: a start would wait for that.
-        force: isHanging(look),
-        signal: stop.restarts,
-      });
+  const outcome = await counted(app, 'monitor', async () =>
+    isStale(look, stalls)
+      ? STOOD_STILL
+      : link.heal({
+          // systemd's own start limit is a protection: only the one trial per cooldown may lift it.
+          resetFailed: trial,
+          before: look.unit,
+          // What hangs half-way is not down: a start would wait for that.
+          force: isHanging(look),
+          signal: stop.restarts,
+        }),
+  );
   const end = { at: new Date(), outcome, trial, requested: false };
   return { recorded, record: { ...subjectOf(look), kind: 'restart', restartId, end } };
 }
@@ -142,9 +146,22 @@ async function restartSeen(app: App, look: Linked, restartId: string, context: C
   if (recorded === null) return NOTHING;
   log.info(`${recorded.userId}: an admin has asked for a restart, sending it`);
   // Whoever asks for it by hand means it: systemd's own start limit is lifted.
-  const outcome = await look.link.heal({ resetFailed: true, before: look.unit, force: true, signal: stop.restarts });
+  const outcome = await counted(app, 'admin', () =>
+    look.link.heal({ resetFailed: true, before: look.unit, force: true, signal: stop.restarts }),
+  );
   const end = { at: new Date(), outcome, trial: true, requested: true };
   return { recorded, record: { ...subjectOf(look), kind: 'restart', restartId, end } };
+}
+
+async function counted(
+  app: App,
+  askedBy: 'monitor' | 'admin',
+  restart: () => Promise<RestartOutcome>,
+): Promise<RestartOutcome> {
+  const beganAtMs = performance.now();
+  const outcome = await restart();
+  count(app, { kind: 'restart', outcome: outcome.outcome, askedBy, durationMs: performance.now() - beganAtMs });
+  return outcome;
 }
 
 /**

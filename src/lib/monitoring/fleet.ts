@@ -95,11 +95,11 @@ const windowsOf = prepared((db) =>
 
 /** The subscription as it is now, if its VPS is still active: it may have been removed while it was looked at. */
 export function findActive({ database }: Transaction, subscriptionId: string): Subscription | undefined {
-  const found = subscriptionOf(database)({ subscriptionId });
+  const found = subscriptionOf(database)(subscriptionId);
   return found && isWatched(found) ? found : undefined;
 }
 
-const subscriptionOf = prepared((db) => rowsOf(db, subscriptions).find('id = @subscriptionId'));
+const subscriptionOf = prepared((db) => rowsOf(db, subscriptions).find('id'));
 
 /**
  * The restarts of the watched fleet since `sinceMs` and, where a circuit is open, since it opened; none from before it was

@@ -1,4 +1,4 @@
-import { eq, getTableColumns } from 'drizzle-orm';
+import { eq } from 'drizzle-orm';
 import type { Settings } from '../config.ts';
 import { write, type Database, type Transaction } from '../db/client.ts';
 import { appendJournal } from '../db/journal-store.ts';
@@ -82,26 +82,40 @@ export type Recorded = Transition & {
   readonly healing: HealingDecision;
 };
 
+/** What a look changes where all is well still. */
+const SEEN = [
+  'lastCheckAt',
+  'lastHealthyAt',
+  'lastProbeMs',
+  'totalChecks',
+  'hostKeySeenAt',
+] as const satisfies (keyof HealthState)[];
+const REST = (Object.keys(UNCHECKED) as (keyof HealthState)[]).filter((key) => !SEEN.some((seen) => seen === key));
+
 /** Nearly every look changes a row that is there: without its keys, SQLite has neither references nor indexes to check. */
 const states = prepared((db) => {
-  const { id, userId, createdAt, ...changing } = getTableColumns(healthChecks);
   const rows = rowsOf(db, healthChecks);
   return {
-    find: rows.find('user_id = @userId'),
-    change: rows.change(Object.keys(changing) as (keyof typeof changing)[], 'user_id = @userId'),
+    find: rows.find('userId'),
+    changeSeen: rows.change([...SEEN, 'updatedAt'], 'userId'),
+    changeAll: rows.change([...SEEN, ...REST, 'updatedAt'], 'userId'),
     add: rows.add(),
   };
 });
 
-const readState = ({ database }: Transaction, userId: string): HealthState =>
-  stateOfRow(states(database).find({ userId }));
+const readState = ({ database }: Transaction, userId: string): HealthState => stateOfRow(states(database).find(userId));
 
-function saveState({ database }: Transaction, userId: string, state: HealthState): void {
-  const { change, add } = states(database);
+/** Writes the state where `before` was read, in the same transaction: what is the same is not written again. */
+function saveState({ database }: Transaction, userId: string, before: HealthState, state: HealthState): void {
+  const { changeSeen, changeAll, add } = states(database);
   const now = new Date();
-  const row = { ...state, userId, updatedAt: now };
-  if (change(row) === 0) add({ ...row, id: newId('health'), createdAt: now });
+  const row = { ...state, updatedAt: now };
+  const change = REST.every((key) => isSame(before[key], state[key])) ? changeSeen : changeAll;
+  if (!change(row, userId)) add({ ...row, userId, id: newId('health'), createdAt: now });
 }
+
+const isSame = (one: HealthState[keyof HealthState], other: HealthState[keyof HealthState]): boolean =>
+  one === other || (one instanceof Date && other instanceof Date && one.getTime() === other.getTime());
 
 /** The subscription as it is now, if what was looked at still stands behind it. */
 export function findUnchanged(tx: Transaction, vpsId: string, target: string): Subscription | undefined {
@@ -187,7 +201,10 @@ export function recordLook(
   const sample = sampleOfLook(check);
   if (sample) recordSample(tx, { userId, ...sample }, settings.history.sampleValidMs);
   if (hostKey !== null && subscription.sshHostKey === null)
-    tx.update(subscriptions).set({ sshHostKey: hostKey }).where(eq(subscriptions.id, subscription.id)).run();
+    tx.update(subscriptions)
+      .set({ sshHostKey: hostKey, sshHostKeyAt: lookedAt })
+      .where(eq(subscriptions.id, subscription.id))
+      .run();
   const happened = { before, next, events: [...(closed?.events ?? []), ...events] };
   const times = { at: lookedAt, lookedAt, maintenance, restartFollows: restartFollows(check.healing), beside };
   return { ...conclude(tx, subscription, { ...happened, ...times }, settings), healing: check.healing };
@@ -253,7 +270,7 @@ function conclude(
 
   const outcome = { at, before, next, events, incident, maintenance, restartFollows: follows };
   const { told, announcements } = announce(outcome, settings.downAfterChecks);
-  saveState(tx, userId, { ...next, ...told });
+  saveState(tx, userId, before, { ...next, ...told });
   appendJournal(
     tx,
     entriesOf(outcome).map((entry) => ({
@@ -277,14 +294,16 @@ function conclude(
 }
 
 /** Notes in the row that a restart is on its way. */
-export const noteRestartAttempt = (tx: Transaction, userId: string, at: Date): void =>
-  saveState(tx, userId, { ...readState(tx, userId), lastRestartAttemptAt: at });
+export function noteRestartAttempt(tx: Transaction, userId: string, at: Date): void {
+  const before = readState(tx, userId);
+  saveState(tx, userId, before, { ...before, lastRestartAttemptAt: at });
+}
 
 /** Closes the circuit because an admin says so; see `resetCircuit` in `transition.ts`. Part of the caller's transaction. */
 export function resetCircuitOf(tx: Transaction, owner: IncidentOwner, actor: JournalActor, at: Date): void {
   const before = readState(tx, owner.userId);
   if (before === UNCHECKED) return;
-  saveState(tx, owner.userId, resetCircuit(before, at));
+  saveState(tx, owner.userId, before, resetCircuit(before, at));
   if (before.circuitState === 'closed') return;
   const incidentId = openIncidentOf(tx, owner.userId)?.id ?? null;
   appendJournal(tx, [{ at, kind: 'circuit_closed', ...owner, incidentId, actor, detail: {} }]);
@@ -292,7 +311,7 @@ export function resetCircuitOf(tx: Transaction, owner: IncidentOwner, actor: Jou
 
 /** Nothing of former logins counts any longer: one has worked outside of a sweep, or login or host key are others now. */
 export const clearLoginBackoffIn = (tx: Transaction, userId: string): void => {
-  const none = { authFailures: 0, authRetryAt: null, offeredHostKey: null };
+  const none = { authFailures: 0, authRetryAt: null, offeredHostKey: null, offeredHostKeyAt: null };
   tx.update(healthChecks).set(none).where(eq(healthChecks.userId, userId)).run();
 };
 export const clearLoginBackoff = (db: Database, userId: string): Promise<void> =>

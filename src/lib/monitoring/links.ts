@@ -1,10 +1,12 @@
 import { partOf, type App } from '../app.ts';
+import { linksWithin, type LinkKind } from '../facts/link.ts';
 import { openFilesLimit } from '../provisioning/open-files.ts';
 import { VpsLink } from '../provisioning/vps-link.ts';
 import type { Subscription } from '../db/schema.ts';
 import { intervalOf } from '../schedule.ts';
 import type { DueVps } from './fleet.ts';
 import { rememberedLink } from './rules/link-columns.ts';
+import { BUS_ENDED } from './rules/news.ts';
 import { watchStalls } from './stall-watch.ts';
 import { isSameLogin, openTarget } from './vps-target.ts';
 import type { Verdict } from './rules/verdict.ts';
@@ -25,13 +27,12 @@ export class Links {
   readonly #kept = new Set<string>();
   readonly #inUse = new Set<string>();
   readonly #stalls = watchStalls();
-  /** A quarter of the open files is for pages (`connectionLimits`), and another for what is not kept. */
   readonly #most: number;
   #onNews: NewsListener | null = null;
 
   constructor(app: App) {
     this.#app = app;
-    this.#most = Math.min(app.settings.sshMaxLinks, Math.floor(openFilesLimit() / 2));
+    this.#most = Math.min(app.settings.sshMaxLinks, linksWithin(openFilesLimit()));
   }
 
   /** From now on links are kept, and their news goes to `onNews`. */
@@ -60,14 +61,16 @@ export class Links {
     const target = openTarget(this.#app, subscription);
     if ('kind' in target) return target;
     const { settings } = this.#app;
+    const tellNews = (news: string): void => {
+      if (this.#links.get(id)?.link === link) this.#onNews?.({ id, link }, news);
+    };
     const link: VpsLink = new VpsLink(target, {
       limits: settings,
       choice: settings.sshLink,
       remembered: rememberedLink(state),
       isKept: () => this.#onNews !== null,
-      onNews: (activeState) => {
-        if (this.#links.get(id)?.link === link) this.#onNews?.({ id, link }, activeState);
-      },
+      onNews: (activeState) => tellNews(activeState),
+      onBusEnd: () => tellNews(BUS_ENDED),
       chance: Math.random(),
     });
     this.#links.set(id, { link, subscription });
@@ -95,6 +98,13 @@ export class Links {
   /** Ends the links to all VPSs but these. */
   retain(ids: ReadonlySet<string>): void {
     for (const [id, { link }] of this.#links) if (!ids.has(id) && !this.#inUse.has(id)) void this.#drop(id, link);
+  }
+
+  /** Connections that stand open, in use or not, by the kind of their link. */
+  get open(): Readonly<Record<LinkKind, number>> {
+    const open = { fresh: 0, kept: 0, bus: 0 };
+    for (const { link } of this.#links.values()) if (link.isOpen) open[link.facts.kind]++;
+    return open;
   }
 
   /** How many connections are kept. */

@@ -1,5 +1,6 @@
 import type { App } from '../app.ts';
 import type { UnitFacts } from '../facts/unit-state.ts';
+import { count } from '../metrics/counting.ts';
 import type { VpsLink } from '../provisioning/vps-link.ts';
 import type { DueVps } from './fleet.ts';
 import { linksOf } from './links.ts';
@@ -48,7 +49,7 @@ export const isStale = ({ answeredAtMs }: Look, stalls: StallWatch): boolean =>
  */
 export async function lookAtVps(app: App, vps: DueVps, watch: Watch): Promise<Look> {
   const link = watch.link ?? linksOf(app).take(vps);
-  if ('kind' in link) return lookOf(app, vps, { verdict: link });
+  if ('kind' in link) return unasked(app, vps, link);
   let goesOn = false;
   try {
     const look = await askTwice(app, vps, link, watch);
@@ -64,26 +65,30 @@ async function askTwice(app: App, vps: DueVps, link: VpsLink, watch: Watch): Pro
   const look = await askVps(app, vps, link, watch);
   if (look !== null) return look;
   await link.close();
-  return (await askVps(app, vps, link, watch)) ?? stalledLook(app, vps);
+  return (await askVps(app, vps, link, watch)) ?? unasked(app, vps, STALLED);
 }
 
-const stalledLook = (app: App, vps: DueVps): Look =>
-  lookOf(app, vps, {
-    verdict: {
-      kind: 'inconclusive',
-      cause: 'stalled',
-      message: 'the monitor itself stood still meanwhile, so what it saw says nothing',
-    },
-  });
+const STALLED: Verdict = {
+  kind: 'inconclusive',
+  cause: 'stalled',
+  message: 'the monitor itself stood still meanwhile, so what it saw says nothing',
+};
+
+/** A look that asked nobody, or whose answers say nothing, through a fault of ours. */
+function unasked(app: App, vps: DueVps, verdict: Verdict): Look {
+  count(app, { kind: 'look', link: 'none', outcome: verdict.kind, durationMs: 0 });
+  return lookOf(app, vps, { verdict });
+}
 
 /** Null: this process stood still in the middle of it. */
 async function askVps(app: App, vps: DueVps, link: VpsLink, { signal, stalls }: Watch): Promise<Look | null> {
   const beganAtMs = performance.now();
-  const { result, durationMs, hostKey, unitText } = await link.look(signal);
+  const { result, durationMs, hostKey, unitText, over } = await link.look(signal);
   if (stalls.stalledSince(beganAtMs)) return null;
   const unit = result.kind === 'state' ? result.unit : null;
   const before = { graceUsed: vps.state.transitionalSince !== null, start: startOf(vps.state) };
   const verdict = judge(result, before, new Date());
+  count(app, { kind: 'look', link: over, outcome: verdict.kind, durationMs });
   if (hostKey === null) return lookOf(app, vps, { verdict });
   return lookOf(app, vps, { verdict, answer: { link, hostKey, unitText, unit, durationMs } });
 }

@@ -1,11 +1,12 @@
 import type { App } from '../app.ts';
 import { count } from '../facts/time-words.ts';
 import { createLog, messageOf, type Log } from '../log.ts';
+import { count as countFor } from '../metrics/counting.ts';
 import type { VpsLink } from '../provisioning/vps-link.ts';
 import type { StopSignals } from './carry-out.ts';
 import { countActive, listActive, readStatusOf } from './fleet.ts';
 import { pauseHealing, readMonitorState } from './monitor-state.ts';
-import { newsCalls, nextLookAtMs } from './rules/news.ts';
+import { BUS_ENDED, newsCalls, nextLookAtMs } from './rules/news.ts';
 import { restartCap } from './rules/round.ts';
 import { runRound } from './run-round.ts';
 import { watchStalls } from './stall-watch.ts';
@@ -42,10 +43,13 @@ export class NewsDesk {
     stop.probes.addEventListener('abort', () => this.#forgetTimers(), { once: true });
   }
 
-  /** The unit has entered this state. Never throws. */
+  /** The unit has entered this state, or its bus has ended. Never throws. */
   onNews({ id, link }: { readonly id: string; readonly link: VpsLink }, activeState: string): void {
+    countFor(this.#app, { kind: 'news' });
     this.#heard.set(id, activeState);
     if (activeState === 'active') this.#countSelfRestarts(id, link);
+    // One that is started anew takes a moment.
+    if (activeState === BUS_ENDED) this.#lookedAtMs.set(id, performance.now());
     this.#consider(id);
   }
 
@@ -147,7 +151,10 @@ export class NewsDesk {
     if (ids.length === 0) return;
     // Whatever comes of it: what cannot be followed now is not tried again at once.
     const nowMs = performance.now();
-    for (const id of ids) this.#lookedAtMs.set(id, nowMs);
+    for (const id of ids) {
+      this.#lookedAtMs.set(id, nowMs);
+      if (this.#heard.get(id) === BUS_ENDED) this.#heard.delete(id);
+    }
     const lease = await sweepLeaseOf(this.#app).hold();
     // Another process is the one that judges.
     if ('pid' in lease) return;

@@ -2,6 +2,8 @@ import type { App } from '../app.ts';
 import { databaseTrouble } from '../db/trouble.ts';
 import { exactDuration } from '../facts/time-words.ts';
 import { messageOf } from '../log.ts';
+import { count as countFor } from '../metrics/counting.ts';
+import { beginTrace, type Span } from '../metrics/tracing.ts';
 import { giveBack, heal, recordOf, restartOnRequest, type CarryOutContext, type Outcome } from './carry-out.ts';
 import type { DueVps } from './fleet.ts';
 import { recordChecks, type CheckRecord, type Recorded } from './health-store.ts';
@@ -9,6 +11,7 @@ import { beforeRound, noteLately, tempered } from './lately.ts';
 import { lookAtVps, type Look } from './look.ts';
 import { limitsOf, noteLookTime, pacedOf, planOf, type PacedVps } from './pace-facts.ts';
 import { runPaced } from './paced.ts';
+import { withheldBy } from './rules/healing.ts';
 import { describeRecorded } from './rules/log-lines.ts';
 import type { Reachability } from './rules/outage-guard.ts';
 import { inBatches, type Batch } from './rules/pace.ts';
@@ -84,12 +87,14 @@ class RoundRun {
   readonly #due: readonly DueVps[];
   readonly #rules: RoundRules;
   readonly #context: RoundContext;
+  readonly #span: Span;
 
   constructor(app: App, due: readonly DueVps[], rules: RoundRules, context: RoundContext) {
     this.#app = app;
     this.#due = due;
     this.#rules = rules;
     this.#context = context;
+    this.#span = beginTrace(app, rules.kind, { vpss: due.length });
     this.#round = newRound<Look>(beforeRound(app, rules.kind, due));
   }
 
@@ -121,10 +126,17 @@ class RoundRun {
   /** Gives those that are to be looked at once more before it counts that they are silent. */
   async #lookAtBatch({ vpss, againAtMs }: Batch<PacedVps>): Promise<readonly PacedVps[]> {
     const wanted = vpss.map(({ vps }) => vps);
-    if (againAtMs !== null) {
+    const span = this.#span.begin('batch', { vpss: wanted.length, again: againAtMs !== null });
+    try {
+      if (againAtMs === null) return await this.#lookOnce(wanted);
       await this.#see(await this.#lookTwice(wanted), wanted.length);
       return [];
+    } finally {
+      span.end();
     }
+  }
+
+  async #lookOnce(wanted: readonly DueVps[]): Promise<readonly PacedVps[]> {
     const batch = await this.#context.claim(wanted, (id) => this.#claimed.add(id));
     this.#unseen += wanted.length - batch.length;
     const looks = await this.#look(batch);
@@ -209,6 +221,7 @@ class RoundRun {
   async end(): Promise<void> {
     await Promise.all(this.#healing);
     this.#giveBack([...this.#claimed]);
+    this.#span.end({ ...this.#count, interrupted: this.#interrupted, saved: this.#saved }, this.#fault !== null);
   }
 
   /** Whether its link stays in use for a restart. */
@@ -270,7 +283,23 @@ class RoundRun {
     this.#giveBack(steps.map(({ look: { vps } }) => idOf(vps)));
   }
 
-  async #restart({ do: what, look }: RestartStep): Promise<Outcome> {
+  async #restart(step: RestartStep): Promise<Outcome> {
+    const span = this.#span.begin('restart', {
+      vps: idOf(step.look.vps),
+      asked_by: step.do === 'heal' ? 'monitor' : 'admin',
+    });
+    let outcome: Outcome | null = null;
+    try {
+      outcome = await this.#send(step);
+      return outcome;
+    } finally {
+      const { record = null } = outcome ?? {};
+      const ended = record?.kind === 'restart' ? record.end.outcome.outcome : 'not_sent';
+      span.end({ outcome: ended }, outcome === null);
+    }
+  }
+
+  async #send({ do: what, look }: RestartStep): Promise<Outcome> {
     const { link } = look;
     const { restartId } = this.#context;
     if (link === null) return { recorded: null, record: null };
@@ -303,6 +332,8 @@ class RoundRun {
 
   #tell(recorded: Recorded): void {
     for (const line of describeRecorded(recorded)) this.#context.log.info(line);
+    const by = withheldBy(recorded.healing);
+    if (by !== null) countFor(this.#app, { kind: 'withheld', by });
   }
 
   #tally({ events }: Recorded): void {

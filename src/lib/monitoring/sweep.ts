@@ -4,6 +4,7 @@ import type { Database } from '../db/client.ts';
 import type { Tenure } from '../db/lease.ts';
 import { databaseTrouble } from '../db/trouble.ts';
 import { createLog, messageOf, type Log } from '../log.ts';
+import { count as countFor } from '../metrics/counting.ts';
 import type { StopSignals } from './carry-out.ts';
 import { linksOf } from './links.ts';
 import { listActive, type DueVps } from './fleet.ts';
@@ -150,6 +151,7 @@ async function sweep(app: App, { tenure }: HeldLease, { stop, log, onProgress }:
       `(${checked} checked, ${healthy} healthy, ${unhealthy} unhealthy` +
       `${maintenance > 0 ? `, ${maintenance} under maintenance` : ''}${unchecked > 0 ? `, ${unchecked} not checked` : ''})`,
   );
+  countFor(app, { kind: 'sweep', result: kind, durationMs });
   return {
     kind,
     summary: { startedAt, durationMs, checked, waiting, fault, ...count },

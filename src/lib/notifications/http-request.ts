@@ -1,8 +1,9 @@
+import type { lookup as lookUp } from 'node:dns';
 import { request as httpRequest, type IncomingMessage } from 'node:http';
 import { request as httpsRequest } from 'node:https';
-import type { LookupFunction } from 'node:net';
+import type { Reach } from '../facts/address-reach.ts';
 import type { Attempt } from '../facts/delivery.ts';
-import { INNER_ADDRESS, isPublicHost } from './public-host.ts';
+import { isPublicHost, lookUpWithin, REFUSED_ADDRESS, refusalOfLiteral } from './public-host.ts';
 
 export type HttpOrder = {
   readonly method: 'GET' | 'POST';
@@ -11,8 +12,10 @@ export type HttpOrder = {
   readonly body?: string;
   /** Bytes of the answer's body that are of interest; whatever follows is not read. */
   readonly readBytes?: number;
+  /** What may be called; anything where it is left out, as for addresses of the settings. */
+  readonly reach?: Reach;
   /** How the name in `url` is looked up; otherwise as the system does it. */
-  readonly lookup?: LookupFunction;
+  readonly resolve?: typeof lookUp;
 };
 
 export type HttpResult =
@@ -28,12 +31,14 @@ const LONGEST_RETRY_AFTER_MS = 24 * 60 * 60_000;
  * Node's may hold the URL and a URL may hold a token.
  */
 export function sendHttp(
-  { url, method, headers, body, readBytes = 0, lookup }: HttpOrder,
+  { url, method, headers, body, readBytes = 0, reach = 'any', resolve: lookUpName }: HttpOrder,
   attempt: Attempt,
 ): Promise<HttpResult> {
   const deadline = AbortSignal.timeout(attempt.timeoutMs);
   const signal = AbortSignal.any([attempt.signal, deadline]);
   const isSecure = url.startsWith('https:');
+  if (refusalOfLiteral(URL.parse(url)?.hostname ?? '', reach) !== null)
+    return Promise.resolve({ kind: 'no_answer', reason: REFUSED, sure: true });
   // Before that, nothing of the request has been written.
   let isConnected = false;
   return new Promise((resolve) => {
@@ -44,7 +49,7 @@ export function sendHttp(
         method,
         agent: false,
         signal,
-        ...(lookup && { lookup }),
+        lookup: lookUpWithin(reach, lookUpName),
         headers: { 'user-agent': 'wardround', ...headers, ...length },
       });
       outgoing.on('socket', (socket) =>
@@ -93,10 +98,13 @@ async function readBody(response: IncomingMessage, readBytes: number): Promise<s
   return Buffer.concat(chunks).subarray(0, readBytes).toString('utf8');
 }
 
+const REFUSED =
+  'it leads to an address that may not be called (only admins may name those of private networks; see ALLOWED_ADDRESSES)';
+
 const WORDS: Readonly<Record<string, string>> = {
   ECONNREFUSED: 'connection refused',
   ENOTFOUND: 'no such host name',
-  [INNER_ADDRESS]: 'the name leads to an address within a network, which only admins may have called',
+  [REFUSED_ADDRESS]: REFUSED,
   EAI_AGAIN: 'the name cannot be looked up at the moment',
   EHOSTUNREACH: 'host unreachable',
   ENETUNREACH: 'network unreachable',

@@ -29,6 +29,7 @@ beforeEach(async () => {
     {
       DATABASE_URL: join(folder, 'w.db'),
       ENCRYPTION_KEY_FILE: join(folder, 'key'),
+      ALLOWED_ADDRESSES: 'any',
       MIGRATIONS_DIR: resolve('drizzle'),
     },
     'server',

@@ -4,11 +4,16 @@ import { described, readBy, textLike } from './fields.ts';
 
 const HOST_NAME = /^(?=.{1,253}$)[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?(\.[a-z0-9_]([a-z0-9_-]{0,61}[a-z0-9_])?)*\.?$/i;
 
+/**
+ * A name that a resolver may take for an address all the same, decimal, octal or hexadecimal, whole or in parts: no host
+ * has such a name, and nobody means it. Source: WHATWG, URL, "ends in a number"; inet_aton(3).
+ */
+const endsInNumber = (name: string): boolean => /(?:^|\.)(?:\d+|0x[\da-f]*)\.?$/i.test(name);
+
 /** The host alone; an IPv6 address may stand in brackets, and leaves without them. */
 export const host = readBy((text) => {
   const bare = withoutBrackets(text);
-  // All digits and dots, yet no IP address: a typing error, and no host has such a name.
-  return isIP(bare) !== 0 || (HOST_NAME.test(bare) && !/^[\d.]+$/.test(bare)) ? bare : undefined;
+  return isIP(bare) !== 0 || (HOST_NAME.test(bare) && !endsInNumber(bare)) ? bare : undefined;
 }, 'an IP address or a host name, without user or port');
 
 export const headerName = textLike(/^[a-z0-9-]+$/i, 'the name of a header, such as X-Forwarded-For, or nothing');

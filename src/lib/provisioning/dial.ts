@@ -1,6 +1,7 @@
 import net from 'node:net';
+import { refusalOfAll, type Reach } from '../facts/address-reach.ts';
 import { findAddresses, type Found } from './name-lookup.ts';
-import { describeSocketError, type SSHFailureCode } from './ssh-failure.ts';
+import { describeRefusedAddress, describeSocketError, type SSHFailureCode } from './ssh-failure.ts';
 
 export type Dialled =
   /** `doubt`: why this may be another machine than the one of that name; null where it is known to be at that address. */
@@ -12,11 +13,13 @@ type Order = {
   readonly port: number;
   /** Whether the host can prove to be the one that is meant. */
   readonly isPinned: boolean;
+  /** What may be dialled. */
+  readonly reach: Reach;
   readonly timeoutMs: number;
   /** Ends it: what was begun is closed. */
   readonly signal: AbortSignal;
-  /** The address is known now. */
-  readonly onFound: () => void;
+  /** The addresses are known now, and may be dialled. */
+  readonly onFound: (addresses: readonly string[]) => void;
 };
 
 /** After so much of the time for connecting, the last known address stands in for a look-up that has not come back. */
@@ -26,12 +29,15 @@ const LOOKUP_SHARE = 0.3;
  * A connected socket to a host, whose `error` somebody else has to listen to from then on. Never rejects, and knows no
  * deadline but that of `signal`. After a failure nothing is left but a look-up, which nobody can end.
  */
-export async function dial({ host, port, isPinned, timeoutMs, signal, onFound }: Order): Promise<Dialled> {
+export async function dial({ host, port, isPinned, reach, timeoutMs, signal, onFound }: Order): Promise<Dialled> {
   const patience = { mayBeOld: isPinned, patienceMs: timeoutMs * LOOKUP_SHARE, signal };
   const found = await Promise.race([findAddresses(host, patience), aborted(signal)]);
   if ('failure' in found) return { ...found, doubt: null };
-  onFound();
   const { addresses, doubt } = found;
+  const known = addresses.map(({ address }) => address);
+  const refusal = refusalOfAll(known, reach);
+  if (refusal !== null) return { failure: ['address_refused', describeRefusedAddress(host, refusal)], doubt: null };
+  onFound(known);
   const socket = net.connect({
     host,
     port,
@@ -42,6 +48,7 @@ export async function dial({ host, port, isPinned, timeoutMs, signal, onFound }:
     // packet, and a host would be down whose second address leads nowhere from here.
     autoSelectFamily: true,
     autoSelectFamilyAttemptTimeout: Math.ceil(timeoutMs / 2),
+    // What was judged is what is dialled: nobody asks a second time.
     lookup: (_name, _options, done) => done(null, [...addresses]),
   });
   return new Promise((resolve) => {

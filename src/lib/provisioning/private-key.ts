@@ -1,4 +1,4 @@
-import { createPrivateKey, type KeyObject } from 'node:crypto';
+import { createPrivateKey, generateKeyPairSync, type KeyObject } from 'node:crypto';
 import ssh2, { type ParsedKey } from 'ssh2';
 import { SSHCommandError } from './ssh-failure.ts';
 
@@ -18,6 +18,15 @@ export function parsePrivateKey(text: string): ParsedKey {
 const unusable = (reason: string): SSHCommandError =>
   new SSHCommandError('key_invalid', 'connect', `the private key cannot be used: ${reason}`);
 const BEHIND_PASSPHRASE = 'it is protected by a passphrase';
+
+/** A fresh ed25519 key, as it is stored. */
+export const makePrivateKey = (): string => openSSHText(generateKeyPairSync('ed25519').privateKey);
+
+/** The public half of a key as it stands in `authorized_keys`: `ssh-ed25519 AAAA…`. */
+export function publicHalf(key: ParsedKey): string {
+  const blob = key.getPublicSSH();
+  return `${blob.toString('latin1', 4, 4 + blob.readUInt32BE(0))} ${blob.toString('base64')}`;
+}
 
 const BEGIN = '-----BEGIN ';
 const END = '-----END ';

@@ -18,6 +18,7 @@ export type SSHFailureCode = CauseAmong<
   | 'no_exit_status'
   | 'key_invalid'
   | 'target_invalid'
+  | 'address_refused'
   | 'resolver'
   | 'local_limit'
   | 'stalled'
@@ -111,6 +112,13 @@ export function describeTurningAway(preface: string): string | null {
     return 'the host takes no further connections at the moment (MaxStartups in its sshd_config)';
   return null;
 }
+
+/** Why what a host name leads to is not dialled. */
+export const describeRefusedAddress = (host: string, refusal: string): string =>
+  cleanRemoteText(
+    `${refusal.startsWith(host) ? '' : `${host} leads to `}${refusal}, which the setting ALLOWED_ADDRESSES does not allow`,
+    400,
+  );
 
 /** What it means that a host name was not found out. Source: getaddrinfo(3), under the names that Node gives it. */
 export function describeLookupError(error: NodeJS.ErrnoException): [SSHFailureCode, string] {

@@ -1,5 +1,7 @@
 import type net from 'node:net';
+import { setTimeout as sleep } from 'node:timers/promises';
 import ssh2, { type ClientChannel, type ParsedKey, type PublicKeyAuthMethod } from 'ssh2';
+import type { Reach } from '../facts/address-reach.ts';
 import { isOurFault } from '../facts/cause.ts';
 import { cleanRemoteText } from '../facts/remote-text.ts';
 import { CommandRecord } from './command-record.ts';
@@ -35,6 +37,8 @@ export type SSHTarget = {
   readonly privateKey: string | ParsedKey;
   /** The pinned key, `ssh-ed25519 AAAA…`. Without one the host's key is accepted and reported, to be pinned. */
   readonly hostKey?: string | null;
+  /** What may be dialled: judged at each dial, whatever the name leads to by then. Anything, where it is left out. */
+  readonly reach?: Reach;
 };
 
 export type SSHCommandResult = {
@@ -47,6 +51,13 @@ export type SSHCommandResult = {
 
 type Patience = { readonly timeoutMs: number; readonly signal?: AbortSignal | undefined };
 
+/** How far a login has come: where the host is, which address has answered, and the key that it has shown and that is taken. */
+export type LoginProgress =
+  | { readonly kind: 'found'; readonly addresses: readonly string[] }
+  | { readonly kind: 'dialled'; readonly address: string }
+  | { readonly kind: 'host_key'; readonly hostKey: string };
+export type OnProgress = (progress: LoginProgress) => void;
+
 const LONGEST_REMARK = 150;
 /** How long a polite goodbye may take before the socket is torn down. */
 const GOODBYE_MS = 250;
@@ -57,6 +68,16 @@ const GIVEN_UP = 'the check was given up because the monitor is stopping';
 
 /** How long a kept connection may be silent before the system asks whether the host is still there. */
 const KEEP_ALIVE_AFTER_MS = 20_000;
+
+/** tcpmux: on no host does anybody listen there. */
+const UNUSED_PORT = 1;
+/** Prohibited; tried, and nobody there. By number and by the name that ssh2 gives them. Source: RFC 4254, 5.1. */
+const FORWARD_ANSWERS = new Map<unknown, boolean>([
+  [1, false],
+  ['ADMINISTRATIVELY_PROHIBITED', false],
+  [2, true],
+  ['CONNECT_FAILED', true],
+]);
 
 /** Of what a host says before anything else, so much is read. */
 const LONGEST_PREFACE = 128;
@@ -76,6 +97,7 @@ type Waiter = {
  */
 export class SSHSession {
   readonly #target: SSHTarget;
+  readonly #onProgress: OnProgress;
   readonly #client = new ssh2.Client();
   readonly #limits = new PeerLimits();
   /** Ends the dialling. */
@@ -103,12 +125,16 @@ export class SSHSession {
   #isSent = false;
   #hasEnded = false;
 
-  private constructor(target: SSHTarget) {
+  private constructor(target: SSHTarget, onProgress: OnProgress) {
     this.#target = target;
+    this.#onProgress = onProgress;
   }
 
   /** Dials and logs in, all of it within `timeoutMs`. */
-  static async open(target: SSHTarget, patience: Patience): Promise<SSHSession> {
+  static async open(
+    target: SSHTarget,
+    { onProgress = () => undefined, ...patience }: Patience & { readonly onProgress?: OnProgress | undefined },
+  ): Promise<SSHSession> {
     const { host, port = 22, hostKey = null, privateKey } = target;
     const refuse = (message: string) => new SSHCommandError('target_invalid', 'connect', message);
     if (!Number.isInteger(port) || port < 1 || port > 65_535) throw refuse(`port ${port} is not from 1 to 65535`);
@@ -117,7 +143,7 @@ export class SSHSession {
     if (hostKey !== null && parseHostKey(hostKey) !== hostKey) throw refuse('the pinned host key is malformed');
     const key = typeof privateKey === 'string' ? parsePrivateKey(privateKey) : privateKey;
     if (patience.signal?.aborted) throw new SSHCommandError('aborted', 'connect', GIVEN_UP);
-    const session = new SSHSession(target);
+    const session = new SSHSession(target, onProgress);
     await session.#wait(patience, () => void session.#dial(key, { host, port, timeoutMs: patience.timeoutMs }));
     return session;
   }
@@ -176,6 +202,24 @@ export class SSHSession {
         this.#release()?.resolve(null);
       }),
     );
+  }
+
+  /**
+   * Whether the host would pass this login on to elsewhere. What is asked for is a port of its own on which nobody listens:
+   * where it may, it fails to connect. Null where the host says neither. Source: RFC 4254, 5.1.
+   */
+  async mayForward({ timeoutMs }: Patience): Promise<boolean | null> {
+    if (this.#failure !== null) return null;
+    const asked = new Promise<boolean | null>((resolve) => {
+      const onAnswer = (error: (Error & { reason?: unknown }) | undefined, channel?: ClientChannel): void => {
+        channel?.close();
+        resolve(error === undefined ? true : (FORWARD_ANSWERS.get(error.reason) ?? null));
+      };
+      this.#guarded(() => this.#client.forwardOut('127.0.0.1', 0, '127.0.0.1', UNUSED_PORT, onAnswer));
+    });
+    const over = new AbortController();
+    const nothing = sleep(timeoutMs, null, { signal: over.signal });
+    return Promise.race([asked, nothing, this.#closed.promise.then(() => null)]).finally(() => over.abort());
   }
 
   /** Lets the system find out during long silences whether the host is still there. */
@@ -267,10 +311,12 @@ export class SSHSession {
       host,
       port,
       isPinned: Boolean(this.#target.hostKey),
+      reach: this.#target.reach ?? 'any',
       timeoutMs,
       signal: this.#over.signal,
-      onFound: () => {
+      onFound: (addresses) => {
         this.#isLookingUp = false;
+        this.#onProgress({ kind: 'found', addresses });
       },
     });
     this.#doubt = dialled.doubt;
@@ -286,6 +332,7 @@ export class SSHSession {
     const { hostKey: pinned = null } = this.#target;
     const username = this.#username;
     this.#phase = 'handshake';
+    this.#onProgress({ kind: 'dialled', address: socket.remoteAddress ?? '' });
     const stream = new PacedSocket(socket);
     this.#stream = stream;
     // Before ssh2 adds its own listeners: a connection that ends says so before ssh2 guesses what it meant. Never removed:
@@ -337,6 +384,7 @@ export class SSHSession {
     // Keys can be exchanged anew at any time, and then by the same host only.
     const expected = pinned ?? (this.#hostKey || shown);
     if (shown === expected) {
+      if (this.#hostKey === '') this.#onProgress({ kind: 'host_key', hostKey: shown });
       this.#hostKey = shown;
       return true;
     }

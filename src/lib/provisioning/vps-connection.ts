@@ -1,11 +1,13 @@
+import type { Reach } from '../facts/address-reach.ts';
 import type { SSHFailureCode } from './ssh-failure.ts';
 import { SSHCommandError } from './ssh-failure.ts';
-import { SSHSession, type SSHCommandResult, type SSHTarget } from './ssh-session.ts';
+import { SSHSession, type OnProgress, type SSHCommandResult, type SSHTarget } from './ssh-session.ts';
 
 /** Where and as whom to log in, and which unit to look at. */
 export type VpsTarget = SSHTarget & {
   /** A unit name that matches `UNIT_NAME`: it becomes part of a command line. */
   readonly service: string;
+  readonly reach: Reach;
 };
 
 export type SSHLimits = {
@@ -85,10 +87,10 @@ export class VpsConnection {
     return settle(opened.session.run(order.command, order));
   }
 
-  /** The session that is open, or a new one. */
-  async session(signal: AbortSignal | undefined): Promise<Opened> {
+  /** The session that is open, or a new one; `onProgress` hears how far that comes. */
+  async session(signal: AbortSignal | undefined, onProgress?: OnProgress): Promise<Opened> {
     if (this.#session?.isOpen) return { ok: true, session: this.#session };
-    const opened = await this.#open(signal);
+    const opened = await this.#open(signal, onProgress);
     if (!opened.ok) return opened;
     this.#session = opened.session;
     this.#openedAtMs = performance.now();
@@ -114,11 +116,11 @@ export class VpsConnection {
     return opened;
   }
 
-  async #open(signal: AbortSignal | undefined): Promise<Opened> {
+  async #open(signal: AbortSignal | undefined, onProgress?: OnProgress): Promise<Opened> {
     const { connectTimeoutMs } = this.limits;
     const target = { ...this.target, hostKey: this.#hostKey ?? this.target.hostKey ?? null };
     const opened = await settle(
-      SSHSession.open(target, { timeoutMs: connectTimeoutMs, signal }).then((session) => ({ session })),
+      SSHSession.open(target, { timeoutMs: connectTimeoutMs, signal, onProgress }).then((session) => ({ session })),
     );
     if (opened.ok) this.#hostKey = opened.session.hostKey;
     return opened;

@@ -2,7 +2,7 @@ import type { LinkChoice, LinkFacts, LinkKind, LinkLimit } from '../facts/link.t
 import { maskSecretsIn } from '../facts/mask-secrets.ts';
 import { isKnownState, isUp, type UnitFacts } from '../facts/unit-state.ts';
 import { BusRefusal } from './bus/bus-connection.ts';
-import { UnitBus } from './bus/unit-bus.ts';
+import { OTHER_UNIT, UnitBus, type ORDERS } from './bus/unit-bus.ts';
 import { selfRestartsBetween } from './rules/self-restarts.ts';
 import { isNotAllowed, readFailedJob, readRefusal } from './rules/bus-answer.ts';
 import { SSHCommandError } from './ssh-failure.ts';
@@ -26,9 +26,18 @@ export type LinkOptions = {
   readonly isKept?: () => boolean;
   /** The unit has entered this state, says the bus. A hint: whoever acts looks first. */
   readonly onNews?: (activeState: string) => void;
+  /** The bus has ended by itself while it rested, and the connection has not. */
+  readonly onBusEnd?: () => void;
+  /** One that is there already; otherwise it makes its own. */
+  readonly connection?: VpsConnection;
   /** Chance, 0 to 1: links that were made together are not renewed together. */
   readonly chance?: number;
 };
+
+/** A probe, and how the host was reached for it: over a connection that stood already, over its bus, or neither. */
+export type LinkProbe = Probe & { readonly over: LinkKind };
+
+export type BusRights = Readonly<Record<'start' | 'restart' | 'stop' | 'other', boolean | null>>;
 
 export type HealOrder = {
   /** Lifts systemd's own start limit first. */
@@ -79,7 +88,7 @@ export class VpsLink {
   constructor(target: VpsTarget, options: LinkOptions) {
     this.target = target;
     this.#options = options;
-    this.#connection = new VpsConnection(target, options.limits);
+    this.#connection = options.connection ?? new VpsConnection(target, options.limits);
     this.#kind = options.remembered?.kind ?? 'fresh';
     this.#since = options.remembered?.since ?? new Date();
     this.#newsAt = options.remembered?.newsAt ?? null;
@@ -87,6 +96,11 @@ export class VpsLink {
 
   get facts(): LinkFacts {
     return { kind: this.#kind, since: this.#since, limit: this.#limit, detail: this.#detail, newsAt: this.#newsAt };
+  }
+
+  /** Whether the login gives the bus whatever command it is told, as far as is known. */
+  get isBusOnly(): boolean {
+    return this.#isBusOnly;
   }
 
   /** Whether a connection stands open. */
@@ -110,16 +124,18 @@ export class VpsLink {
   }
 
   /** How the service is; where it is not active, also why. Changes nothing there. */
-  async look(signal?: AbortSignal): Promise<Probe> {
+  async look(signal?: AbortSignal): Promise<LinkProbe> {
     const startedAtMs = performance.now();
     this.#usedAtMs = startedAtMs;
     this.#renew(startedAtMs);
     const { openedAtMs } = this.#connection;
     const hadRested = this.#isResting;
+    const wasOpen = this.isOpen;
     this.#isResting = false;
     const probe = await this.#look(startedAtMs, signal);
-    if (hadRested && probe.hostKey !== null) this.#noteDeath(this.#connection.openedAtMs !== openedAtMs);
-    return probe;
+    const isAnother = this.#connection.openedAtMs !== openedAtMs;
+    if (hadRested && probe.hostKey !== null) this.#noteDeath(isAnother);
+    return { over: wasOpen && !isAnother ? 'kept' : 'fresh', ...probe };
   }
 
   /**
@@ -152,6 +168,22 @@ export class VpsLink {
     return selfRestartsBetween(before, now);
   }
 
+  /** What systemd would do for this login, asked in forms that change nothing; null where the bus does not tell. */
+  async busRights(signal?: AbortSignal): Promise<BusRights | null> {
+    const unit = this.#unit;
+    if (!unit?.isOpen) return null;
+    const patience = { timeoutMs: RESTED_PATIENCE_MS, signal };
+    const may = (...order: [(typeof ORDERS)[number], string?]): Promise<boolean | null> =>
+      orNull(unit.mayOrder(order[0], patience, order[1]));
+    const [start, restart, stop, other] = await Promise.all([
+      may('StartUnit'),
+      may('RestartUnit'),
+      may('StopUnit'),
+      may('RestartUnit', OTHER_UNIT),
+    ]);
+    return { start, restart, stop, other };
+  }
+
   /** Keeps the connection for the next look. */
   async rest(): Promise<void> {
     this.#usedAtMs = performance.now();
@@ -175,7 +207,7 @@ export class VpsLink {
     await this.close();
   }
 
-  async #look(startedAtMs: number, signal: AbortSignal | undefined): Promise<Probe> {
+  async #look(startedAtMs: number, signal: AbortSignal | undefined): Promise<OverBus<Probe>> {
     const { choice, isKept } = this.#options;
     const mayUseBus = (choice === 'bus' || choice === 'auto') && !isRecent(this.#busFailedAtMs, startedAtMs);
     if (mayUseBus && (this.#unit?.isOpen || this.#kind === 'bus')) {
@@ -198,7 +230,7 @@ export class VpsLink {
   }
 
   /** Null: the bus does not tell. */
-  async #lookOverBus(startedAtMs: number, signal: AbortSignal | undefined): Promise<Probe | null> {
+  async #lookOverBus(startedAtMs: number, signal: AbortSignal | undefined): Promise<OverBus<Probe> | null> {
     const timeoutMs = Math.min(this.#options.limits.commandTimeoutMs, RESTED_PATIENCE_MS);
     const wasOpen = this.#unit?.isOpen ?? false;
     try {
@@ -210,7 +242,7 @@ export class VpsLink {
         ? { kind: 'state', activeState, exitCode: isUp(activeState, 0) ? 0 : NOT_ACTIVE, unit: facts }
         : { kind: 'odd_answer', message: `systemd calls the service "${maskSecretsIn(activeState)}"` };
       const durationMs = Math.round(performance.now() - startedAtMs);
-      return { result, durationMs, hostKey: this.#connection.hostKey, unitText: text };
+      return { result, durationMs, hostKey: this.#connection.hostKey, unitText: text, over: 'bus' };
     } catch (error) {
       if (!isOfBus(error)) throw error;
       this.#unit = null;
@@ -234,7 +266,10 @@ export class VpsLink {
         this.#newsAt = new Date();
         this.#options.onNews?.(activeState);
       },
-      onEnd: () => undefined,
+      // With the connection all that is on it ends: the next sweep dials anew, at its own pace.
+      onEnd: () => {
+        if (this.#isResting && this.isOpen) this.#options.onBusEnd?.();
+      },
     };
     const unit = await UnitBus.open(opened.session, this.target.service, { ...patience, listener });
     this.#unit = unit;
@@ -307,6 +342,9 @@ export class VpsLink {
     this.#since = new Date();
   }
 }
+
+/** Says that it was the bus that told. */
+type OverBus<T> = T & { readonly over?: 'bus' };
 
 /** Exit code of `is-active` for a unit that is not. Source: systemctl(1). */
 const NOT_ACTIVE = 3;

@@ -81,13 +81,16 @@ async function readUnit(vps: VpsConnection, signal?: AbortSignal): Promise<strin
 const JOURNAL_LINES = 50;
 const LONGEST_JOURNAL = 16 * 1024;
 
+/** `unit` as one word of a command line. */
+export const journalCommand = (unit: string): string =>
+  `journalctl --unit=${unit} --lines=${JOURNAL_LINES} --no-pager --quiet --output=short-iso`;
+
 /**
  * The last lines of the unit's journal, clean, 16 KiB at most: a restart pushes them away. Empty where the account may
  * not read them: that is no reason not to heal.
  */
 export async function readJournalTail(vps: VpsConnection, signal?: AbortSignal): Promise<string> {
-  const unit = shellWord(vps.target.service);
-  const read = `journalctl --unit=${unit} --lines=${JOURNAL_LINES} --no-pager --quiet --output=short-iso`;
+  const read = journalCommand(shellWord(vps.target.service));
   // sudo, if it lets us; else the login may be a member of systemd-journal. Cut there, as lines can be of any length;
   // one byte more than is kept shows that it was cut.
   const command = `(sudo -n ${read} || ${read}) 2>/dev/null | tail -c ${LONGEST_JOURNAL + 1}`;

@@ -1,13 +1,16 @@
 import { once } from 'node:events';
 import { defaultApp, partOf, type App } from '../app.ts';
 import { offerFirstAdmin } from '../auth/first-admin.ts';
-import { ConfigurationError } from '../environment.ts';
+import { parseSettings } from '../config.ts';
+import { ConfigurationError, readEnvironment } from '../environment.ts';
 import { DatabaseError } from '../db/trouble.ts';
 import { importRunsOf } from '../fleet-admin/import-runs.ts';
 import { closeStreams } from '../live/stream.ts';
-import { createLog, messageOf } from '../log.ts';
+import { createLog, logAsJson, messageOf } from '../log.ts';
 import { onDemandOf } from '../monitoring/on-demand.ts';
 import type { RunningJob } from '../schedule.ts';
+import { startCounting } from './metrics.ts';
+import { startTracing } from './tracing.ts';
 
 const log = createLog('wardround');
 
@@ -67,10 +70,15 @@ export async function startServer(
   { exitAfterStop }: { readonly exitAfterStop: boolean },
 ): Promise<void> {
   try {
+    // Before the database is opened, of which there may be something to say.
+    if (parseSettings(readEnvironment()).logFormat === 'json') await logAsJson();
     const app = await defaultApp();
     const slot = partOf(app, 'server', () => ({ server: null as Server | null }));
     if (slot.server !== null) return;
     slot.server = new Server(app);
+    startCounting(app);
+    const tracing = await startTracing(app);
+    if (tracing !== null) slot.server.own(tracing);
     const { databasePath } = app.settings;
     if (app.isNewDatabase)
       log.info(`began a new database at ${databasePath}; if there should be one, stop now: is its disk mounted?`);

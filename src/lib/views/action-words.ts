@@ -101,9 +101,11 @@ const DONE: Readonly<Record<string, string | readonly [string, string]>> = {
   pause: 'Healing of this VPS is paused. Checks go on.',
   resume: 'Healing is on again.',
   repin: ['The old host key is forgotten.', 'The old host key is forgotten. The machine is checked now.'],
+  generated: 'Added as not ready. Put its key there, then try it.',
   edit: ['Saved.', 'Saved. The login is tried now; its result appears here.'],
   same: 'Nothing was changed.',
-  added: ['Added.', 'Added. The login is tried now; its result appears here.'],
+  added: ['Added.', 'Added. It is checked now; the result appears here.'],
+  'added-not-ready': 'Added as not ready: it is not watched until it has passed.',
 };
 
 /** What the address of a page says of the action that led to it; empty for anything that is none. */

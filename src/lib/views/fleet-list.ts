@@ -20,6 +20,7 @@ export type FleetListRow = Pick<
   | 'port'
   | 'labels'
   | 'active'
+  | 'notReadyWhy'
   | 'maintenanceSince'
   | 'maintenanceUntil'
   | 'healingPausedSince'
@@ -38,7 +39,7 @@ export type FleetListRow = Pick<
   | 'authRetryAt'
   | 'lastProbeMs'
 > & {
-  /** The last 60 checks, a letter each (`STRIP_LETTERS`), oldest first. */
+  /** The last 60 checks, a letter each (`STATE_LETTERS`), oldest first. */
   readonly strip: string;
 };
 
@@ -68,7 +69,7 @@ export type FleetList = FleetWindow & {
 };
 
 /** Weekly windows follow the clock of their time zone: that is not for SQL, and these are few. */
-function listMaintained(db: Database, now: Date): string[] {
+export function listMaintained(db: Database, now: Date): string[] {
   const { endsAt } = maintenanceWindows;
   const open = db
     .select()
@@ -84,7 +85,9 @@ function listMaintained(db: Database, now: Date): string[] {
 const KNOWN_SINCE = sql`max(${healthChecks.lastCheckAt}, coalesce(${healthChecks.authRetryAt}, 0))`;
 
 /** `conditionOf` of words.ts, for a whole table; a test holds the two together. */
-const conditionIn = (maintained: readonly string[], validMs: number, now: Date): SQL => sql`CASE
+export const conditionIn = (maintained: readonly string[], validMs: number, now: Date): SQL => sql`CASE
+  WHEN ${subscriptions.status} = 'active' AND ${subscriptions.provisioningStatus} = 'pending'
+       AND ${subscriptions.notReadyWhy} IS NOT NULL THEN 'not_ready'
   WHEN NOT (${subscriptions.status} = 'active' AND ${subscriptions.vpsProvisioned}
             AND ${subscriptions.provisioningStatus} = 'ready') THEN 'not_watched'
   WHEN ${subscriptions.userId} IN (SELECT value FROM json_each(${JSON.stringify(maintained)})) THEN 'maintenance'
@@ -180,7 +183,7 @@ function readListRows(app: App, actor: Actor, ids: readonly string[], now: Date)
   const strips = readStrips(app, actor, ids, now);
   return ids.flatMap((id) => {
     const row = rows.get(id);
-    return row ? [forList(row, strips.get(id)?.states ?? '')] : [];
+    return row ? [forList(row, strips.get(id) ?? '')] : [];
   });
 }
 
@@ -191,6 +194,7 @@ const forList = (row: FleetRow, strip: string): FleetListRow => ({
   port: row.port,
   labels: row.labels,
   active: row.active,
+  notReadyWhy: row.notReadyWhy,
   maintenanceSince: row.maintenanceSince,
   maintenanceUntil: row.maintenanceUntil,
   healingPausedSince: row.healingPausedSince,

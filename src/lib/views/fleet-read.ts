@@ -2,7 +2,14 @@ import { and, asc, desc, eq, inArray, or, type SQL } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import { type Actor, ownedBy } from '../auth/actor.ts';
 import { labelled, readLabels } from '../db/label-store.ts';
-import { healthChecks, maintenanceWindows, restartAttempts, subscriptions, users } from '../db/schema.ts';
+import {
+  healthChecks,
+  maintenanceWindows,
+  restartAttempts,
+  subscriptions,
+  users,
+  type Subscription,
+} from '../db/schema.ts';
 import { isWatched } from '../db/watched.ts';
 import { knownUntil } from '../facts/freshness.ts';
 import { withoutBrackets } from '../facts/host-words.ts';
@@ -32,6 +39,10 @@ export type FleetRow = {
   readonly subscriptionStatus: 'active' | 'past_due' | 'canceled';
   /** Whether the sweep looks at it. */
   readonly active: boolean;
+  /** Why it is not ready to be watched: the step that its last preflight did not pass. Null: it is, or not for that reason. */
+  readonly notReadyWhy: string | null;
+  /** What an admin wants to remember of it; null for customers. */
+  readonly note: string | null;
   readonly maintenanceSince: Date | null;
   /** Null also where nobody has said an end. */
   readonly maintenanceUntil: Date | null;
@@ -41,6 +52,10 @@ export type FleetRow = {
   readonly hostKeyFingerprint: string | null;
   /** Of the key that the host has shown instead; null while it shows the pinned one. */
   readonly offeredHostKeyFingerprint: string | null;
+  /** When the one was pinned and last seen, and when the other was shown first. */
+  readonly hostKeyAt: Date | null;
+  readonly hostKeySeenAt: Date | null;
+  readonly offeredHostKeyAt: Date | null;
   /** Until when its last look tells how it is (see facts/freshness.ts); null where none does. */
   readonly knownUntil: Date | null;
   /** As it was last seen: `conditionOf` says whether that still stands. Null before the first check. */
@@ -103,11 +118,16 @@ function readRows({ db, settings }: App, where: SQL | undefined, now: Date): Fle
         labels: (labels.get(subscription.id) ?? []).map(labelInWords),
         subscriptionStatus: subscription.status,
         active: isWatched(subscription),
+        notReadyWhy: isReadyToBe(subscription) ? subscription.notReadyWhy : null,
+        note: subscription.note,
         maintenanceSince: maintenance?.since ?? null,
         maintenanceUntil: maintenance?.until ?? null,
         healingPausedSince: subscription.healingPausedSince,
         hostKeyFingerprint: subscription.sshHostKey === null ? null : fingerprint(subscription.sshHostKey),
         offeredHostKeyFingerprint: state.offeredHostKey === null ? null : fingerprint(state.offeredHostKey),
+        hostKeyAt: subscription.sshHostKeyAt,
+        hostKeySeenAt: state.hostKeySeenAt,
+        offeredHostKeyAt: state.offeredHostKeyAt,
         knownUntil: knownUntil(state, settings.history.sampleValidMs, now),
         status: state.lastCheckAt === null ? null : state.status,
         circuitState,
@@ -137,13 +157,24 @@ function readRows({ db, settings }: App, where: SQL | undefined, now: Date): Fle
     });
 }
 
+/** Whether nothing but its preflight keeps it from being watched. */
+const isReadyToBe = ({ status, provisioningStatus }: Subscription): boolean =>
+  status === 'active' && provisioningStatus === 'pending';
+
 /** The row as this actor may see it: raw text of errors is for admins. */
 const rowFor =
   (actor: Actor) =>
   (row: FleetRow): FleetRow => {
     if (actor.role === 'admin') return row;
     const { trouble } = traitsOf(row.lastErrorCode ?? 'unknown');
-    return { ...row, labels: [], link: null, lastError: row.lastError === null ? null : TROUBLE_WORDS[trouble].past };
+    return {
+      ...row,
+      labels: [],
+      link: null,
+      notReadyWhy: null,
+      note: null,
+      lastError: row.lastError === null ? null : TROUBLE_WORDS[trouble].past,
+    };
   };
 
 /** Likewise for a restart. */

@@ -6,7 +6,8 @@ import { shortDuration, timeInWords, withCommas } from '../facts/time-words.ts';
 import type { BreakerSettings } from '../monitoring/circuit-breaker.ts';
 
 /** What a VPS is called on pages and in the terminal: what was seen of it, or why nothing that counts was. */
-export type Condition = 'down' | 'unhealthy' | 'unknown' | 'maintenance' | 'unchecked' | 'healthy' | 'not_watched';
+export type Condition =
+  'down' | 'unhealthy' | 'unknown' | 'maintenance' | 'unchecked' | 'healthy' | 'not_ready' | 'not_watched';
 
 export const CONDITION_WORDS: Record<Condition, string> = {
   down: 'Unreachable',
@@ -15,6 +16,7 @@ export const CONDITION_WORDS: Record<Condition, string> = {
   maintenance: 'Maintenance',
   unchecked: 'Not checked yet',
   healthy: 'Healthy',
+  not_ready: 'Not ready',
   not_watched: 'Not watched',
 };
 
@@ -22,7 +24,7 @@ export const CONDITION_WORDS: Record<Condition, string> = {
 export const CONDITIONS = Object.keys(CONDITION_WORDS) as Condition[];
 
 type SeenFacts = Pick<FleetRow, 'status' | 'reachable'>;
-type ConditionFacts = SeenFacts & Pick<FleetRow, 'active' | 'maintenanceSince' | 'knownUntil'>;
+type ConditionFacts = SeenFacts & Pick<FleetRow, 'active' | 'notReadyWhy' | 'maintenanceSince' | 'knownUntil'>;
 
 /** What the last look saw. An open circuit hides nothing: unreachable and not running are told apart behind it. */
 function seenOf(row: SeenFacts): 'down' | 'unhealthy' | 'healthy' | null {
@@ -32,7 +34,7 @@ function seenOf(row: SeenFacts): 'down' | 'unhealthy' | 'healthy' | null {
 
 /** What was seen too long ago is not known any more, whatever it was. */
 export function conditionOf(row: ConditionFacts, now: Date): Condition {
-  if (!row.active) return 'not_watched';
+  if (!row.active) return row.notReadyWhy === null ? 'not_watched' : 'not_ready';
   if (row.maintenanceSince !== null) return 'maintenance';
   const seen = seenOf(row);
   return seen === null ? 'unchecked' : isKnown(row, now) ? seen : 'unknown';
@@ -112,7 +114,7 @@ export function whatWeSaw(row: RowFacts, now: Date): string {
     row.authRetryAt !== null && row.authRetryAt > now
       ? `next login in ${shortDuration(row.authRetryAt.getTime() - now.getTime())}`
       : '';
-  return [maintained, notCheckedSince(row, now), startInWords(row, now) ?? row.lastError, wait]
+  return [row.notReadyWhy, maintained, notCheckedSince(row, now), startInWords(row, now) ?? row.lastError, wait]
     .filter(Boolean)
     .join(' · ');
 }
@@ -151,10 +153,27 @@ const TROUBLE: readonly (readonly [Condition, (count: number) => string])[] = [
 
 /** How many VPSs sweeps look at. */
 export const countWatched = (counts: Counts): number =>
-  CONDITIONS.filter((condition) => condition !== 'not_watched').reduce((sum, condition) => sum + counts[condition], 0);
+  CONDITIONS.filter((condition) => condition !== 'not_watched' && condition !== 'not_ready').reduce(
+    (sum, condition) => sum + counts[condition],
+    0,
+  );
 
 /** The whole fleet in one or two sentences: `44 of 48 VPSs are healthy. 3 are unreachable, 1 is unhealthy; 2 circuits are open.` */
-export function fleetSentence(counts: Counts): Phrase[] {
+export const fleetSentence = (counts: Counts): Phrase[] => [
+  ...watchedSentence(counts),
+  ...(counts.not_ready === 0
+    ? []
+    : [
+        { text: ' ' },
+        {
+          text: `${withCommas(counts.not_ready)} ${counts.not_ready === 1 ? 'is' : 'are'} not ready`,
+          mark: 'not_ready' as const,
+        },
+        { text: ' to be watched.' },
+      ]),
+];
+
+function watchedSentence(counts: Counts): Phrase[] {
   const watched = countWatched(counts);
   if (watched === 0) return [{ text: 'No VPS is watched yet.' }];
   if (counts.healthy === watched)
@@ -188,6 +207,8 @@ type WhatIsDone = {
 export function vpsSentence(row: FleetRow, now: Date, done: WhatIsDone): string {
   const condition = conditionOf(row, now);
   switch (condition) {
+    case 'not_ready':
+      return 'Not ready: it is watched as soon as its preflight has passed.';
     case 'not_watched':
       return `Not watched: its subscription is ${row.subscriptionStatus.replace('_', ' ')}.`;
     case 'unknown':

@@ -3,6 +3,8 @@ import { shortDuration, withCommas } from '../facts/time-words.ts';
 
 const ACTIONS: Readonly<Record<string, string>> = {
   vps_added: 'VPS added',
+  vps_tried: 'Preflight run',
+  shared_key_made: 'Shared login key made',
   vps_removed: 'VPS removed',
   vps_edited: 'VPS edited',
   check_requested: 'check asked for',

@@ -3,8 +3,8 @@ import type { App } from '../app.ts';
 import type { Actor } from '../auth/actor.ts';
 import { healthRollups, healthSamples } from '../db/schema.ts';
 import { WINDOW_MS, type ProbeDurations, type ProbeStep, type ProbeWindow } from './probe-chart.ts';
-import { countProbes, mergeHistograms, quantile } from '../history/rules/probe-histogram.ts';
-import { findReadable } from './series-read.ts';
+import { addProbe, countProbes, mergeHistograms, quantile } from '../history/rules/probe-histogram.ts';
+import { findReadable, type ReadableVps } from './series-read.ts';
 import { BUCKET_MS, bucketStart, type Resolution } from '../history/rules/spans.ts';
 import { rollupsBetween } from './uptime-read.ts';
 
@@ -28,7 +28,7 @@ export function readProbeDurations(
 ): ProbeDurations | undefined {
   const vps = findReadable(app, actor, vpsId);
   if (!vps) return undefined;
-  if (window === '1h') return { kind: 'points', points: vps.seriesId === null ? [] : lastHour(app, vps.seriesId, now) };
+  if (window === '1h') return { kind: 'points', points: lastHour(app, vps, now) };
   const { resolution, stepMs } = STEPS[window];
   if (vps.seriesId === null) return { kind: 'quantiles', stepMs, steps: [] };
   const fromMs = stepStart(now.getTime() - WINDOW_MS[window], stepMs);
@@ -38,7 +38,12 @@ export function readProbeDurations(
     .where(and(rollupsBetween(vps.seriesId, resolution, fromMs, now), ne(healthRollups.probes, '')))
     .orderBy(asc(healthRollups.startsAt))
     .all();
-  const steps = Map.groupBy(rows, ({ startsAt }) => stepStart(startsAt.getTime(), stepMs));
+  const recent = vps.recent.flatMap(({ atMs, probeMs }) => {
+    const startsAtMs = bucketStart(resolution, atMs);
+    const isShown = probeMs !== null && startsAtMs >= fromMs && startsAtMs <= now.getTime();
+    return isShown ? [{ startsAt: new Date(startsAtMs), probes: addProbe('', probeMs) }] : [];
+  });
+  const steps = Map.groupBy([...rows, ...recent], ({ startsAt }) => stepStart(startsAt.getTime(), stepMs));
   return { kind: 'quantiles', stepMs, steps: [...steps].flatMap(([startsAtMs, of]) => summarize(startsAtMs, of)) };
 }
 
@@ -52,9 +57,10 @@ function summarize(startsAtMs: number, rows: readonly { probes: string }[]): Pro
   return [{ startsAt: new Date(startsAtMs), probes: countProbes(histogram), p50Ms, p95Ms }];
 }
 
-function lastHour({ db }: App, seriesId: number, now: Date): { at: Date; probeMs: number }[] {
+function lastHour({ db }: App, { seriesId, recent }: ReadableVps, now: Date): { at: Date; probeMs: number }[] {
+  if (seriesId === null) return [];
   const from = new Date(bucketStart('10min', now.getTime() - WINDOW_MS['1h']));
-  return db
+  const moved = db
     .select({ at: healthSamples.at, probeMs: healthSamples.probeMs })
     .from(healthSamples)
     .where(
@@ -66,6 +72,8 @@ function lastHour({ db }: App, seriesId: number, now: Date): { at: Date; probeMs
       ),
     )
     .orderBy(asc(healthSamples.at))
-    .all()
-    .flatMap(({ at, probeMs }) => (probeMs === null ? [] : [{ at, probeMs }]));
+    .all();
+  return [...moved, ...recent.map(({ atMs, probeMs }) => ({ at: new Date(atMs), probeMs }))].flatMap(
+    ({ at, probeMs }) => (probeMs === null || at < from || at > now ? [] : [{ at, probeMs }]),
+  );
 }

@@ -4,6 +4,7 @@ import { PUBLIC_WORDS, publicStateOf, renderBadge, type PublicState } from './st
 const NOW = new Date(Date.UTC(2026, 0, 1, 12));
 const row = {
   active: true,
+  notReadyWhy: null,
   maintenanceSince: null,
   status: 'healthy',
   reachable: true,

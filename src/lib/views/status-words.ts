@@ -9,7 +9,10 @@ export type PublicState = 'running' | 'trouble' | 'down' | 'maintenance' | 'unkn
 
 /** How a VPS is at `now`, as far as it may be told to anybody. */
 export function publicStateOf(
-  vps: Pick<FleetRow, 'active' | 'maintenanceSince' | 'status' | 'reachable' | 'knownUntil' | 'lastErrorCode'>,
+  vps: Pick<
+    FleetRow,
+    'active' | 'notReadyWhy' | 'maintenanceSince' | 'status' | 'reachable' | 'knownUntil' | 'lastErrorCode'
+  >,
   now: Date,
 ): PublicState {
   const condition = conditionOf(vps, now);
@@ -25,6 +28,7 @@ export function publicStateOf(
       return condition === 'down' || vps.status === 'circuit_open' ? 'down' : 'trouble';
     case 'unknown':
     case 'unchecked':
+    case 'not_ready':
     case 'not_watched':
       return 'unknown';
   }

@@ -4,9 +4,15 @@ import { stripInWords, stripPaths } from './strip-drawing.ts';
 describe('a strip of checks', () => {
   it('stands at the right end, trouble taller than health, and what is to come flat', () => {
     expect(stripPaths('hd', 3)).toEqual([
-      { state: '-', path: 'M0 16h2v2h-2z' },
-      { state: 'h', path: 'M3 8h2v10h-2z' },
-      { state: 'd', path: 'M6 0h2v18h-2z' },
+      { state: '-', width: 2, path: 'M0 17h2' },
+      { state: 'h', width: 10, path: 'M3 13h2' },
+      { state: 'd', width: 18, path: 'M6 9h2' },
+    ]);
+  });
+  it('draws checks of a state that follow each other as one line, whose dashes they are', () => {
+    expect(stripPaths('hhhuuh', 6)).toEqual([
+      { state: 'h', width: 10, path: 'M0 13h8M15 13h2' },
+      { state: 'u', width: 14, path: 'M9 11h5' },
     ]);
   });
   it('draws each state once, and the newest checks only', () => {

@@ -13,22 +13,31 @@ const WORDS: Readonly<Record<string, string>> = {
 
 export const STRIP_HEIGHT = 18;
 export const STRIP_STEP = 3;
+/** Of a line as wide as a bar is high: each check is a dash of it. Bars one by one would be a third of the fleet page. */
+export const STRIP_DASHES = '2 1';
 const BAR_WIDTH = 2;
 
 /** A place whose check has not been yet. */
 const NOT_YET = '-';
 
-/** The bars of a strip of `places` checks, the newest at the right end: an SVG path for each state in it. */
-export function stripPaths(strip: string, places: number): { readonly state: string; readonly path: string }[] {
-  const states = [...strip.slice(-places).padStart(places, NOT_YET)];
-  return [...new Set(states)].map((state) => {
-    const height = HEIGHTS[state] ?? 0;
-    const bars = states.flatMap((one, index) =>
-      one === state ? [`M${index * STRIP_STEP} ${STRIP_HEIGHT - height}h${BAR_WIDTH}v${height}h-${BAR_WIDTH}z`] : [],
-    );
-    return { state, path: bars.join('') };
-  });
+/** The bars of one state: an SVG path to be stroked, `width` wide, in `STRIP_DASHES`. */
+export type StripPath = { readonly state: string; readonly width: number; readonly path: string };
+
+/** The bars of a strip of `places` checks, the newest at the right end: a path for each state in it. */
+export function stripPaths(strip: string, places: number): StripPath[] {
+  const states = strip.slice(-places).padStart(places, NOT_YET);
+  const paths = new Map<string, string>();
+  for (let from = 0, to = 0; from < places; from = to) {
+    const state = states.charAt(from);
+    while (to < places && states.charAt(to) === state) to += 1;
+    const middle = STRIP_HEIGHT - heightOf(state) / 2;
+    const line = `M${from * STRIP_STEP} ${middle}h${(to - from - 1) * STRIP_STEP + BAR_WIDTH}`;
+    paths.set(state, (paths.get(state) ?? '') + line);
+  }
+  return [...paths].map(([state, path]) => ({ state, width: heightOf(state), path }));
 }
+
+const heightOf = (state: string): number => HEIGHTS[state] ?? 0;
 
 /** `last 60 checks: 57 healthy, 3 down`, for those who do not see it. */
 export function stripInWords(strip: string): string {

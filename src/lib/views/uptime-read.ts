@@ -3,8 +3,17 @@ import type { App } from '../app.ts';
 import type { Actor } from '../auth/actor.ts';
 import { healthRollups, healthSamples } from '../db/schema.ts';
 import { findNewestSample } from './checks-read.ts';
-import { findReadable } from './series-read.ts';
-import { BUCKET_MS, bucketStart, spanPieces, uptime, type Piece, type Resolution } from '../history/rules/spans.ts';
+import { closedPieces } from '../history/rules/recent.ts';
+import { findReadable, type ReadableVps } from './series-read.ts';
+import {
+  BUCKET_MS,
+  bucketStart,
+  spanPieces,
+  uptime,
+  type Piece,
+  type Resolution,
+  type Sample,
+} from '../history/rules/spans.ts';
 
 /** Time up and down in milliseconds, and their share: 0..1, or null when nothing is known. */
 export type Uptime = { readonly upMs: number; readonly downMs: number; readonly uptime: number | null };
@@ -24,10 +33,19 @@ const WINDOWS = {
   '90d': { lengthMs: 90 * DAY_MS, resolution: 'hour' },
 } as const satisfies Record<string, { lengthMs: number; resolution: Resolution }>;
 
-/** What the roll-ups lack: the newest sample stands until `now`, or until it is no longer valid. */
-export function runningPieces(app: App, seriesId: number, now: Date): Piece[] {
-  const newest = findNewestSample(app, seriesId);
-  return newest ? spanPieces(newest, now.getTime(), app.settings.history.sampleValidMs) : [];
+/**
+ * What the roll-ups lack: the time for which recent samples have stood, and the newest one stands until `now`, or until
+ * it is no longer valid. Buckets that begin after `now` are left out, as in `rollupsBetween`.
+ */
+function runningPieces(app: App, { seriesId, recent, recentValidMs }: ReadableVps, now: Date): Piece[] {
+  const rolledUp = seriesId === null ? undefined : findNewestSample(app, seriesId);
+  const samples = [...(rolledUp ? [rolledUp] : []), ...recent];
+  const newest = samples.at(-1);
+  const pieces = [
+    ...closedPieces(samples, recentValidMs),
+    ...(newest ? spanPieces(newest, now.getTime(), app.settings.history.sampleValidMs) : []),
+  ];
+  return pieces.filter(({ startsAtMs }) => startsAtMs <= now.getTime());
 }
 
 const sum = (times: readonly { upMs: number; downMs: number }[]): Uptime => {
@@ -44,7 +62,7 @@ export function readUptime(app: App, actor: Actor, vpsId: string, now: Date): Up
   const vps = findReadable(app, actor, vpsId);
   if (!vps) return undefined;
   const { seriesId } = vps;
-  const running = seriesId === null ? [] : runningPieces(app, seriesId, now);
+  const running = runningPieces(app, vps, now);
   const over = ({ lengthMs, resolution }: { lengthMs: number; resolution: Resolution }): Uptime => {
     const fromMs = bucketStart(resolution, now.getTime() - lengthMs);
     const ran = running.filter((piece) => piece.resolution === resolution && piece.startsAtMs >= fromMs);
@@ -55,17 +73,18 @@ export function readUptime(app: App, actor: Actor, vpsId: string, now: Date): Up
     '7d': over(WINDOWS['7d']),
     '30d': over(WINDOWS['30d']),
     '90d': over(WINDOWS['90d']),
-    watchedSince: seriesId === null ? null : firstLookAt(app, seriesId),
+    watchedSince: seriesId === null ? null : firstLookAt(app, seriesId, vps.recent[0]),
   };
 }
 
 /** To the look, as long as that is kept; then to the hour, and to the day. */
-function firstLookAt({ db }: App, seriesId: number): Date | null {
+function firstLookAt({ db }: App, seriesId: number, recent: Sample | undefined): Date | null {
   const sample = db
     .select({ at: min(healthSamples.at) })
     .from(healthSamples)
     .where(eq(healthSamples.seriesId, seriesId))
     .get()?.at;
+  const kept = sample ?? (recent === undefined ? null : new Date(recent.atMs));
   const starts = (['hour', 'day'] as const).map((resolution) => {
     const first = db
       .select({ at: min(healthRollups.startsAt) })
@@ -78,7 +97,7 @@ function firstLookAt({ db }: App, seriesId: number): Date | null {
     // A finer time within that bucket is the same beginning, told better.
     (finer, { resolution, at }) =>
       finer === null || (at !== null && finer.getTime() - at.getTime() >= BUCKET_MS[resolution]) ? at : finer,
-    sample ?? null,
+    kept,
   );
 }
 
@@ -123,7 +142,7 @@ export function readDailyBars(app: App, actor: Actor, vpsId: string, now: Date):
             .where(rollupsBetween(vps.seriesId, 'day', firstMs, now))
             .all()
             .map((row) => ({ ...row, startsAtMs: row.startsAt.getTime() })),
-          ...runningPieces(app, vps.seriesId, now).filter((piece) => piece.resolution === 'day'),
+          ...runningPieces(app, vps, now).filter((piece) => piece.resolution === 'day'),
         ];
   return Array.from({ length: DAILY_BARS }, (_, index) => {
     const startsAtMs = firstMs + index * DAY_MS;

@@ -15,6 +15,9 @@ export type EditableVps = {
   readonly service: string | null;
   /** As they are typed: `provider=hetzner, canary`. */
   readonly labels: string;
+  readonly note: string | null;
+  /** Whether it has the fleet's shared key. */
+  readonly sharesKey: boolean;
 };
 
 /** Undefined: no such VPS, or not for this actor. */
@@ -29,13 +32,16 @@ export const readEditable = ({ db }: App, actor: Actor, id: string): EditableVps
           port: subscriptions.sshPort,
           user: subscriptions.sshUser,
           service: subscriptions.serviceName,
+          note: subscriptions.note,
+          keyId: subscriptions.sshKeyId,
         })
         .from(subscriptions)
         .innerJoin(users, eq(users.id, subscriptions.userId))
         .where(eq(subscriptions.id, id))
         .all()
-        .map((row) => ({
+        .map(({ keyId, ...row }) => ({
           ...row,
           host: row.host ?? '',
+          sharesKey: keyId !== null,
           labels: labelsInWords(readLabels(db, eq(subscriptions.id, id)).get(id) ?? []),
         }))[0];

@@ -1,4 +1,4 @@
-import { fail, redirect } from '@sveltejs/kit';
+import { fail } from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
 import { changeName } from '$lib/auth/accounts';
 import { guarded } from '$lib/auth/actor';
@@ -7,6 +7,7 @@ import { changePassword } from '$lib/auth/password';
 import { endOtherSessions, listSessions } from '$lib/auth/session';
 import { listVps } from '$lib/views/fleet-read';
 import { doneIn, fieldsOf, later } from '../form-fields';
+import { seeOther } from '../site';
 import type { Actions, PageServerLoad } from './$types';
 
 const DONE: Record<string, string> = {
@@ -40,7 +41,7 @@ export const actions: Actions = {
     const { name } = fieldsOf(event, 'name');
     const problem = await changeName(await defaultApp(), guarded(event.locals.signedIn), name);
     if (problem !== undefined) return fail(400, { name, nameProblem: problem });
-    redirect(303, '/account?done=name');
+    seeOther('/account?done=name');
   },
   password: async (event) => {
     const now = new Date();
@@ -57,11 +58,11 @@ export const actions: Actions = {
       case 'refused':
         return fail(400, { nextProblem: result.problem });
       case 'done':
-        return redirect(303, '/account?done=password');
+        return seeOther('/account?done=password');
     }
   },
   others: async ({ locals }) => {
     await endOtherSessions(await defaultApp(), guarded(locals.signedIn));
-    redirect(303, '/account?done=others');
+    seeOther('/account?done=others');
   },
 };

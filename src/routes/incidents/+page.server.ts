@@ -1,4 +1,4 @@
-import { fail, redirect } from '@sveltejs/kit';
+import { fail } from '@sveltejs/kit';
 import * as z from 'zod/mini';
 import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
@@ -10,6 +10,7 @@ import { listCauses, listIncidents, sumIncidents } from '$lib/views/incident-rea
 import { madeUpUntil } from '$lib/views/made-up';
 import { anyText } from '$lib/parsing/fields';
 import { posted } from '../form-fields';
+import { seeOther } from '../site';
 import type { Actions, PageServerLoad } from './$types';
 
 const AcknowledgeForm = z.object({ id: z.string(), then: anyText });
@@ -46,6 +47,6 @@ export const actions: Actions = {
       return fail(409, { problem: `Not acknowledged: ${error.message}.` });
     }
     const back = searchOf(parseIncidentQuery(event.url.searchParams));
-    redirect(303, then === 'incident' ? `/incidents/${encodeURIComponent(id)}` : `/incidents${back}`);
+    seeOther(then === 'incident' ? `/incidents/${encodeURIComponent(id)}` : `/incidents${back}`);
   },
 };

@@ -1,7 +1,8 @@
-import { fail, redirect } from '@sveltejs/kit';
+import { fail } from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
 import { resetPassword, whoseLink } from '$lib/auth/password';
 import { fieldsOf, later } from '../form-fields';
+import { seeOther } from '../site';
 import type { Actions, PageServerLoad } from './$types';
 
 export const load: PageServerLoad = async ({ url }) => ({
@@ -26,7 +27,7 @@ export const actions: Actions = {
       case 'invalid_link':
         return fail(400, { problem: null });
       case 'done':
-        return redirect(303, '/sign-in?done=password');
+        return seeOther('/sign-in?done=password');
     }
   },
 };

@@ -1,10 +1,11 @@
-import { fail, redirect } from '@sveltejs/kit';
+import { fail } from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
 import { hasAdmin } from '$lib/auth/accounts';
 import { signIn } from '$lib/auth/sign-in';
 import { localPath } from '$lib/facts/local-path';
 import { passOn } from '../browser-cookies';
 import { doneIn, fieldsOf, later } from '../form-fields';
+import { seeOther } from '../site';
 import type { Actions, PageServerLoad } from './$types';
 
 const DONE: Record<string, string> = {
@@ -20,7 +21,7 @@ const NOT_DONE: Record<string, string> = {
 };
 
 export const load: PageServerLoad = async ({ locals, url }) => {
-  if (locals.signedIn) redirect(303, '/');
+  if (locals.signedIn) seeOther('/');
   const { db } = await defaultApp();
   return { done: doneIn(url, DONE), notDone: doneIn(url, NOT_DONE), isNew: !hasAdmin(db) };
 };
@@ -46,10 +47,10 @@ export const actions: Actions = {
         });
       case 'second_factor':
         passOn(cookies, result.setCookies);
-        return redirect(303, `/sign-in/second-factor${url.search}`);
+        return seeOther(`/sign-in/second-factor${url.search}`);
       case 'signed_in':
         passOn(cookies, result.setCookies);
-        return redirect(303, localPath(url.searchParams.get('next') ?? '/', url.origin) ?? '/');
+        return seeOther(localPath(url.searchParams.get('next') ?? '/', url.origin) ?? '/');
     }
   },
 };

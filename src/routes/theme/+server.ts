@@ -1,9 +1,9 @@
-import { redirect } from '@sveltejs/kit';
 import * as z from 'zod/mini';
 import { THEME_COOKIE, THEMES } from '$lib/components/theme';
 import { localPath } from '$lib/facts/local-path';
 import { oneOf } from '$lib/parsing/fields';
 import { posted } from '../form-fields';
+import { COOKIE_PATH, placeOf, seeOther } from '../site';
 import type { RequestHandler } from './$types';
 
 const ThemeForm = z.object({ theme: oneOf(THEMES) });
@@ -13,10 +13,13 @@ const YEAR_S = 365 * 24 * 60 * 60;
 export const POST: RequestHandler = (event) => {
   const { theme } = posted(event, ThemeForm);
   const secure = event.url.protocol === 'https:';
-  event.cookies.set(THEME_COOKIE, theme, { path: '/', maxAge: YEAR_S, httpOnly: true, sameSite: 'lax', secure });
+  event.cookies.set(THEME_COOKIE, theme, {
+    path: COOKIE_PATH,
+    maxAge: YEAR_S,
+    httpOnly: true,
+    sameSite: 'lax',
+    secure,
+  });
   const from = URL.parse(event.request.headers.get('referer') ?? '');
-  redirect(
-    303,
-    localPath(from?.origin === event.url.origin ? from.pathname + from.search : '/', event.url.origin) ?? '/',
-  );
+  seeOther(localPath(from?.origin === event.url.origin ? placeOf(from) : '/', event.url.origin) ?? '/');
 };

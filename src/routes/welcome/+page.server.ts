@@ -1,4 +1,4 @@
-import { fail, redirect } from '@sveltejs/kit';
+import { fail } from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
 import { becomeFirstAdmin, isFirstAdminLink } from '$lib/auth/first-admin';
 import type { NewAdmin } from '$lib/auth/account-form';
@@ -6,6 +6,7 @@ import { inForm, type Problem } from '$lib/parsing/problems';
 import { signIn } from '$lib/auth/sign-in';
 import { passOn } from '../browser-cookies';
 import { fieldsOf, later } from '../form-fields';
+import { seeOther } from '../site';
 import type { Actions, PageServerLoad } from './$types';
 
 export const load: PageServerLoad = async ({ url }) => ({
@@ -38,7 +39,7 @@ export const actions: Actions = {
       case 'created': {
         const signed = await signIn(app, locals.asking, given, now);
         if (signed.kind === 'signed_in') passOn(cookies, signed.setCookies);
-        return redirect(303, '/');
+        return seeOther('/');
       }
     }
   },

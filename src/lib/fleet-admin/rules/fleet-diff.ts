@@ -58,8 +58,8 @@ const fieldsOfVps = ({ host, port, user, service }: WantedVps | StateVps): Recor
 });
 
 function addition(vps: WantedVps): FleetChange[] {
-  const { email, host, name, labels, hostKey } = vps;
-  const whole = { ...fieldsOfVps(vps), name, 'host key': hostKey, labels: labelsInWords(labels) || null };
+  const { email, host, name, labels, hostKey, note } = vps;
+  const whole = { ...fieldsOfVps(vps), name, 'host key': hostKey, labels: labelsInWords(labels) || null, note };
   return [
     { kind: 'add_vps', email, host, fields: fieldsOf({}, whole) },
     ...vps.windows.map((window) => ({ kind: 'add_window', email, host, window }) as const),
@@ -72,10 +72,17 @@ function diffVps(now: StateVps, vps: WantedVps, prune: boolean, isOtherKey: bool
   const gone = now.labels.filter(({ name }) => !vps.labels.some((label) => label.name === name));
   const fields = [
     ...fieldsOf(
-      { ...fieldsOfVps(now), name: now.name, 'host key': now.hostKey, labels: labelsInWords(now.labels) },
+      {
+        ...fieldsOfVps(now),
+        name: now.name,
+        note: now.note,
+        'host key': now.hostKey,
+        labels: labelsInWords(now.labels),
+      },
       {
         ...fieldsOfVps(vps),
         name: vps.name ?? now.name,
+        note: vps.note ?? now.note,
         'host key': vps.hostKey ?? (isSameMachine(now, vps) ? now.hostKey : null),
         labels: labelsInWords(goal),
       },

@@ -2,13 +2,13 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import {
   addProbe,
+  changeProbes,
   countProbes,
   formatHistogram,
   mergeHistograms,
   parseHistogram,
   quantile,
   RELATIVE_ERROR,
-  removeProbe,
 } from './probe-histogram.ts';
 
 const of = (durations: readonly number[]): string => durations.reduce(addProbe, '');
@@ -48,13 +48,22 @@ describe('a histogram of probe durations', () => {
     );
   });
 
+  it('is the same whether probes come one by one or together', () => {
+    fc.assert(
+      fc.property(fc.array(duration), fc.array(duration), (before, more) => {
+        const together = more.map((ms) => ({ ms, count: 1 }) as const);
+        expect(changeProbes(of(before), together)).toBe(of([...before, ...more]));
+      }),
+    );
+  });
+
   it('takes a probe out again without a trace', () => {
     fc.assert(
       fc.property(fc.array(duration), duration, (durations, ms) => {
-        expect(removeProbe(addProbe(of(durations), ms), ms)).toBe(of(durations));
+        expect(changeProbes(addProbe(of(durations), ms), [{ ms, count: -1 }])).toBe(of(durations));
       }),
     );
-    expect(removeProbe('', 5)).toBe('');
+    expect(changeProbes('', [{ ms: 5, count: -1 }])).toBe('');
   });
 
   it('stays small: a day of checks around 80 ms is some 50 letters', () => {

@@ -51,21 +51,22 @@ export function formatHistogram(histogram: ProbeHistogram): string {
   return text;
 }
 
-/** The histogram with one more probe of `ms` milliseconds. */
-export function addProbe(text: string, ms: number): string {
+/** One probe more (1) or less (-1) of `ms` milliseconds. */
+export type ProbeChange = { readonly ms: number; readonly count: 1 | -1 };
+
+/** The histogram after these changes, one after the other; taking out what it does not hold changes nothing. */
+export function changeProbes(text: string, changes: readonly ProbeChange[]): string {
+  if (changes.length === 0) return text;
   const histogram = parseHistogram(text);
-  const bucket = bucketOf(ms);
-  histogram.set(bucket, (histogram.get(bucket) ?? 0) + 1);
+  for (const { ms, count } of changes) {
+    const bucket = bucketOf(ms);
+    histogram.set(bucket, Math.max(0, (histogram.get(bucket) ?? 0) + count));
+  }
   return formatHistogram(histogram);
 }
 
-/** The histogram without one probe of `ms` milliseconds; unchanged where it holds none of that length. */
-export function removeProbe(text: string, ms: number): string {
-  const histogram = parseHistogram(text);
-  const bucket = bucketOf(ms);
-  histogram.set(bucket, Math.max(0, (histogram.get(bucket) ?? 0) - 1));
-  return formatHistogram(histogram);
-}
+/** The histogram with one more probe of `ms` milliseconds. */
+export const addProbe = (text: string, ms: number): string => changeProbes(text, [{ ms, count: 1 }]);
 
 export function mergeHistograms(texts: Iterable<string>): ProbeHistogram {
   const merged = new Map<number, number>();

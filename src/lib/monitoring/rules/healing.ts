@@ -21,6 +21,12 @@ export type HealingDecision =
   /** `trial`: the one restart that a half-open circuit may have. */
   | { readonly action: 'restart'; readonly trial: boolean };
 
+/** What kept a restart back that a stopped service calls for; null: none was called for, or it is sent. */
+export const withheldBy = (healing: HealingDecision): Exclude<NoHealing, 'not_called_for' | 'on_request'> | null =>
+  healing.action === 'restart' || healing.reason === 'not_called_for' || healing.reason === 'on_request'
+    ? null
+    : healing.reason;
+
 /** Whether a restart is sent after the look: only its end tells what the look counts for. */
 export const restartFollows = (healing: HealingDecision): boolean =>
   healing.action === 'restart' || healing.reason === 'on_request';

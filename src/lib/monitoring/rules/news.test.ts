@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest';
-import { newsCalls, nextLookAtMs } from './news.ts';
+import { BUS_ENDED, newsCalls, nextLookAtMs } from './news.ts';
 
 describe('news', () => {
   it.for(['inactive', 'failed'])('that a healthy unit is %s calls for a look', (state) => {
@@ -19,8 +19,13 @@ describe('news', () => {
     },
   );
 
+  it('that its bus has ended calls for a look, whatever is known', () => {
+    for (const status of ['healthy', 'unhealthy', 'down', 'circuit_open'] as const)
+      expect(newsCalls(BUS_ENDED, status)).toBe(true);
+  });
+
   it('of a VPS that was never looked at calls for none', () => {
-    for (const state of ['failed', 'active']) expect(newsCalls(state, null)).toBe(false);
+    for (const state of ['failed', 'active', BUS_ENDED]) expect(newsCalls(state, null)).toBe(false);
   });
 });
 

@@ -7,6 +7,9 @@ const APART_MS = 10_000;
 export const nextLookAtMs = (lastMs: number | null, nowMs: number): number =>
   lastMs === null ? nowMs : Math.max(nowMs, lastMs + APART_MS);
 
+/** What is told of a VPS whose bus has ended: what happened there since is not known. No word of systemd's. */
+export const BUS_ENDED = 'bus ended';
+
 /**
  * Whether a look is called for by what the bus has told last. Not while the unit is on its way up or down: it will tell
  * where it comes to, and the sweep sees what gets stuck. `status`: what is written down of it, which
@@ -20,6 +23,8 @@ export function newsCalls(activeState: string | undefined, status: HealthState['
       return status === 'healthy';
     case 'active':
       return status !== 'healthy';
+    case BUS_ENDED:
+      return true;
     case undefined:
     default:
       return false;

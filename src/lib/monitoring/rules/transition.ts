@@ -115,6 +115,8 @@ export const UNCHECKED: HealthState = {
   lastProbeMs: null,
   reachable: null,
   offeredHostKey: null,
+  offeredHostKeyAt: null,
+  hostKeySeenAt: null,
   lastNotifiedRecoveredAt: null,
   maintenanceSeenSince: null,
   circuitResetAt: null,
@@ -137,6 +139,18 @@ export function stateOfRow(row: HealthCheck | null | undefined): HealthState {
 export const isUpAfter = (events: readonly HealthEvent[]): boolean =>
   events.some(({ kind }) => kind === 'healthy' || kind === 'restarted' || kind === 'restarted_on_request');
 
+/** Which keys the host has shown, and when: the pinned one last, another one first. */
+function advanceHostKey(
+  { offeredHostKey, offeredHostKeyAt, hostKeySeenAt }: HealthState,
+  verdict: Verdict,
+  at: Date,
+): Pick<HealthState, 'offeredHostKey' | 'offeredHostKeyAt' | 'hostKeySeenAt'> {
+  if (verdict.kind !== 'unreachable') return { offeredHostKey: null, offeredHostKeyAt: null, hostKeySeenAt: at };
+  const { offeredHostKey: shown } = verdict;
+  if (shown == null || shown === offeredHostKey) return { offeredHostKey, offeredHostKeyAt, hostKeySeenAt };
+  return { offeredHostKey: shown, offeredHostKeyAt: at, hostKeySeenAt };
+}
+
 /** The state after a look. Of the clock it knows only the time of the look. */
 export function advance(state: HealthState, check: Check, breaker: BreakerSettings): Transition {
   const { next, events } = advanceHealth(state, check, breaker);
@@ -157,7 +171,7 @@ function advanceHealth(state: HealthState, check: Check, breaker: BreakerSetting
     lastProbeMs: check.probeMs,
     totalChecks: state.totalChecks + 1,
     reachable: verdict.kind !== 'unreachable',
-    offeredHostKey: verdict.kind === 'unreachable' ? (verdict.offeredHostKey ?? state.offeredHostKey) : null,
+    ...advanceHostKey(state, verdict, lookedAt),
     transitionalSince: keepsGraceUsed(verdict) ? state.transitionalSince : null,
     ...columnsOf(startAfter(verdict, startOf(state))),
     ...advanceLogin(state, verdict, lookedAt),

@@ -1,10 +1,9 @@
 import { createHmac } from 'node:crypto';
-import type { LookupFunction } from 'node:net';
+import type { lookup as lookUp } from 'node:dns';
 import { DecryptionError, decryptToken } from '../../crypto/encryption.ts';
 import type { Channel, Delivery } from '../channel.ts';
 import type { SendResult } from '../../facts/delivery.ts';
 import { isPublicWebAddress, isWebAddress, sendHttp, type HttpResult } from '../http-request.ts';
-import { lookUpPublic } from '../public-host.ts';
 import type { MessageFacts } from '../../facts/message.ts';
 
 /** Where the secret of a target lives: what its ciphertext is bound to. */
@@ -17,14 +16,14 @@ export const signature = (secret: string, timestamp: number, body: string): stri
 
 /**
  * Signed JSON to an address of the recipient's choice; docs/notifications.md has the format. Where no admin answers for the
- * address, `lookup` finds and judges what its name leads to.
+ * address, nothing within a network is called. `resolve`: how names are looked up.
  */
-export const createWebhook = (lookup: LookupFunction): Channel => ({
+export const createWebhook = (resolve?: typeof lookUp): Channel => ({
   isShared: false,
   lacks: () => null,
   addressHint: 'an address such as https://example.com/hook, without a password in it',
   isAddress: isWebAddress,
-  reach: ({ encryptionKey }, { user, target, vouched }) => {
+  reach: ({ settings, encryptionKey }, { user, target, vouched }) => {
     const url = target?.address ?? '';
     if (url === '' || !target) return { problem: 'no webhook address is set for this user' };
     if (!isWebAddress(url)) return { problem: 'the webhook address is not a web address' };
@@ -33,6 +32,7 @@ export const createWebhook = (lookup: LookupFunction): Channel => ({
     if (target.secret === null) return { problem: 'the webhook has no secret to sign with' };
     const secret = openSecret(target.secret, targetSecretPlace(user.id, target.channel), encryptionKey);
     if (secret === null) return { problem: 'the stored secret of the webhook does not open with the key in use' };
+    const reach = vouched ? settings.allowedAddresses : 'public';
     return {
       send: async (delivery, attempt) => {
         const body = JSON.stringify(payload(delivery));
@@ -44,7 +44,7 @@ export const createWebhook = (lookup: LookupFunction): Channel => ({
           'wardround-delivery': delivery.id,
         };
         return httpOutcome(
-          await sendHttp({ method: 'POST', url, headers, body, ...(vouched ? {} : { lookup }) }, attempt),
+          await sendHttp({ method: 'POST', url, headers, body, reach, ...(resolve && { resolve }) }, attempt),
           'the webhook',
         );
       },
@@ -52,7 +52,7 @@ export const createWebhook = (lookup: LookupFunction): Channel => ({
   },
 });
 
-export const webhook = createWebhook(lookUpPublic());
+export const webhook = createWebhook();
 
 function openSecret(ciphertext: string, place: string, key: Buffer): string | null {
   try {

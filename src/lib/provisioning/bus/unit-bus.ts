@@ -1,10 +1,11 @@
 import { EventEmitter, once } from 'node:events';
 import { cleanRemoteText } from '../../facts/remote-text.ts';
 import { isKnownState, type UnitFacts } from '../../facts/unit-state.ts';
+import { isNotAllowed } from '../rules/bus-answer.ts';
 import { readUnitFacts } from '../rules/unit-facts.ts';
 import type { SSHCommandError } from '../ssh-failure.ts';
 import type { SSHSession } from '../ssh-session.ts';
-import { AT_BUS, BUS, BusConnection, type BusPatience, nothingWhereRefused } from './bus-connection.ts';
+import { AT_BUS, BUS, BusConnection, type BusPatience, BusRefusal, nothingWhereRefused } from './bus-connection.ts';
 import type { BusCall, BusMessage } from './rules/message.ts';
 import { isVariant, type BusValue } from './rules/values.ts';
 
@@ -22,6 +23,16 @@ const TOLD: Readonly<Record<string, readonly string[]>> = {
   [UNIT]: ['LoadState', 'ActiveState', 'SubState', 'InvocationID', 'InactiveExitTimestampMonotonic', SINCE],
   [SERVICE]: ['Result', 'ExecMainCode', 'ExecMainStatus', 'NRestarts', 'TimeoutStartUSec'],
 };
+export const ORDERS = ['StartUnit', 'RestartUnit', 'StopUnit'] as const;
+/** The root of all slices, which is there and active on each machine, and cannot be stopped. */
+export const OTHER_UNIT = '-.slice';
+/** What systemd says of an order that is allowed and makes no sense. */
+const NONSENSE = [
+  'org.freedesktop.DBus.Error.InvalidArgs',
+  'org.freedesktop.systemd1.NoIsolation',
+  'org.freedesktop.systemd1.OnlyByDependency',
+  'org.freedesktop.systemd1.JobTypeNotApplicable',
+];
 const LONGEST_VALUE = 40;
 const NO_LIMIT = 0xffff_ffff_ffff_ffffn;
 /** Ends of jobs that are remembered until the order that began them has been answered. */
@@ -134,6 +145,27 @@ export class UnitBus {
   /** The same for a unit that may be active and is ended then. */
   restart(patience: BusPatience): Promise<string | null> {
     return this.#order('RestartUnit', patience);
+  }
+
+  /**
+   * Whether systemd would let this login give this order. It is asked in a form that systemd judges by the right to it and
+   * then cannot carry out, as it makes no sense (mode `isolate`, which is for starts of units that say so): nothing is
+   * changed, whatever the answer. Null where that cannot be told. Source: systemd, dbus-unit.c, `bus_unit_queue_job`.
+   */
+  async mayOrder(
+    member: (typeof ORDERS)[number],
+    patience: BusPatience,
+    unit = this.#identity.id,
+  ): Promise<boolean | null> {
+    try {
+      if (member === 'StartUnit' && (await this.#get(UNIT, 'AllowIsolate', patience)) !== false) return null;
+      await this.#ask(manager(member, unit, 'isolate'), patience);
+      return true;
+    } catch (error) {
+      if (!(error instanceof BusRefusal)) throw error;
+      if (isNotAllowed(error.errorName)) return false;
+      return NONSENSE.includes(error.errorName) ? true : null;
+    }
   }
 
   /** Forgives systemd's own start limit. */

@@ -1,4 +1,4 @@
-import { fail, redirect, type RequestEvent } from '@sveltejs/kit';
+import { fail, type RequestEvent } from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
 import { CHANNEL_WORDS } from '$lib/notifications/wording/kind-words';
@@ -7,6 +7,7 @@ import { ChannelForm, readChoices, saveChannel } from '$lib/notifications/prefer
 import { findUser } from '$lib/notifications/preferences';
 import { inForm } from '$lib/parsing/problems';
 import { posted } from '../../form-fields';
+import { seeOther } from '../../site';
 import type { Actions, PageServerLoad } from './$types';
 
 export const load: PageServerLoad = async ({ locals, url }) => {
@@ -32,7 +33,7 @@ async function save(event: RequestEvent, channel: ChannelName) {
   const { enabled, kind, address } = form;
   if (problems.length > 0)
     return fail(400, { channel, problems: inForm(problems), typed: { enabled, kinds: kind, address } });
-  redirect(303, `/account/notifications?done=${channel}`);
+  seeOther(`/account/notifications?done=${channel}`);
 }
 
 export const actions: Actions = {

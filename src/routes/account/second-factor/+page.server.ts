@@ -1,4 +1,4 @@
-import { fail, redirect } from '@sveltejs/kit';
+import { fail } from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
 import {
@@ -10,6 +10,7 @@ import {
 } from '$lib/auth/second-factor';
 import { passOn } from '../../browser-cookies';
 import { doneIn, fieldsOf, later } from '../../form-fields';
+import { seeOther } from '../../site';
 import type { Actions, PageServerLoad } from './$types';
 
 const DONE: Record<string, string> = {
@@ -34,7 +35,7 @@ export const actions: Actions = {
   begin: async (event) => {
     const now = new Date();
     const { asking, signedIn } = event.locals;
-    if (guarded(signedIn).user.hasSecondFactor) redirect(303, '/account/second-factor');
+    if (guarded(signedIn).user.hasSecondFactor) seeOther('/account/second-factor');
     const { password } = fieldsOf(event, 'password');
     const result = await beginSecondFactor(await defaultApp(), asking, guarded(signedIn), password, now);
     switch (result.kind) {
@@ -68,7 +69,7 @@ export const actions: Actions = {
         });
       case 'done':
         passOn(event.cookies, result.setCookies);
-        return redirect(303, '/account/second-factor?done=on');
+        return seeOther('/account/second-factor?done=on');
     }
   },
   disable: async (event) => {
@@ -86,14 +87,14 @@ export const actions: Actions = {
         return fail(400, { offProblem: WRONG_PASSWORD });
       case 'done':
         passOn(event.cookies, result.setCookies);
-        return redirect(303, '/account/second-factor?done=off');
+        return seeOther('/account/second-factor?done=off');
     }
   },
   codes: async (event) => {
     const now = new Date();
     const { asking, signedIn } = event.locals;
     const { password } = fieldsOf(event, 'password');
-    if (!guarded(signedIn).user.hasSecondFactor) redirect(303, '/account/second-factor');
+    if (!guarded(signedIn).user.hasSecondFactor) seeOther('/account/second-factor');
     const result = await renewBackupCodes(await defaultApp(), asking, guarded(signedIn), password, now);
     switch (result.kind) {
       case 'limited':

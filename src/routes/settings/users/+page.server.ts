@@ -1,4 +1,4 @@
-import { fail, redirect, type RequestEvent } from '@sveltejs/kit';
+import { fail, type RequestEvent } from '@sveltejs/kit';
 import * as z from 'zod/mini';
 import { defaultApp, type App } from '$lib/app';
 import { changeRole } from '$lib/auth/accounts';
@@ -8,6 +8,7 @@ import { addUser, endAllSessions, listUsers, removeUser, setDisabled, type UserC
 import { anyText, oneOf } from '$lib/parsing/fields';
 import { inForm } from '$lib/parsing/problems';
 import { doneIn, fieldsOf, posted } from '../../form-fields';
+import { seeOther } from '../../site';
 import type { Actions, PageServerLoad } from './$types';
 
 const DONE: Record<string, string> = {
@@ -46,7 +47,7 @@ async function change(event: RequestEvent, done: string, work: Change) {
   const { user } = fieldsOf(event, 'user');
   const { kind } = await work(await defaultApp(), guarded(event.locals.actor), user);
   if (kind !== 'changed') return fail(409, { refused: REFUSED[kind] });
-  redirect(303, `/settings/users?done=${done}`);
+  seeOther(`/settings/users?done=${done}`);
 }
 
 /** The link is shown, too: a mail may not arrive, and where none can be sent the admin hands it over. */
@@ -78,7 +79,7 @@ export const actions: Actions = {
     if (user === actor.userId) return fail(409, { refused: REFUSED.yourself });
     const { kind } = await changeRole(await defaultApp(), actor, user, role);
     if (kind !== 'changed') return fail(409, { refused: REFUSED[kind] });
-    redirect(303, '/settings/users?done=role');
+    seeOther('/settings/users?done=role');
   },
   disable: (event) => change(event, 'disable', (app, actor, id) => setDisabled(app, actor, id, true)),
   enable: (event) => change(event, 'enable', (app, actor, id) => setDisabled(app, actor, id, false)),

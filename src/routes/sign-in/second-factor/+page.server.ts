@@ -1,20 +1,21 @@
-import { fail, redirect } from '@sveltejs/kit';
+import { fail } from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
 import { awaitsSecondFactor, verifySecondFactor } from '$lib/auth/sign-in';
 import { localPath } from '$lib/facts/local-path';
 import { passOn } from '../../browser-cookies';
 import { fieldsOf, later } from '../../form-fields';
+import { seeOther } from '../../site';
 import type { Actions, PageServerLoad } from './$types';
 
 export const load: PageServerLoad = ({ locals }) => {
-  if (locals.signedIn) redirect(303, '/');
-  if (!awaitsSecondFactor(locals.asking)) redirect(303, '/sign-in');
+  if (locals.signedIn) seeOther('/');
+  if (!awaitsSecondFactor(locals.asking)) seeOther('/sign-in');
 };
 
 export const actions: Actions = {
   default: async (event) => {
     const { locals, url, cookies } = event;
-    if (!awaitsSecondFactor(locals.asking)) redirect(303, '/sign-in?done=expired');
+    if (!awaitsSecondFactor(locals.asking)) seeOther('/sign-in?done=expired');
     const now = new Date();
     const { code } = fieldsOf(event, 'code');
     if (code.trim() === '') return fail(400, { problem: 'Enter the code that your authenticator app shows.' });
@@ -32,10 +33,10 @@ export const actions: Actions = {
         });
       case 'expired':
       case 'used':
-        return redirect(303, `/sign-in?done=${result.kind}`);
+        return seeOther(`/sign-in?done=${result.kind}`);
       case 'signed_in':
         passOn(cookies, result.setCookies);
-        return redirect(303, localPath(url.searchParams.get('next') ?? '/', url.origin) ?? '/');
+        return seeOther(localPath(url.searchParams.get('next') ?? '/', url.origin) ?? '/');
     }
   },
 };

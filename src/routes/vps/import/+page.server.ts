@@ -1,22 +1,28 @@
-import { fail, redirect } from '@sveltejs/kit';
+import { fail } from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
 import { prepareImport } from '$lib/fleet-admin/import-entries';
 import { importRunsOf } from '$lib/fleet-admin/import-runs';
+import { sharedKeyOf } from '$lib/fleet-admin/shared-key';
 import { RefusedError } from '$lib/fleet-admin/the-vps';
 import { readFleetFile } from '$lib/fleet-files/read-fleet-file';
 import { parseForm } from '$lib/parsing/form';
 import { problemInWords } from '$lib/views/import-words';
 import { doneIn, formOf } from '../../form-fields';
 import { ImportForm, keysOf, sourceOf } from './import-form';
+import { seeOther } from '../../site';
 import type { Actions, PageServerLoad } from './$types';
 
 const DONE = { gone: 'That import is not known any more: begin another one.' };
 
-export const load: PageServerLoad = async ({ url }) => ({
-  service: (await defaultApp()).settings.monitoredService,
-  done: doneIn(url, DONE),
-});
+export const load: PageServerLoad = async ({ url }) => {
+  const { db, settings } = await defaultApp();
+  return {
+    service: settings.monitoredService,
+    hasSharedKey: sharedKeyOf(db) !== undefined,
+    done: doneIn(url, DONE),
+  };
+};
 
 export const actions: Actions = {
   default: async (event) => {
@@ -40,6 +46,6 @@ export const actions: Actions = {
       if (!(problem instanceof RefusedError)) throw problem;
       return refuse([problem.message]);
     }
-    redirect(303, `/vps/import/${run}`);
+    seeOther(`/vps/import/${run}`);
   },
 };

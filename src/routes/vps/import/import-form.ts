@@ -2,7 +2,7 @@ import * as z from 'zod/mini';
 import { FORMATS } from '$lib/facts/file-format';
 import { formatOf } from '$lib/fleet-files/read-fleet-file';
 import type { KeyFor } from '$lib/fleet-admin/import-entries';
-import { anyText, oneOf } from '$lib/parsing/fields';
+import { anyText, oneOf, tickBox } from '$lib/parsing/fields';
 import { readFileText, readPastedText, type FileText } from '$lib/parsing/file-text';
 
 export const ImportForm = z.object({
@@ -15,6 +15,7 @@ export const ImportForm = z.object({
   service: anyText,
   labels: anyText,
   privateKey: z._default(z.string(), ''),
+  sharedKey: tickBox,
 });
 type Given = z.output<typeof ImportForm>;
 
@@ -37,7 +38,8 @@ const nameOf = (path: string): string => path.replace(/^.*[\\/]/, '');
  * The keys that came with the form: one for all, or files that are known by their names. The paths in a fleet's file are
  * those of another machine: nothing is read from this one.
  */
-export async function keysOf(form: FormData, { privateKey }: Given): Promise<KeyFor> {
+export async function keysOf(form: FormData, { privateKey, sharedKey }: Given): Promise<KeyFor> {
+  if (sharedKey) return () => ({ text: null });
   if (privateKey.trim() !== '') return () => ({ text: privateKey });
   const keys = new Map<string, string>();
   for (const file of filesOf(form, 'keys'))

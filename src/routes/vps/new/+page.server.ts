@@ -1,31 +1,43 @@
-import { fail, redirect } from '@sveltejs/kit';
+import { fail } from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
-import { addVps } from '$lib/fleet-admin/fleet-admin';
+import { addNotReady, boardVps } from '$lib/fleet-admin/board';
+import { sharedKeyOf } from '$lib/fleet-admin/shared-key';
 import { RefusedError } from '$lib/fleet-admin/the-vps';
-import { parseVps } from '$lib/fleet-admin/new-vps';
 import { checkNow } from '$lib/fleet-admin/vps-actions';
 import { inForm } from '$lib/parsing/problems';
-import { vpsFieldsOf } from '../../form-fields';
+import { seeOther } from '../../site';
+import { readNewVps } from './new-vps-form';
 import type { Actions, PageServerLoad } from './$types';
 
-export const load: PageServerLoad = async () => ({ service: (await defaultApp()).settings.monitoredService });
+export const load: PageServerLoad = async () => {
+  const { db, settings } = await defaultApp();
+  return { service: settings.monitoredService, sharedKey: sharedKeyOf(db)?.publicKey ?? null };
+};
 
 export const actions: Actions = {
   default: async (event) => {
-    const { described, typed } = vpsFieldsOf(event);
-    const parsed = parseVps(described);
-    if ('problems' in parsed) return fail(400, { typed, problems: inForm(parsed.problems), refused: null });
+    const { parsed, typed, isGenerated, notReady } = await readNewVps(event);
+    const nothing = { typed, problems: {}, refused: null, outcomes: null };
+    if ('problems' in parsed) return fail(400, { ...nothing, problems: inForm(parsed.problems) });
     const app = await defaultApp();
     const actor = guarded(event.locals.actor);
     let id: string;
+    let done = 'generated';
     try {
-      ({ id } = await addVps(app, actor, parsed.vps));
+      if (isGenerated) {
+        ({ id } = await addNotReady(app, actor, parsed.vps, 'Its key has just been made: nothing was tried yet.'));
+      } else {
+        const { added, passed, outcomes } = await boardVps(app, actor, parsed.vps, { notReady });
+        if (added === null) return fail(422, { ...nothing, outcomes });
+        ({ id } = added);
+        done = passed ? 'added' : 'added-not-ready';
+        if (passed) await checkNow(app, actor, [id]);
+      }
     } catch (problem) {
       if (!(problem instanceof RefusedError)) throw problem;
-      return fail(409, { typed, problems: {}, refused: `Not added: ${problem.message}.` });
+      return fail(409, { ...nothing, refused: `Not added: ${problem.message}.` });
     }
-    await checkNow(app, actor, [id]);
-    redirect(303, `/vps/${id}?done=added`);
+    seeOther(`/vps/${id}?done=${done}`);
   },
 };

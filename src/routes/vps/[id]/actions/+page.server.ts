@@ -1,4 +1,4 @@
-import { error, fail, redirect, type RequestEvent } from '@sveltejs/kit';
+import { error, fail, type RequestEvent } from '@sveltejs/kit';
 import * as z from 'zod/mini';
 import { defaultApp, type App } from '$lib/app';
 import { guarded, type Actor } from '$lib/auth/actor';
@@ -20,6 +20,7 @@ import { onDemandOf } from '$lib/monitoring/on-demand';
 import { anyText, oneOf } from '$lib/parsing/fields';
 import { inForm } from '$lib/parsing/problems';
 import { fieldsOf, posted } from '../../../form-fields';
+import { seeOther } from '../../../site';
 import type { Actions, PageServerLoad } from './$types';
 
 export const load: PageServerLoad = async ({ locals, params, url }) => {
@@ -48,7 +49,7 @@ async function carryOut({ locals, params }: RequestEvent, done: string, work: Wo
     if (!(problem instanceof RefusedError)) throw problem;
     return fail(409, { refused: `Not done: ${problem.message}.` });
   }
-  redirect(303, done === 'remove' ? '/?done=removed' : `/vps/${vps.id}?done=${done}`);
+  seeOther(done === 'remove' ? '/?done=removed' : `/vps/${vps.id}?done=${done}`);
 }
 
 const MaintenanceForm = z.object({

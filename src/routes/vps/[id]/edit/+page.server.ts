@@ -1,23 +1,26 @@
-import { error, fail, redirect } from '@sveltejs/kit';
+import { error, fail } from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
 import { editVps, mergeEdit, type EditFields } from '$lib/fleet-admin/edit-vps';
 import { readEditable, type EditableVps } from '$lib/views/vps-form-read';
+import { sharedKeyOf } from '$lib/fleet-admin/shared-key';
 import { RefusedError } from '$lib/fleet-admin/the-vps';
 import { readVps } from '$lib/views/fleet-read';
 import { parseVpsEdit } from '$lib/fleet-admin/new-vps';
 import { checkNow } from '$lib/fleet-admin/vps-actions';
 import { inForm } from '$lib/parsing/problems';
 import { vpsFieldsOf } from '../../../form-fields';
+import { seeOther } from '../../../site';
 import type { Actions, PageServerLoad } from './$types';
 
-const valuesOf = ({ name, host, port, user, service, labels }: EditableVps): EditFields => ({
+const valuesOf = ({ name, host, port, user, service, labels, note }: EditableVps): EditFields => ({
   name: name ?? '',
   host,
   port: String(port),
   user,
   service: service ?? '',
   labels,
+  note: note ?? '',
 });
 
 export const load: PageServerLoad = async ({ locals, params }) => {
@@ -29,6 +32,8 @@ export const load: PageServerLoad = async ({ locals, params }) => {
     customer: vps.name ?? vps.email,
     values: valuesOf(vps),
     service: app.settings.monitoredService,
+    sharesKey: vps.sharesKey,
+    sharedKey: sharedKeyOf(app.db)?.publicKey ?? null,
   };
 };
 
@@ -39,7 +44,7 @@ export const actions: Actions = {
     const { id } = event.params;
     const vps = readEditable(app, actor, id);
     if (!vps) error(404, 'There is no such VPS');
-    const { described, typed, was } = vpsFieldsOf(event);
+    const { described, typed, was } = await vpsFieldsOf(event);
     const parsed = parseVpsEdit({ ...mergeEdit(valuesOf(vps), was, described), customer: vps.email });
     if ('problems' in parsed) return fail(400, { typed, was, problems: inForm(parsed.problems), refused: null });
     let changed: string[];
@@ -50,6 +55,6 @@ export const actions: Actions = {
       return fail(409, { typed, was, problems: {}, refused: `Not saved: ${problem.message}.` });
     }
     if (changed.length > 0 && readVps(app, actor, id, new Date())?.active) await checkNow(app, actor, [id]);
-    redirect(303, `/vps/${id}?done=${changed.length > 0 ? 'edit' : 'same'}`);
+    seeOther(`/vps/${id}?done=${changed.length > 0 ? 'edit' : 'same'}`);
   },
 };

@@ -1,9 +1,10 @@
-import { error, fail, redirect, type RequestEvent } from '@sveltejs/kit';
+import { error, fail, type RequestEvent } from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
 import { changeStatusPage, type StatusPageChange } from '$lib/fleet-admin/status-page';
 import { readStatusPage } from '$lib/views/status-page-read';
 import { doneIn, fieldsOf } from '../../../form-fields';
+import { seeOther } from '../../../site';
 import type { Actions, PageServerLoad } from './$types';
 
 const DONE: Record<string, string> = {
@@ -32,7 +33,7 @@ async function change({ locals, params }: RequestEvent, wanted: StatusPageChange
     case 'refused':
       return fail(400, { problem: result.problem, title: wanted.kind === 'on' ? wanted.title : '' });
     case 'done':
-      return redirect(303, `/vps/${params.id}/status-page?done=${wanted.kind}`);
+      return seeOther(`/vps/${params.id}/status-page?done=${wanted.kind}`);
   }
 }
 

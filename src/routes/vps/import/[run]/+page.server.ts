@@ -1,15 +1,16 @@
-import { fail, redirect } from '@sveltejs/kit';
+import { fail } from '@sveltejs/kit';
 import { defaultApp } from '$lib/app';
 import { guarded } from '$lib/auth/actor';
 import { importRunsOf, type ImportRun } from '$lib/fleet-admin/import-runs';
 import { RefusedError } from '$lib/fleet-admin/the-vps';
+import { seeOther } from '../../../site';
 import type { Actions, PageServerLoad } from './$types';
 
 /** A page has no use for more rows that are all well. */
 const MOST_WELL = 200;
 
 /** Forgotten after a while, and when the server was started again. */
-const gone = (): never => redirect(303, '/vps/import?done=gone');
+const gone = (): never => seeOther('/vps/import?done=gone');
 
 export const load: PageServerLoad = async ({ params, depends }) => {
   depends('wardround:import');
@@ -36,12 +37,12 @@ export const actions: Actions = {
       if (!(problem instanceof RefusedError)) throw problem;
       return fail(409, { problem: problem.message });
     }
-    return redirect(303, `/vps/import/${params.run}`);
+    return seeOther(`/vps/import/${params.run}`);
   },
   stop: async ({ params }) => {
     const runs = importRunsOf(await defaultApp());
     if (!runs.read(params.run)) gone();
     runs.stop(params.run);
-    return redirect(303, `/vps/import/${params.run}`);
+    return seeOther(`/vps/import/${params.run}`);
   },
 };
