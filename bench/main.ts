@@ -18,6 +18,8 @@ const BENCHES: Readonly<Record<string, string>> = {
     'how many checks a second are recorded with all that follows, into 90 days of history; what pages read from it',
   probe:
     'what a look costs over each kind of link, beside ssh, check_by_ssh, pdsh and ansible where they are installed',
+  apply: 'wardround apply and export of 5,000 VPSs, the whole call (half a minute)',
+  onboard: '500 VPSs from a file to healthy, through the whole product (Linux; two minutes)',
   cli: 'what a call of the command line costs, and the server at rest',
   history: 'two years of history of 1,000 VPSs: size, writing, reading, pruning',
   live: 'what open pages cost a sweep, and the page of a fleet of 5,000',

@@ -2,13 +2,26 @@ import type { Command } from 'commander';
 import type { App } from '../src/lib/app.ts';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { readEditable } from '../src/lib/views/vps-form-read.ts';
-import { listRestartLedger } from '../src/lib/views/fleet-read.ts';
+import { listRestartLedger, readVpsByIds, type FleetRow } from '../src/lib/views/fleet-read.ts';
 import type { Begun } from '../src/lib/fleet-admin/vps-actions.ts';
 import { createLog, type Log } from '../src/lib/log.ts';
 import { FAILED } from './caller.ts';
-import { confirmUnless, FailedError, jsonOption, readKeyFile, theVps, withApp, type JsonOption } from './context.ts';
+import {
+  ALL_LABELLED,
+  confirmUnless,
+  FailedError,
+  jsonOption,
+  labelOption,
+  meantVps,
+  readKeyFile,
+  theVps,
+  withApp,
+  UsageError,
+  type JsonOption,
+  type LabelOption,
+} from './context.ts';
 import { accepted } from './options.ts';
-import { print, printJson, renderVps } from './output.ts';
+import { print, printJson, renderTable, renderVps } from './output.ts';
 
 type EditOptions = JsonOption & {
   name?: string;
@@ -16,6 +29,7 @@ type EditOptions = JsonOption & {
   port?: string;
   user?: string;
   service?: string;
+  labels?: string;
   keyFile?: string;
   sharedKey?: true;
   certificate?: true;
@@ -39,10 +53,45 @@ async function finish(app: App, { done }: Begun): Promise<void> {
   if (end === 'stopped') throw new FailedError('stopped before it was done');
 }
 
-function show(app: App, id: string, json: boolean): void {
-  const row = theVps(app, id);
-  if (json) printJson(row);
-  else print(renderVps(row, new Date(), app.settings.breaker));
+/** These VPSs as they are now; what has left the fleet meanwhile is left out. */
+export const readNow = (app: App, rows: readonly FleetRow[]): FleetRow[] =>
+  readVpsByIds(
+    app,
+    LOCAL_OPERATOR,
+    rows.map(({ id }) => id),
+    new Date(),
+  );
+
+/** What is true of these VPSs now: of the one that was named, or as a list of those that have a label. */
+function show(app: App, { rows, isList, json }: Shown, say: (row: FleetRow) => string): FleetRow[] {
+  const now = readNow(app, rows);
+  const [only] = now;
+  if (json) printJson(isList ? now : only);
+  else if (isList) print(renderTable(now, new Date(), app.settings.breaker));
+  else if (only) print(say(only));
+  return now;
+}
+type Shown = { readonly rows: readonly FleetRow[]; readonly isList: boolean; readonly json: boolean };
+
+/**
+ * The two words of a command that is for one VPS or for those with a label: where a label is given there is no host, and
+ * the first word is the state. Throws `UsageError` for anything else.
+ */
+export function hostAndState<State extends string>(
+  first: string | undefined,
+  second: string | undefined,
+  isByLabel: boolean,
+  states: readonly State[],
+): { readonly wanted: string | undefined; readonly state: State } {
+  const word = isByLabel ? first : second;
+  const state = states.find((one) => one === word);
+  if (state === undefined || (isByLabel && second !== undefined))
+    throw new UsageError(
+      isByLabel
+        ? `with --label no host is named, and one word is left: ${states.join(', ')}`
+        : `missing required argument 'state'; allowed: ${states.join(', ')}`,
+    );
+  return { wanted: isByLabel ? undefined : first, state };
 }
 
 /** `wardround vps check|restart|reset|edit|healing`. */
@@ -50,15 +99,38 @@ export function addActionCommands(vps: Command): void {
   const about = (name: string, description: string): Command =>
     vps.command(name).description(description).argument('<host|id>', 'host, host:port, or id').addOption(jsonOption());
 
-  about('check', 'check it now, as a sweep does: recorded, and healed where that is called for').action(
-    (wanted: string, { json }: JsonOption) =>
-      withApp(async (app) => {
-        const { id } = theVps(app, wanted);
+  const aboutMany = (name: string, description: string): Command =>
+    vps
+      .command(name)
+      .description(description)
+      .argument('[host|id]', 'host, host:port, or id')
+      .addOption(labelOption(ALL_LABELLED))
+      .addOption(jsonOption());
+
+  /** Has `work` done to the VPSs that are meant, and says of each how it is then. */
+  const withMeant = (
+    wanted: string | undefined,
+    { label, json }: JsonOption & LabelOption,
+    work: (app: App, vpsIds: readonly string[]) => Promise<(row: FleetRow) => string>,
+  ): Promise<FleetRow[]> =>
+    withApp(async (app) => {
+      const rows = meantVps(app, { wanted, labels: label });
+      const say = await work(
+        app,
+        rows.map(({ id }) => id),
+      );
+      return show(app, { rows, isList: wanted === undefined, json: json === true }, say);
+    });
+
+  aboutMany('check', 'check it now, as a sweep does: recorded, and healed where that is called for').action(
+    async (wanted: string | undefined, options: JsonOption & LabelOption) => {
+      const rows = await withMeant(wanted, options, async (app, vpsIds) => {
         const { checkNow } = await vpsActions();
-        await finish(app, await checkNow(app, LOCAL_OPERATOR, [id], quiet));
-        show(app, id, json === true);
-        if (theVps(app, id).status !== 'healthy') process.exitCode = FAILED;
-      }),
+        await finish(app, await checkNow(app, LOCAL_OPERATOR, vpsIds, quiet));
+        return (row) => renderVps(row, new Date(), app.settings.breaker);
+      });
+      if (rows.some(({ status }) => status !== 'healthy')) process.exitCode = FAILED;
+    },
   );
 
   about('restart', 'restart its service now, whatever circuit and maintenance say')
@@ -76,32 +148,30 @@ export function addActionCommands(vps: Command): void {
       }),
     );
 
-  about('reset', 'close its circuit and forget its failures, restarts of late and refused logins').action(
-    (wanted: string, { json }: JsonOption) =>
-      withApp(async (app) => {
-        const { id, host } = theVps(app, wanted);
+  aboutMany('reset', 'close its circuit and forget its failures, restarts of late and refused logins').action(
+    async (wanted: string | undefined, options: JsonOption & LabelOption) => {
+      await withMeant(wanted, options, async (app, vpsIds) => {
         const { resetCircuit } = await vpsActions();
-        await resetCircuit(app, LOCAL_OPERATOR, [id], new Date());
-        if (json) printJson(theVps(app, id));
-        else print(`${host}: the circuit is closed; the next sweep may restart the service again.`);
-      }),
+        await resetCircuit(app, LOCAL_OPERATOR, vpsIds, new Date());
+        return ({ host }) => `${host}: the circuit is closed; the next sweep may restart the service again.`;
+      });
+    },
   );
 
-  about('healing', 'automatic restarts of this VPS; checks go on either way')
-    .addArgument(
-      vps.createArgument('<state>', 'turn them on or off, or show how it is').choices(['on', 'off', 'status']),
-    )
-    .action((wanted: string, state: 'on' | 'off' | 'status', { json }: JsonOption) =>
-      withApp(async (app) => {
-        const { id, host } = theVps(app, wanted);
+  const HEALING = ['on', 'off', 'status'] as const;
+  aboutMany('healing', 'automatic restarts of this VPS; checks go on either way')
+    .addArgument(vps.createArgument('[state]', 'turn them on or off, or show how it is').choices([...HEALING]))
+    .action(async (first: string | undefined, second: string | undefined, options: JsonOption & LabelOption) => {
+      const { wanted, state } = hostAndState(first, second, options.label.length > 0, HEALING);
+      await withMeant(wanted, options, async (app, vpsIds) => {
         const { setVpsHealing } = await vpsActions();
-        if (state !== 'status') await setVpsHealing(app, LOCAL_OPERATOR, [id], state === 'on', new Date());
-        const row = theVps(app, id);
-        if (json) printJson(row);
-        else if (row.healingPausedSince === null) print(`${host}: healing is on.`);
-        else print(`${host}: healing is off since ${row.healingPausedSince.toISOString()}; checks go on.`);
-      }),
-    );
+        if (state !== 'status') await setVpsHealing(app, LOCAL_OPERATOR, vpsIds, state === 'on', new Date());
+        return ({ host, healingPausedSince }) =>
+          healingPausedSince === null
+            ? `${host}: healing is on.`
+            : `${host}: healing is off since ${healingPausedSince.toISOString()}; checks go on.`;
+      });
+    });
 
   about('edit', 'change where and how it is reached; what is not given stays')
     .option('--name <name>', "the customer's name")
@@ -109,6 +179,7 @@ export function addActionCommands(vps: Command): void {
     .option('--port <port>', 'SSH port; likewise')
     .option('--user <login>', 'SSH login')
     .option('--service <unit>', 'systemd unit to watch; "" for the setting MONITORED_SERVICE')
+    .option('--labels <labels>', 'all its labels, such as "provider=hetzner, canary"; "" for none')
     .option('--key-file <file>', 'private key for the login, without passphrase; stored encrypted')
     .option('--shared-key', "the fleet's shared key from now on")
     .option('--certificate', 'by certificate from now on (wardround ca): its login key is forgotten')
@@ -120,8 +191,16 @@ export function addActionCommands(vps: Command): void {
         const { id } = theVps(app, wanted);
         const now = readEditable(app, LOCAL_OPERATOR, id);
         if (!now) throw new FailedError(`no VPS ${JSON.stringify(wanted)} in the fleet`);
-        const { email, name, host, port, user, service, note } = now;
-        const stored = { name: name ?? '', host, port: String(port), user, service: service ?? '', note: note ?? '' };
+        const { email, name, host, port, user, service, labels, note } = now;
+        const stored = {
+          name: name ?? '',
+          host,
+          port: String(port),
+          user,
+          service: service ?? '',
+          labels,
+          note: note ?? '',
+        };
         const merged = { ...stored, ...given };
         const { edit } = accepted(
           parseVpsEdit({

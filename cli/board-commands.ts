@@ -23,6 +23,7 @@ type AddOptions = KeyOptions & {
   user: string;
   service?: string;
   hostKey?: string;
+  labels?: string;
   note?: string;
   notReady?: true;
   json?: true;
@@ -93,6 +94,7 @@ export function addBoardCommands(vps: Command): void {
       '--host-key <key>',
       'pin this host key, "ssh-ed25519 AAAA…", or a line of known_hosts (default: the first shown)',
     )
+    .option('--labels <labels>', 'to filter and group by, such as "provider=hetzner, region=fsn1, canary"')
     .option('--note <text>', 'what to remember of it')
     .option('--not-ready', 'add it also if it does not pass: listed, and not swept until "vps try" has passed')
     .addOption(jsonOption())

@@ -5,7 +5,8 @@ import { openApp, type App } from '../src/lib/app.ts';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { readEnvironment } from '../src/lib/environment.ts';
 import { hostAndPort } from '../src/lib/facts/host-words.ts';
-import { findVps, type FleetRow } from '../src/lib/views/fleet-read.ts';
+import { filterInWords, parseLabelFilter, type LabelFilter } from '../src/lib/facts/label.ts';
+import { findVps, listVps, type FleetRow } from '../src/lib/views/fleet-read.ts';
 import { callerDir } from './caller.ts';
 import { confirm } from './output.ts';
 
@@ -42,6 +43,36 @@ export function theVps(app: App, wanted: string): FleetRow {
       `${JSON.stringify(wanted)} stands for ${found.length} VPSs; name one: ${found.map((row) => hostAndPort(row.host, row.port)).join(', ')}`,
     );
   return vps;
+}
+
+/** Which VPSs a command is for: the one that is named, or all with these labels. */
+export type Meant = { readonly wanted: string | undefined; readonly labels: readonly LabelFilter[] };
+export type LabelOption = { label: readonly LabelFilter[] };
+
+/** `--label`, which may be given several times. */
+export const labelOption = (description: string) =>
+  new Option('--label <label>', description)
+    .argParser((text, before: readonly LabelFilter[]): readonly LabelFilter[] => {
+      const filter = parseLabelFilter(text);
+      if (filter === null)
+        throw new UsageError(
+          `--label is ${JSON.stringify(text)}; allowed: a label such as provider=hetzner or canary, or its name alone`,
+        );
+      return [...before, filter];
+    })
+    .default([], 'none');
+
+export const ALL_LABELLED = 'instead of one VPS, all that have this label; several: all of them';
+
+/** Those VPSs, in the order of the fleet. Throws `UsageError` unless it is one or the other, `FailedError` for none. */
+export function meantVps(app: App, { wanted, labels }: Meant): FleetRow[] {
+  if ((wanted === undefined) === (labels.length === 0))
+    throw new UsageError('name one VPS by its host or id, or several by --label');
+  if (wanted !== undefined) return [theVps(app, wanted)];
+  const found = listVps(app, LOCAL_OPERATOR, new Date(), labels);
+  if (found.length === 0)
+    throw new FailedError(`no VPS of the fleet has the label ${labels.map(filterInWords).join(' and ')}`);
+  return found;
 }
 
 /** Asks a person at a terminal; a script has said what it wants. Throws `FailedError` after a no. */

@@ -45,6 +45,14 @@ const GROUPS: Readonly<Record<string, Group>> = {
     about: 'sweeps that count for nothing, as much of the fleet became unreachable at once',
     load: async () => (await import('./monitor-commands.ts')).fillOutage,
   },
+  apply: {
+    about: 'make the fleet what a file says it is; shows the difference first',
+    load: async () => (await import('./apply-command.ts')).fillApply,
+  },
+  export: {
+    about: 'the whole fleet as such a file, without secrets',
+    load: async () => (await import('./apply-command.ts')).fillExport,
+  },
   sweep: {
     about: 'check every active VPS once, now, as the server does; exit code 1 unless all are healthy',
     load: async () => (await import('./sweep.ts')).fillSweep,

@@ -1,22 +1,36 @@
 import type { Command } from 'commander';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import type { MaintenanceWindow } from '../src/lib/db/schema.ts';
+import type { FleetRow } from '../src/lib/views/fleet-read.ts';
 import { listWindows } from '../src/lib/views/maintenance-read.ts';
-import { parseMaintenance } from '../src/lib/fleet-admin/maintenance-request.ts';
+import { parseMaintenance, type MaintenanceRequest } from '../src/lib/fleet-admin/maintenance-request.ts';
 import { describeEnd, describeWindow } from '../src/lib/views/maintenance-words.ts';
-import { jsonOption, theVps, withApp, type JsonOption } from './context.ts';
+import { hostAndState, readNow } from './action-commands.ts';
+import {
+  ALL_LABELLED,
+  jsonOption,
+  labelOption,
+  meantVps,
+  UsageError,
+  withApp,
+  type JsonOption,
+  type LabelOption,
+} from './context.ts';
 import { accepted } from './options.ts';
 import { print, printJson } from './output.ts';
 
-type MaintenanceOptions = JsonOption & {
-  for?: string;
-  until?: string;
-  untilHealthy?: true;
-  weekly?: string;
-  timeZone?: string;
-  reason?: string;
-  cancel?: string;
-};
+type MaintenanceOptions = JsonOption &
+  LabelOption & {
+    for?: string;
+    until?: string;
+    untilHealthy?: true;
+    weekly?: string;
+    timeZone?: string;
+    reason?: string;
+    cancel?: string;
+  };
+
+const STATES = ['on', 'off', 'list'] as const;
 
 /** That of whoever types, as the machine is set. Not asked for by every `vps …`: it takes some 15 ms. */
 const localZone = (): string => Intl.DateTimeFormat().resolvedOptions().timeZone;
@@ -26,10 +40,9 @@ export function addMaintenanceCommand(vps: Command): void {
   vps
     .command('maintenance')
     .description('while under maintenance, a VPS is looked at, but neither restarted nor counted, and nobody is mailed')
-    .argument('<host|id>', 'host, host:port, or id')
-    .addArgument(
-      vps.createArgument('<state>', 'begin it, end it, or show what is planned').choices(['on', 'off', 'list']),
-    )
+    .argument('[host|id]', 'host, host:port, or id')
+    .addArgument(vps.createArgument('[state]', 'begin it, end it, or show what is planned').choices([...STATES]))
+    .addOption(labelOption(ALL_LABELLED))
     .option('--for <length>', 'on: for so long, such as 90m, 2h or 1d (default: until "off")')
     .option(
       '--until <time>',
@@ -47,36 +60,47 @@ export function addMaintenanceCommand(vps: Command): void {
       'off: delete this window, instead of ending what is open; of a weekly one that ends one occurrence',
     )
     .addOption(jsonOption())
-    .action((wanted: string, state: 'on' | 'off' | 'list', options: MaintenanceOptions) =>
-      withApp(async (app) => {
+    .action((first: string | undefined, second: string | undefined, options: MaintenanceOptions) => {
+      const { label, cancel, json, ...request } = options;
+      const { wanted, state } = hostAndState(first, second, label.length > 0, STATES);
+      if (cancel !== undefined && wanted === undefined)
+        throw new UsageError('--cancel is for the window of one VPS: name that VPS');
+      return withApp(async (app) => {
         const { cancelWindow, endMaintenance, planMaintenance } = await import('../src/lib/fleet-admin/vps-actions.ts');
-        const row = theVps(app, wanted);
+        const rows = meantVps(app, { wanted, labels: label });
+        const ids = rows.map(({ id }) => id);
         const now = new Date();
         if (state === 'on') {
-          const { window } = accepted(parseMaintenance(inLocalZone(options), now));
-          await planMaintenance(app, LOCAL_OPERATOR, [row.id], window);
+          const { window } = accepted(parseMaintenance(inLocalZone(request), now));
+          await planMaintenance(app, LOCAL_OPERATOR, ids, window);
         }
-        const { cancel } = options;
         const ended =
           state === 'off' &&
           (await (cancel === undefined
-            ? endMaintenance(app, LOCAL_OPERATOR, [row.id], now)
-            : cancelWindow(app, LOCAL_OPERATOR, row.id, cancel)));
-        const windows = listWindows(app, row);
-        const after = theVps(app, wanted);
-        if (options.json) printJson({ ...after, windows });
-        else if (ended === false) print(renderWindows(row.host, windows, now));
-        else {
-          print(describeEnd(after, { cancelled: cancel ?? null, ended: ended.vpsIds.length > 0 }, localZone()));
-          const weekly = windows.filter(({ kind }) => kind === 'weekly');
-          if (weekly.length > 0) print(renderWindows(row.host, weekly, now));
-        }
-      }),
-    );
+            ? endMaintenance(app, LOCAL_OPERATOR, ids, now)
+            : cancelWindow(app, LOCAL_OPERATOR, ids[0] ?? '', cancel)));
+        const after = readNow(app, rows).map((row) => ({ ...row, windows: listWindows(app, row) }));
+        if (json) printJson(wanted === undefined ? after : after[0]);
+        else for (const vps of after) print(inWords(vps, ended && { cancelled: cancel, vpsIds: ended.vpsIds }, now));
+      });
+    });
+}
+
+type Planned = FleetRow & { readonly windows: readonly MaintenanceWindow[] };
+type Ended = { readonly cancelled: string | undefined; readonly vpsIds: readonly string[] };
+
+function inWords({ windows, ...vps }: Planned, ended: Ended | false, now: Date): string {
+  if (ended === false) return renderWindows(vps.host, windows, now);
+  const end = { cancelled: ended.cancelled ?? null, ended: ended.vpsIds.includes(vps.id) };
+  const weekly = windows.filter(({ kind }) => kind === 'weekly');
+  return [
+    describeEnd(vps, end, localZone()),
+    ...(weekly.length > 0 ? [renderWindows(vps.host, weekly, now)] : []),
+  ].join('\n');
 }
 
 /** A weekly window is for years and for whoever reads it, but an end is what the clock here will show. */
-const inLocalZone = (options: MaintenanceOptions): MaintenanceOptions =>
+const inLocalZone = (options: MaintenanceRequest): MaintenanceRequest =>
   options.until !== undefined && options.weekly === undefined ? { timeZone: localZone(), ...options } : options;
 
 const renderWindows = (host: string, windows: readonly MaintenanceWindow[], now: Date): string =>

@@ -35,7 +35,7 @@ const renderCondition = (condition: Condition): string => {
   return styleText(colour, `${sign} ${CONDITION_WORDS[condition]}`, { stream: process.stdout });
 };
 
-/** A table for people: columns as wide as their widest cell. */
+/** The fleet for people. */
 export function renderTable(rows: readonly FleetRow[], now: Date, breaker: BreakerSettings): string {
   const cells = rows.map((row) => [
     renderCondition(conditionOf(row, now)),
@@ -45,9 +45,16 @@ export function renderTable(rows: readonly FleetRow[], now: Date, breaker: Break
     row.lastCheckAt === null ? 'never' : relativeTime(row.lastCheckAt, now),
     whatWeSaw(row, now),
   ]);
-  const lines = [['STATUS', 'HOST', 'CUSTOMER', 'CIRCUIT', 'CHECKED', 'WHAT WE SAW'], ...cells];
+  return renderColumns(['STATUS', 'HOST', 'CUSTOMER', 'CIRCUIT', 'CHECKED', 'WHAT WE SAW'], cells);
+}
+
+/** Rows below their titles, in columns as wide as their widest cell. */
+export function renderColumns(titles: readonly string[], rows: readonly (readonly string[])[]): string {
+  const lines = [titles, ...rows];
   const length = (cell: string): number => stripVTControlCharacters(cell).length;
-  const widths = lines[0]?.map((_, column) => Math.max(...lines.map((line) => length(line[column] ?? '')))) ?? [];
+  const widths = titles.map((_, column) =>
+    lines.reduce((widest, line) => Math.max(widest, length(line[column] ?? '')), 0),
+  );
   return lines
     .map((line) =>
       line
@@ -76,6 +83,7 @@ export function renderVps(row: FleetRow, now: Date, breaker: BreakerSettings): s
     ['customer', `${row.customer === row.email ? '' : `${row.customer} `}<${row.email}>`],
     ['login', `${row.user}@${row.host} port ${row.port}`],
     ['service', row.service],
+    ['labels', row.labels.join(', ') || 'none'],
     ['host key', row.hostKeyFingerprint ?? 'not pinned yet'],
     ...(row.hostKeyAt === null ? [] : [['pinned', time(row.hostKeyAt)] as [string, string]]),
     ...(row.hostKeySeenAt === null ? [] : [['key seen', time(row.hostKeySeenAt)] as [string, string]]),

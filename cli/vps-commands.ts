@@ -11,7 +11,16 @@ import { fingerprint, hostKeyLine } from '../src/lib/provisioning/host-key.ts';
 import { FAILED } from './caller.ts';
 import { addActionCommands } from './action-commands.ts';
 import { addBoardCommands, warnOf } from './board-commands.ts';
-import { confirmUnless, jsonOption, theVps, withApp, type JsonOption } from './context.ts';
+import {
+  confirmUnless,
+  jsonOption,
+  labelOption,
+  theVps,
+  withApp,
+  type JsonOption,
+  type LabelOption,
+} from './context.ts';
+import { addImportCommand } from './import-command.ts';
 import { addMaintenanceCommand } from './maintenance-command.ts';
 import { readOptions } from './options.ts';
 import { print, printJson, renderTable, renderVps } from './output.ts';
@@ -27,13 +36,15 @@ export function fillVps(vps: Command): void {
   vps
     .command('list')
     .description('every VPS and its state')
+    .addOption(labelOption('only those with this label, such as region=fsn1; several: all of them'))
     .addOption(jsonOption())
-    .action(({ json }: JsonOption) =>
+    .action(({ label, json }: JsonOption & LabelOption) =>
       withApp((app) => {
         const now = new Date();
-        const rows = listVps(app, LOCAL_OPERATOR, now);
+        const rows = listVps(app, LOCAL_OPERATOR, now, label);
         warnIfStale(app, now);
         if (json) printJson(rows.map((row) => forJson(row, now)));
+        else if (rows.length === 0 && label.length > 0) print('No VPS of the fleet has that label.');
         else if (rows.length === 0)
           print(
             'The fleet is empty. Add the first VPS: wardround vps add --customer EMAIL --host HOST --key-file FILE',
@@ -160,4 +171,5 @@ export function fillVps(vps: Command): void {
 
   addActionCommands(vps);
   addMaintenanceCommand(vps);
+  addImportCommand(vps);
 }

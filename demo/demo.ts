@@ -27,12 +27,28 @@ const LOG_FILE = join(DATA_DIR, 'server.log');
 const names = new Map<string, string>();
 const nameCustomers = (line: string): string => line.replace(/user-[0-9a-f]{16}/, (id) => names.get(id) ?? id);
 
+/** Two providers with two places each, and a few machines that get what is new first. */
+const labelsOf = (index: number): string =>
+  [
+    index % 3 === 2 ? 'provider=ovh' : 'provider=hetzner',
+    `region=${(index % 3 === 2 ? ['gra', 'waw'] : ['fsn1', 'hel1'])[index % 2]}`,
+    ...(index % 8 === 5 ? ['canary'] : []),
+  ].join(', ');
+
 async function fillDatabase(members: readonly FleetMember[], privateKey: string) {
   const app = await openApp(environment, 'server');
   const fleet: { userId: string; vpsId: string }[] = [];
-  for (const { customer, host, port } of members) {
+  for (const [index, { customer, host, port }] of members.entries()) {
     const email = `${customer.toLowerCase().replaceAll(/[^a-z]+/g, '-')}@example.test`;
-    const parsed = parseVps({ customer: email, name: customer, host, port: String(port), user: 'demo', privateKey });
+    const parsed = parseVps({
+      customer: email,
+      name: customer,
+      host,
+      port: String(port),
+      user: 'demo',
+      labels: labelsOf(index),
+      privateKey,
+    });
     if ('problems' in parsed) throw new Error(inTerminal(parsed.problems).join('\n'));
     const { id, userId } = await addVps(app, LOCAL_OPERATOR, parsed.vps);
     fleet.push({ userId, vpsId: id });

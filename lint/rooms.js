@@ -7,6 +7,7 @@
 export const ROOMS = [
   'src/lib/facts/',
   'src/lib/parsing/',
+  'src/lib/fleet-files/',
   'src/lib/environment.ts',
   'src/lib/variables.ts',
   'src/lib/config.ts',
@@ -41,6 +42,6 @@ export const PURE_FOLDERS = ['rules', 'wording'];
 /** how the names of others end, which say what somebody reads; */
 export const PURE_SUFFIXES = ['words', 'query', 'sentence', 'csv', 'chart', 'drawing'];
 /** and what is pure as a whole. The circuit breaker lies where the contract wants it. */
-export const PURE_PLACES = ['src/lib/facts/', 'src/lib/monitoring/circuit-breaker.ts'];
+export const PURE_PLACES = ['src/lib/facts/', 'src/lib/fleet-files/', 'src/lib/monitoring/circuit-breaker.ts'];
 /** Packages that work on their arguments alone. */
-export const PURE_PACKAGES = ['cron-parser', 'ipaddr.js'];
+export const PURE_PACKAGES = ['cron-parser', 'csv-parse', 'ipaddr.js', 'ssh-config', 'yaml'];

@@ -395,7 +395,9 @@ it('the pages add it as not ready, say what makes it take certificates, and how 
   await createAdmin(scratch.environment);
   await runCli(scratch.environment, 'ca', 'create');
   const server = await startServer(scratch.environment);
-  onTestFinished(async () => void (await endWith(server, 'SIGTERM')));
+  onTestFinished(async () => {
+    await endWith(server, 'SIGTERM');
+  });
   const cookie = await signIn(server.url);
   const page = async (path: string): Promise<string> =>
     (await fetch(`${server.url}${path}`, { headers: { cookie } })).text();

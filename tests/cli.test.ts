@@ -196,6 +196,43 @@ describe('wardround vps', () => {
     expect(await json('vps', 'show', id)).toMatchObject({ status: 'healthy', totalRecoveries: 1 });
   });
 
+  it('labels VPSs, lists them by label, and does to all with a label what it does to one', async () => {
+    const [first = '', second = '', third = ''] = await startFleet({}, {}, {});
+    await wardround('vps', 'edit', first, '--labels', 'region=fsn1, canary');
+    await wardround('vps', 'edit', second, '--labels', 'Region=FSN1');
+    const byLabel = async (...args: string[]): Promise<string[]> =>
+      (await json<Row[]>('vps', ...args)).map(({ id }) => String(id));
+    expect(await json('vps', 'show', first)).toMatchObject({ labels: ['canary', 'region=fsn1'] });
+    expect(await byLabel('list', '--label', 'region=fsn1')).toEqual([first, second]);
+    expect(await byLabel('list', '--label', 'region', '--label', 'canary')).toEqual([first]);
+    expect(await byLabel('check', '--label', 'region=fsn1')).toEqual([first, second]);
+    expect((await json<Row>('vps', 'show', third)).totalChecks).toBe(0);
+    expect(await byLabel('healing', 'off', '--label', 'region=fsn1')).toEqual([first, second]);
+    expect(await json('vps', 'show', second)).toMatchObject({ healingPausedSince: expect.any(String) as string });
+    expect(await byLabel('maintenance', 'on', '--label', 'canary', '--for', '1h')).toEqual([first]);
+    expect(await json('vps', 'show', first)).toMatchObject({ maintenanceSince: expect.any(String) as string });
+    expect(await json('vps', 'show', second)).toMatchObject({ maintenanceSince: null });
+    expect((await wardround('vps', 'maintenance', 'off', '--label', 'region')).stdout.trim().split('\n')).toHaveLength(
+      2,
+    );
+    expect(await json('vps', 'show', first)).toMatchObject({ maintenanceSince: null });
+    await wardround('vps', 'edit', first, '--labels', '');
+    expect(await byLabel('list', '--label', 'region')).toEqual([second]);
+  });
+
+  it.each<[string[], number, string]>([
+    [['reset', '--label', 'region=hel1'], 1, 'no VPS of the fleet has the label region=hel1'],
+    [['reset'], 2, 'name one VPS by its host or id, or several by --label'],
+    [['reset', 'h', '--label', 'a'], 2, 'name one VPS by its host or id, or several by --label'],
+    [['healing', 'h', 'on', '--label', 'a'], 2, 'with --label no host is named, and one word is left: on, off, status'],
+    [['list', '--label', 'a=b=c'], 2, '--label is "a=b=c"; allowed: a label such as provider=hetzner'],
+  ] as [string[], number, string][])('vps %j exits with %i', async (args, exitCode, says) => {
+    await startFleet({});
+    const result = await wardround('vps', ...args);
+    expect(result).toMatchObject({ exitCode, stdout: '' });
+    expect(result.stderr).toContain(says);
+  });
+
   it('says after the end of maintenance what is true then, weekly windows and all', async () => {
     const [id = ''] = await startFleet({});
     const maintenance = async (...args: string[]): Promise<string> =>

@@ -6,8 +6,15 @@ import { planOf } from './support/statements.ts';
 
 /** With what pages are asked for that have more than one way to be read. */
 const SEARCHES: Readonly<Record<string, readonly string[]>> = {
-  '/': ['', '?status=down&q=customer&sort=-customer', '?status=circuit_open&sort=host', '?sort=checked', '?q=nobody'],
-  '/fleet/rows': ['', '?offset=100&sort=customer', '?sort=response', '?sort=host'],
+  '/': [
+    '',
+    '?status=down&q=customer&sort=-customer',
+    '?status=circuit_open&sort=host',
+    '?sort=checked',
+    '?q=nobody',
+    '?label=region%3Dfsn1&label=canary&group=region',
+  ],
+  '/fleet/rows': ['', '?offset=100&sort=customer', '?sort=response', '?sort=host', '?label=region&group=region'],
   '/incidents': [
     ...['', '?page=2', '?vps=:vps', '?state=open', '?state=ended', '?cause=service_not_active', '?cause=unknown'],
     ...['?from=2020-01-01', '?from=2020-01-01&to=2030-01-01', '?state=ended&cause=timeout&from=2020-01-01'],
@@ -72,6 +79,11 @@ const MEANT: readonly { readonly step: RegExp; readonly of: RegExp; readonly why
     step: /^SCAN users( USING INDEX users_role_idx)?$/,
     of: /"users"."email" LIKE \?/,
     why: 'a search for a part of a word; in order, and for the list no further than its last row',
+  },
+  {
+    step: /^SCAN vps_labels USING COVERING INDEX vps_labels_name_idx$/,
+    of: /group by "vps_labels"."name", "vps_labels"."value"/,
+    why: 'what the fleet page offers to filter and group by is counted along an index',
   },
   {
     step: /^SCAN (history_series|users USING COVERING INDEX \w+)$/,

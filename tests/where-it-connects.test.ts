@@ -208,6 +208,7 @@ describe('a VPS', () => {
       user: 'root',
       service: null,
       hostKey: null,
+      labels: [],
       note: null,
       privateKey: null,
       toKey: 'own' as const,

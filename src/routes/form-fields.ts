@@ -51,7 +51,7 @@ async function privateKeyOf(event: RequestEvent, pasted: string): Promise<string
 export async function vpsFieldsOf(event: RequestEvent): Promise<{
   readonly described: VpsDescription;
   readonly typed: Readonly<
-    Record<'customer' | 'name' | 'host' | 'port' | 'user' | 'service' | 'hostKey' | 'note' | 'key', string>
+    Record<'customer' | 'name' | 'host' | 'port' | 'user' | 'service' | 'hostKey' | 'labels' | 'note' | 'key', string>
   >;
   /** What the form was made from, where it says so. */
   readonly was: EditFields;
@@ -63,6 +63,7 @@ export async function vpsFieldsOf(event: RequestEvent): Promise<{
     'was.port': wasPort,
     'was.user': wasUser,
     'was.service': wasService,
+    'was.labels': wasLabels,
     'was.note': wasNote,
     ...typed
   } = fieldsOf(
@@ -74,6 +75,7 @@ export async function vpsFieldsOf(event: RequestEvent): Promise<{
     'user',
     'service',
     'hostKey',
+    'labels',
     'note',
     'key',
     'privateKey',
@@ -82,9 +84,18 @@ export async function vpsFieldsOf(event: RequestEvent): Promise<{
     'was.port',
     'was.user',
     'was.service',
+    'was.labels',
     'was.note',
   );
-  const was = { name, host: wasHost, port: wasPort, user: wasUser, service: wasService, note: wasNote };
+  const was = {
+    name,
+    host: wasHost,
+    port: wasPort,
+    user: wasUser,
+    service: wasService,
+    labels: wasLabels,
+    note: wasNote,
+  };
   const { port, user, service, hostKey, note } = typed;
   const filled = (text: string): string | undefined => text.trim() || undefined;
   const described = {

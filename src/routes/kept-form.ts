@@ -17,7 +17,7 @@ const LONGEST_COOKIE = 3_800;
 
 /** Nothing else is kept: no password, key, token or code. `was.…` is what a form was made from. */
 const KEPT_FIELDS =
-  /^(?:address|channel|customer|do|email|enabled|fingerprint|host|hostKey|id|key|kind|length|name|note|notReady|port|reason|role|service|state|title|until|user|vps|was\.\w+)$/;
+  /^(?:address|channel|customer|do|email|enabled|fingerprint|host|hostKey|id|key|kind|labels|length|name|note|notReady|port|reason|role|service|state|title|until|user|vps|was\.\w+)$/;
 
 export type KeptForm = {
   /** Where it was sent to, and the page that it belongs to. */

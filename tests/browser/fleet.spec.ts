@@ -128,7 +128,7 @@ test('status, search and order are in the address, which leads back to them', as
   await expect(page.getByRole('searchbox')).toHaveValue('customer 012');
   await expect(largeRow(page, 129)).toBeVisible();
   await page.getByRole('searchbox').fill('nobody');
-  await expect(page.getByText('No VPS has “nobody” in its customer or host here.')).toBeVisible();
+  await expect(page.getByText('No VPS has “nobody” in its customer, host or labels here.')).toBeVisible();
   await page.getByRole('link', { name: 'Show the whole fleet' }).click();
   // SvelteKit follows a click after the next frame: what is done within that time would be overtaken.
   await expect(page).toHaveURL(/\/\?sort=-customer$/);
@@ -202,12 +202,48 @@ for (const javaScriptEnabled of [true, false])
       await expect(page.getByText('Healing of 3 VPSs goes on.')).toBeVisible();
       await expect(largeRow(page, 2)).not.toContainText('healing paused');
       await selectBy(page, 4);
-      await page.getByRole('button', { name: 'Maintenance, 1 h' }).click();
+      await page.getByRole('button', { name: 'Begin maintenance' }).click();
       await expect(largeRow(page, 4)).toContainText(/Maintenance.*maintenance ends in 59 min/);
       await selectBy(page, 4);
       await page.getByRole('button', { name: 'End maintenance' }).click();
       await expect(largeRow(page, 4)).not.toContainText('Maintenance');
       if (javaScriptEnabled) await expect(page.getByRole('button', { name: 'Pause healing' })).toBeHidden();
+    });
+  });
+
+for (const javaScriptEnabled of [true, false])
+  test.describe(javaScriptEnabled ? 'with JavaScript' : 'without JavaScript', () => {
+    test.use({ javaScriptEnabled });
+    test('labels filter and part the list, and what they find is acted on as a whole', async ({ page }) => {
+      await visit(page, large, '/?sort=customer');
+      await page.getByLabel('Only with the label').selectOption('region=fsn1');
+      if (!javaScriptEnabled) await page.getByRole('button', { name: 'Show', exact: true }).click();
+      const chip = page.getByRole('link', { name: 'Without the label region=fsn1' });
+      await expect(chip).toBeVisible();
+      await expect(largeRow(page, 1)).toBeHidden();
+      await page.getByLabel('Group by').selectOption('provider');
+      if (!javaScriptEnabled) await page.getByRole('button', { name: 'Show', exact: true }).click();
+      const groups = page.getByRole('region', { name: 'Groups' });
+      await expect(groups.getByRole('listitem').filter({ hasText: 'hetzner' })).toContainText('34');
+      await expect(groups.getByRole('listitem').filter({ hasText: 'ovh' })).toContainText('66');
+      if (javaScriptEnabled) {
+        await selectBy(page, 0);
+        await page.getByRole('button', { name: 'Select all 100' }).click();
+        await expect(page.getByText('100 selected')).toBeVisible();
+      } else await page.getByLabel('all 100').check();
+      await page.getByRole('button', { name: 'Pause healing' }).click();
+      await expect(page.getByText('Healing of 100 VPSs pauses')).toBeVisible();
+      await groups.getByRole('link', { name: 'ovh' }).click();
+      await expect(page.getByRole('link', { name: 'Without the label provider=ovh' })).toBeVisible();
+      await chip.click();
+      await expect(chip).toBeHidden();
+      await visit(page, large, '/?label=region%3Dfsn1');
+      if (javaScriptEnabled) {
+        await selectBy(page, 0);
+        await page.getByRole('button', { name: 'Select all 100' }).click();
+      } else await page.getByLabel('all 100').check();
+      await page.getByRole('button', { name: 'Resume healing' }).click();
+      await expect(page.getByText('Healing of 100 VPSs goes on.')).toBeVisible();
     });
   });
 

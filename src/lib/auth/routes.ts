@@ -14,6 +14,8 @@ export const ROUTE_ACCESS: Readonly<Record<string, Access>> = {
   '/vps/[id]/status-page': 'signed-in',
   '/vps/[id]/try': 'admin',
   '/vps/[id]/try/live': 'admin',
+  '/vps/import': 'admin',
+  '/vps/import/[run]': 'admin',
   '/vps/new': 'admin',
   '/vps/new/live': 'admin',
   '/incidents': 'admin',

@@ -1,4 +1,5 @@
 import { and, asc, desc, eq, gt, type SQL } from 'drizzle-orm';
+import { chunksOf } from './chunks.ts';
 import type { Database, Transaction } from './client.ts';
 import { healthEvents } from './schema.ts';
 import type { JournalActor, JournalDetail, JournalEntry } from '../facts/journal.ts';
@@ -18,18 +19,31 @@ export const noteAdminAction = (
   vps: { readonly userId: string; readonly vpsId: string } | null,
   action: string,
   detail: JournalDetail = {},
-): void =>
-  appendJournal(tx, [
-    {
-      at: new Date(),
-      kind: 'admin_action',
-      userId: vps?.userId ?? null,
-      vpsId: vps?.vpsId ?? null,
-      incidentId: null,
-      actor,
-      detail: { action, ...detail },
-    },
-  ]);
+): void => noteAdminActions(tx, actor, [{ vps, action, detail }]);
+
+type AdminAction = {
+  readonly vps: { readonly userId: string; readonly vpsId: string } | null;
+  readonly action: string;
+  readonly detail: JournalDetail;
+};
+
+/** The same for what was done to many. */
+export function noteAdminActions(tx: Transaction, actor: JournalActor, done: readonly AdminAction[]): void {
+  const at = new Date();
+  for (const chunk of chunksOf(done))
+    appendJournal(
+      tx,
+      chunk.map(({ vps, action, detail }) => ({
+        at,
+        kind: 'admin_action',
+        userId: vps?.userId ?? null,
+        vpsId: vps?.vpsId ?? null,
+        incidentId: null,
+        actor,
+        detail: { action, ...detail },
+      })),
+    );
+}
 
 export type JournalRow = JournalEntry & { readonly id: number };
 

@@ -141,6 +141,22 @@ export const subscriptions = sqliteTable(
   ],
 );
 
+/** What an operator sorts VPSs by; a free word has the value ''. Read and written by `db/label-store.ts`. */
+export const vpsLabels = sqliteTable(
+  'vps_labels',
+  {
+    vpsId: text('vps_id')
+      .notNull()
+      .references(() => subscriptions.id, { onDelete: 'cascade' }),
+    name: text('name').notNull(),
+    value: text('value').notNull(),
+  },
+  (table) => [
+    primaryKey({ columns: [table.vpsId, table.name] }),
+    index('vps_labels_name_idx').on(table.name, table.value, table.vpsId),
+  ],
+);
+
 export const telegramBots = sqliteTable('telegram_bots', {
   id: text('id')
     .primaryKey()

@@ -95,7 +95,7 @@ export const maySign = ({ settings, db }: Pick<App, 'settings'> & { readonly db:
   settings.sshCaSigner !== null || authoritiesOf(db).length > 0;
 
 /** Throws `RefusedError` where nobody could sign for a login by certificate. */
-export function refuseWithoutAuthority({ settings }: App, tx: Transaction): void {
+export function refuseWithoutAuthority({ settings }: Pick<App, 'settings'>, tx: Transaction): void {
   if (!maySign({ settings, db: tx })) throw new RefusedError(NO_AUTHORITY);
 }
 

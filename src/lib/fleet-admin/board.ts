@@ -19,8 +19,8 @@ import { certificateLines, type CertificateLines } from './authority.ts';
 import { addVps, refuseTaken } from './fleet-admin.ts';
 import type { NewVps } from './new-vps.ts';
 import { runPreflight, type PreflightReport, type Watcher } from './preflight.ts';
-import { readSharedKey } from './shared-key.ts';
 import { RefusedError, theVps } from './the-vps.ts';
+import { targetOfNew } from './try-new-vps.ts';
 
 export type Boarded = PreflightReport & {
   /** What was added; null: nothing was saved, as it did not pass. */
@@ -42,19 +42,7 @@ export async function boardVps(
   refuseTaken(app.db, vps);
   if (vps.byCertificate)
     throw new RefusedError('a VPS that is logged in to by certificate is added as not ready, and tried afterwards');
-  const report = await runPreflight(
-    app,
-    {
-      host: vps.host,
-      port: vps.port,
-      username: vps.user,
-      privateKey: parsePrivateKey(vps.privateKey ?? readSharedKey(app)),
-      hostKey: vps.hostKey,
-      service: vps.service ?? app.settings.monitoredService,
-      reach: app.settings.allowedAddresses,
-    },
-    watcher,
-  );
+  const report = await runPreflight(app, targetOfNew(app, vps), watcher);
   if (!report.passed && !notReady) return { ...report, added: null };
   const notReadyWhy = whyNot(report);
   const added = await addVps(app, actor, { ...vps, hostKey: vps.hostKey ?? report.hostKey }, { notReadyWhy });

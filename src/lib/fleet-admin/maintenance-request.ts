@@ -4,6 +4,7 @@ import { isTimeZone, parseInstant } from '../facts/wall-clock.ts';
 import { orNull, plainText, readBy, usually } from '../parsing/fields.ts';
 import { parse } from '../parsing/parse.ts';
 import type { Problem } from '../parsing/problems.ts';
+import type { MaintenanceLength } from '../views/bulk-words.ts';
 
 /** A maintenance window as a person describes it: everything as typed. */
 export type MaintenanceRequest = {
@@ -17,6 +18,15 @@ export type MaintenanceRequest = {
   /** IANA name, for `weekly` and `until`; UTC when nothing is said. */
   readonly timeZone?: string;
   readonly reason?: string;
+};
+
+/** What a page offers to choose from. */
+export const REQUEST_OF: Readonly<Record<MaintenanceLength, MaintenanceRequest>> = {
+  '1h': { for: '1h' },
+  '4h': { for: '4h' },
+  '1d': { for: '1d' },
+  healthy: { untilHealthy: true },
+  open: {},
 };
 
 export type NewWindow = Omit<MaintenanceWindow, 'id' | 'userId' | 'createdBy' | 'createdAt'>;

@@ -24,6 +24,7 @@ describe('the description of a VPS', () => {
         privateKey: login.private,
         service: null,
         hostKey: null,
+        labels: [],
         note: null,
       },
     });

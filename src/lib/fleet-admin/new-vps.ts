@@ -2,6 +2,7 @@ import * as z from 'zod/mini';
 import { emailAddress, personName } from '../auth/account-form.ts';
 import { orNull, plainText, readWhole, Refusal, usually, wholeNumber } from '../parsing/fields.ts';
 import { loginName } from '../parsing/login-name.ts';
+import { labelList } from '../parsing/label-fields.ts';
 import { host } from '../parsing/network-fields.ts';
 import { parse } from '../parsing/parse.ts';
 import type { Problem } from '../parsing/problems.ts';
@@ -38,6 +39,7 @@ const NewVps = z.object({
   user: usually('root', loginName),
   service: orNull(unitName),
   hostKey: orNull(hostKeyLine),
+  labels: usually('', labelList),
   note: orNull(plainText(500)),
   privateKey,
 });

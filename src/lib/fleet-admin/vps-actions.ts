@@ -8,12 +8,12 @@ import { noteAdminAction } from '../db/journal-store.ts';
 import type { Log } from '../log.ts';
 import { publish } from '../live/bus.ts';
 import { resetCircuitOf } from '../monitoring/health-store.ts';
-import { addWindow, endOpenWindows } from '../monitoring/maintenance-store.ts';
+import { addWindows, endOpenWindows } from '../monitoring/maintenance-store.ts';
 import { onDemandOf, type OnDemandEnd } from '../monitoring/on-demand.ts';
 import { isRestartOrdered, orderRestart } from '../monitoring/restart-ledger.ts';
-import type { BulkAction, BulkResult } from '../views/bulk-words.ts';
+import type { BulkAction, BulkResult, MaintenanceLength } from '../views/bulk-words.ts';
 import { inTerminal } from '../parsing/problems.ts';
-import { parseMaintenance, type NewWindow } from './maintenance-request.ts';
+import { parseMaintenance, REQUEST_OF, type NewWindow } from './maintenance-request.ts';
 import { meantBy, RefusedError, theVps, watchedOf } from './the-vps.ts';
 
 /** What an action has changed: these VPSs. */
@@ -100,7 +100,7 @@ export const planMaintenance = (app: App, actor: Actor, vpsIds: readonly string[
     app,
     (tx) => meantBy(tx, actor, vpsIds),
     (tx, vps) => {
-      addWindow(tx, { ...window, userId: vps.userId, createdBy: journalName(actor) });
+      addWindows(tx, [{ ...window, userId: vps.userId, createdBy: journalName(actor) }]);
       note(tx, actor, vps, 'maintenance_planned', { kind: window.kind, reason: window.reason });
     },
   );
@@ -146,16 +146,21 @@ export const setVpsHealing = (
     },
   );
 
-const HOUR = { for: '1h' };
+export type BulkRequest = {
+  readonly action: BulkAction;
+  /** Of maintenance. */
+  readonly length: MaintenanceLength;
+  readonly vpsIds: readonly string[];
+};
 
-function carryOut(app: App, actor: Actor, action: BulkAction, vpsIds: readonly string[], now: Date): Promise<Acted> {
+function carryOut(app: App, actor: Actor, { action, length, vpsIds }: BulkRequest, now: Date): Promise<Acted> {
   switch (action) {
     case 'check':
       return checkNow(app, actor, vpsIds);
     case 'reset':
       return resetCircuit(app, actor, vpsIds, now);
     case 'maintenance': {
-      const parsed = parseMaintenance(HOUR, now);
+      const parsed = parseMaintenance(REQUEST_OF[length], now);
       if ('problems' in parsed) throw new Error(inTerminal(parsed.problems).join('; '));
       return planMaintenance(app, actor, vpsIds, parsed.window);
     }
@@ -171,13 +176,13 @@ function carryOut(app: App, actor: Actor, action: BulkAction, vpsIds: readonly s
 export async function actOnMany(
   app: App,
   actor: Actor,
-  { action, vpsIds }: { readonly action: BulkAction; readonly vpsIds: readonly string[] },
+  { action, length, vpsIds }: BulkRequest,
   now: Date,
 ): Promise<BulkResult> {
   const asked = [...new Set(vpsIds)];
   try {
-    const { vpsIds: done } = await carryOut(app, actor, action, asked, now);
-    return { kind: 'done', action, asked: asked.length, done: done.length };
+    const { vpsIds: done } = await carryOut(app, actor, { action, length, vpsIds: asked }, now);
+    return { kind: 'done', action, length, asked: asked.length, done: done.length };
   } catch (problem) {
     if (!(problem instanceof RefusedError)) throw problem;
     return { kind: 'refused', action, reason: problem.message };

@@ -1,16 +1,16 @@
 import { and, eq, gt, isNull, or, sql } from 'drizzle-orm';
+import { chunksOf } from '../db/chunks.ts';
 import type { Transaction } from '../db/client.ts';
 import { prepared } from '../db/prepared.ts';
 import { maintenanceWindows, newId, type MaintenanceWindow } from '../db/schema.ts';
 import { maintenanceAt } from './rules/maintenance.ts';
 
-/** Opens a window as `maintenance-request.ts` has read it. */
-export function addWindow(tx: Transaction, window: Omit<MaintenanceWindow, 'id' | 'createdAt'>): MaintenanceWindow {
-  return tx
-    .insert(maintenanceWindows)
-    .values({ id: newId('window'), ...window })
-    .returning()
-    .get();
+/** Opens windows as `maintenance-request.ts` has read them. */
+export function addWindows(tx: Transaction, windows: readonly Omit<MaintenanceWindow, 'id' | 'createdAt'>[]): void {
+  for (const chunk of chunksOf(windows))
+    tx.insert(maintenanceWindows)
+      .values(chunk.map((window) => ({ id: newId('window'), ...window })))
+      .run();
 }
 
 /**

@@ -103,57 +103,67 @@ const preferenceOf = (db: Database | Transaction, userId: string, channel: Chann
 
 /** Changes one channel of one user, all of it or nothing, or gives every reason why not. */
 export const changePreference = (
-  { db, encryptionKey }: App,
+  app: App,
   actor: Actor,
-  { user, channel }: { readonly user: User; readonly channel: ChannelName },
-  { bot, ...change }: PreferenceChange,
-): Promise<Preference | Problems> =>
-  write(db, (tx) => {
-    if (!mayChange(actor, user.id))
-      return { problems: [problem('', 'only an admin may change what another user is told')] };
-    const before = readTarget(tx, user.id, channel);
-    const parsed = parse(
-      z.object({
-        enabled: z.optional(z.boolean()),
-        kinds: z.optional(kindsFor(user)),
-        address: z.optional(addressOn(channel, actor, before?.address ?? null)),
-        secret: z.optional(secretOn(channel)),
-      }),
-      change,
-    );
-    const enabled = change.enabled ?? before?.enabled ?? true;
-    const hasAddress = (change.address ?? before?.address ?? '').trim() !== '';
-    const hasSecret = (change.secret ?? before?.secret ?? null) !== null;
-    const parsedBot = bot && parse(TelegramBot, bot);
-    const hasBot = bot !== undefined || readBot(tx, user.id) !== undefined;
-    const problems = [
-      ...('problems' in parsed ? parsed.problems : []),
-      ...(parsedBot && 'problems' in parsedBot ? parsedBot.problems : []),
-      ...(enabled ? missing({ channel, hasAddress, hasSecret, hasBot }) : []),
-    ];
-    if ('problems' in parsed || problems.length > 0) return { problems };
-    if (parsedBot && 'value' in parsedBot) saveBot(tx, encryptionKey, user.id, parsedBot.value);
-    const { kinds, address, secret } = parsed.value;
-    const where =
-      address === undefined ? addressesOf(before) : whereTo(tx, { user, channel, actor }, before, address || null);
-    if (before && before.pendingAddress !== where.pendingAddress) forgetConfirmation(tx, user.id);
-    const target = {
-      enabled,
-      kinds: kinds === undefined ? (before?.kinds ?? null) : kinds,
-      secret:
-        secret === undefined
-          ? (before?.secret ?? null)
-          : encryptToken(secret, targetSecretPlace(user.id, channel), encryptionKey),
-      ...where,
-    };
-    tx.insert(notificationTargets)
-      .values({ userId: user.id, channel, ...target })
-      .onConflictDoUpdate({ target: [notificationTargets.userId, notificationTargets.channel], set: target })
-      .run();
-    // Whoever turns it on, or leaves it on, means to have mended what was wrong.
-    if (enabled) forgetTrouble(tx, { channel, userId: user.id });
-    return preferenceOf(tx, user.id, channel);
-  });
+  target: PreferenceTarget,
+  change: PreferenceChange,
+): Promise<Preference | Problems> => write(app.db, (tx) => changePreferenceIn(tx, app, actor, { ...target, change }));
+
+type PreferenceTarget = { readonly user: User; readonly channel: ChannelName };
+
+/** The same within a transaction: whoever gets problems has to take back what else it has done. */
+export function changePreferenceIn(
+  tx: Transaction,
+  { encryptionKey }: Pick<App, 'encryptionKey'>,
+  actor: Actor,
+  { user, channel, change: given }: PreferenceTarget & { readonly change: PreferenceChange },
+): Preference | Problems {
+  const { bot, ...change } = given;
+  if (!mayChange(actor, user.id))
+    return { problems: [problem('', 'only an admin may change what another user is told')] };
+  const before = readTarget(tx, user.id, channel);
+  const parsed = parse(
+    z.object({
+      enabled: z.optional(z.boolean()),
+      kinds: z.optional(kindsFor(user)),
+      address: z.optional(addressOn(channel, actor, before?.address ?? null)),
+      secret: z.optional(secretOn(channel)),
+    }),
+    change,
+  );
+  const enabled = change.enabled ?? before?.enabled ?? true;
+  const hasAddress = (change.address ?? before?.address ?? '').trim() !== '';
+  const hasSecret = (change.secret ?? before?.secret ?? null) !== null;
+  const parsedBot = bot && parse(TelegramBot, bot);
+  const hasBot = bot !== undefined || readBot(tx, user.id) !== undefined;
+  const problems = [
+    ...('problems' in parsed ? parsed.problems : []),
+    ...(parsedBot && 'problems' in parsedBot ? parsedBot.problems : []),
+    ...(enabled ? missing({ channel, hasAddress, hasSecret, hasBot }) : []),
+  ];
+  if ('problems' in parsed || problems.length > 0) return { problems };
+  if (parsedBot && 'value' in parsedBot) saveBot(tx, encryptionKey, user.id, parsedBot.value);
+  const { kinds, address, secret } = parsed.value;
+  const where =
+    address === undefined ? addressesOf(before) : whereTo(tx, { user, channel, actor }, before, address || null);
+  if (before && before.pendingAddress !== where.pendingAddress) forgetConfirmation(tx, user.id);
+  const target = {
+    enabled,
+    kinds: kinds === undefined ? (before?.kinds ?? null) : kinds,
+    secret:
+      secret === undefined
+        ? (before?.secret ?? null)
+        : encryptToken(secret, targetSecretPlace(user.id, channel), encryptionKey),
+    ...where,
+  };
+  tx.insert(notificationTargets)
+    .values({ userId: user.id, channel, ...target })
+    .onConflictDoUpdate({ target: [notificationTargets.userId, notificationTargets.channel], set: target })
+    .run();
+  // Whoever turns it on, or leaves it on, means to have mended what was wrong.
+  if (enabled) forgetTrouble(tx, { channel, userId: user.id });
+  return preferenceOf(tx, user.id, channel);
+}
 
 type Addresses = Pick<Target, 'address' | 'addressNamedBy' | 'addressConfirmedAt' | 'pendingAddress'>;
 

@@ -4,6 +4,7 @@ import { offerFirstAdmin } from '../auth/first-admin.ts';
 import { parseSettings } from '../config.ts';
 import { ConfigurationError, readEnvironment } from '../environment.ts';
 import { DatabaseError } from '../db/trouble.ts';
+import { importRunsOf } from '../fleet-admin/import-runs.ts';
 import { closeStreams } from '../live/stream.ts';
 import { createLog, logAsJson, messageOf } from '../log.ts';
 import { onDemandOf } from '../monitoring/on-demand.ts';
@@ -26,7 +27,11 @@ export class Server {
     this.app = app;
     // Admins may ask for checks and restarts whether the monitor is on or not.
     const onDemand = onDemandOf(app);
-    this.#jobs = [{ name: 'what admins have asked for', stop: (patience) => onDemand.stop(patience) }];
+    const imports = importRunsOf(app);
+    this.#jobs = [
+      { name: 'what admins have asked for', stop: (patience) => onDemand.stop(patience) },
+      { name: 'imports', stop: () => imports.stopAll() },
+    ];
   }
 
   /** Takes a job into its care: it ends with the server. */

@@ -4,7 +4,7 @@ import { count } from '../facts/time-words.ts';
 export const BULK_WORDS = {
   check: 'Check now',
   reset: 'Reset circuit',
-  maintenance: 'Maintenance, 1 h',
+  maintenance: 'Begin maintenance',
   endMaintenance: 'End maintenance',
   pause: 'Pause healing',
   resume: 'Resume healing',
@@ -12,14 +12,31 @@ export const BULK_WORDS = {
 export type BulkAction = keyof typeof BULK_WORDS;
 export const BULK_ACTIONS = Object.keys(BULK_WORDS) as BulkAction[];
 
+/** How long maintenance may be that is begun on a page, as it is said there; `until` asks for a time. */
+export const MAINTENANCE_LENGTHS = {
+  '1h': 'for 1 hour',
+  '4h': 'for 4 hours',
+  '1d': 'for 1 day',
+  healthy: 'until the next healthy check',
+  open: 'until somebody ends it',
+} as const;
+export type MaintenanceLength = keyof typeof MAINTENANCE_LENGTHS;
+export const LENGTHS = Object.keys(MAINTENANCE_LENGTHS) as MaintenanceLength[];
+
 export type BulkResult =
-  | { readonly kind: 'done'; readonly action: BulkAction; readonly asked: number; readonly done: number }
+  | {
+      readonly kind: 'done';
+      readonly action: BulkAction;
+      readonly length: MaintenanceLength;
+      readonly asked: number;
+      readonly done: number;
+    }
   | { readonly kind: 'refused'; readonly action: BulkAction; readonly reason: string };
 
-const DONE: Readonly<Record<BulkAction, (vpss: string) => string>> = {
+const DONE: Readonly<Record<BulkAction, (vpss: string, length: MaintenanceLength) => string>> = {
   check: (vpss) => `${vpss} will be checked now; the rows turn as it is done.`,
   reset: (vpss) => `The circuit of ${vpss} is reset.`,
-  maintenance: (vpss) => `Maintenance of ${vpss} has begun, for one hour.`,
+  maintenance: (vpss, length) => `Maintenance of ${vpss} has begun, ${MAINTENANCE_LENGTHS[length]}.`,
   endMaintenance: (vpss) => `Maintenance of ${vpss} has ended; weekly windows open again at their next time.`,
   pause: (vpss) => `Healing of ${vpss} pauses: what stops there stays stopped until somebody acts.`,
   resume: (vpss) => `Healing of ${vpss} goes on.`,
@@ -38,8 +55,8 @@ const vpss = (number: number): string => count(number, 'VPS', 'VPSs');
 /** How many were done, how many were not, and why. */
 export function bulkInWords(result: BulkResult): string {
   if (result.kind === 'refused') return `${BULK_WORDS[result.action]}: not done, ${result.reason}.`;
-  const { action, asked, done } = result;
+  const { action, length, asked, done } = result;
   const left = asked - done;
   const rest = left === 0 ? '' : `${vpss(left)} left out: ${LEFT_OUT[action]}.`;
-  return done === 0 ? `Nothing to do. ${rest}` : [DONE[action](vpss(done)), rest].filter(Boolean).join(' ');
+  return done === 0 ? `Nothing to do. ${rest}` : [DONE[action](vpss(done), length), rest].filter(Boolean).join(' ');
 }

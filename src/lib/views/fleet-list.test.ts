@@ -2,10 +2,14 @@ import fc from 'fast-check';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { openHistoryApp, record, type HistoryApp } from '../../../tests/support/history.ts';
 import { LOCAL_OPERATOR } from '../auth/actor.ts';
+import { setLabels } from '../db/label-store.ts';
+import { write } from '../db/client.ts';
 import { healthChecks, maintenanceWindows, subscriptions, users } from '../db/schema.ts';
-import { readFleetList, readFleetRows } from './fleet-list.ts';
+import { findAllIds, readFleetList, readFleetRows } from './fleet-list.ts';
 import { parseFleetQuery, WINDOW_ROWS } from './fleet-query.ts';
 import { findVps, listVps } from './fleet-read.ts';
+import { parseLabels } from '../facts/label.ts';
+import { readLabelChoices } from './label-read.ts';
 import { byTrouble, countFilters, FILTERS, isFoundBy } from './fleet-words.ts';
 
 /** A Monday. */
@@ -210,5 +214,84 @@ describe('the list of the fleet', () => {
       { userId: 'user-1', at: minutesOff(-1), state: 'down', probeMs: null },
     ]);
     expect(list().rows.map(({ strip }) => strip)).toEqual(['', 'hd']);
+  });
+});
+
+describe('labels', () => {
+  const label = (index: number, text: string): Promise<boolean> =>
+    write(scratch.app.db, (tx) => setLabels(tx, `vps-${index}`, parseLabels(text) ?? []));
+  beforeEach(async () => {
+    add([{}, { health: { status: 'down', checkedMinutesAgo: 1 } }, {}, {}]);
+    await label(0, 'region=nbg1, canary');
+    await label(1, 'region=fsn1, canary');
+    await label(2, 'region=fsn1');
+  });
+
+  it.each([
+    ['?label=region=fsn1', ['vps-1', 'vps-2']],
+    ['?label=region', ['vps-1', 'vps-0', 'vps-2']],
+    ['?label=canary&label=region=nbg1', ['vps-0']],
+    ['?label=canary&status=down', ['vps-1']],
+    ['?label=nothing', []],
+    ['?q=region=f', ['vps-1', 'vps-2']],
+    ['?q=cana&label=region=nbg1', ['vps-0']],
+  ])('%s finds %j, as the page, the rows that follow and the command line say it', (search, ids) => {
+    const query = parseFleetQuery(new URLSearchParams(search));
+    expect(idsOf(search)).toEqual(ids);
+    expect(list(search).matching).toBe(ids.length);
+    expect(readFleetRows(scratch.app, LOCAL_OPERATOR, query, NOW).map(({ id }) => id)).toEqual(ids);
+    expect(findAllIds(scratch.app, LOCAL_OPERATOR, query, NOW).toSorted()).toEqual(ids.toSorted());
+    if (query.search === '' && query.status === null)
+      expect(listVps(scratch.app, LOCAL_OPERATOR, NOW, query.labels).map(({ id }) => id)).toEqual(ids.toSorted());
+  });
+
+  it('part the list: by value, trouble first in each, and what has none comes last', () => {
+    expect(list('?group=region')).toMatchObject({
+      groups: [
+        { value: 'fsn1', counts: { down: 1, healthy: 1 }, total: 2 },
+        { value: 'nbg1', counts: { healthy: 1 }, total: 1 },
+        { value: null, counts: { healthy: 1 }, total: 1 },
+      ],
+      matching: 4,
+    });
+    expect(idsOf('?group=region')).toEqual(['vps-1', 'vps-2', 'vps-0', 'vps-3']);
+    expect(list('?group=region&label=canary').groups.map(({ value, total }) => [value, total])).toEqual([
+      ['fsn1', 1],
+      ['nbg1', 1],
+    ]);
+    expect(list().groups).toEqual([]);
+  });
+
+  it('are offered to choose from with their numbers, and a name alone where it has too many values', async () => {
+    for (let index = 10; index < 55; index++)
+      scratch.app.db
+        .insert(users)
+        .values({ id: `user-${index}`, email: `l${index}@example.test` })
+        .run();
+    for (let index = 10; index < 55; index++) {
+      scratch.app.db
+        .insert(subscriptions)
+        .values({ id: `vps-${index}`, userId: `user-${index}`, vpsIpAddress: `10.1.0.${index}` })
+        .run();
+      await label(index, `serial=${index}`);
+    }
+    expect(readLabelChoices(scratch.app, LOCAL_OPERATOR)).toEqual([
+      { name: 'canary', count: 2, values: [{ value: '', count: 2 }] },
+      {
+        name: 'region',
+        count: 3,
+        values: [
+          { value: 'fsn1', count: 2 },
+          { value: 'nbg1', count: 1 },
+        ],
+      },
+      { name: 'serial', count: 45, values: null },
+    ]);
+    expect(readLabelChoices(scratch.app, { role: 'customer', userId: 'user-0' })).toEqual([]);
+  });
+
+  it('are nothing for the customer', () => {
+    expect(list().rows.find(({ id }) => id === 'vps-0')?.labels).toEqual(['canary', 'region=nbg1']);
+    expect(listVps(scratch.app, { role: 'customer', userId: 'user-0' }, NOW)[0]?.labels).toEqual([]);
   });
 });

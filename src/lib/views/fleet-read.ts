@@ -1,6 +1,7 @@
 import { and, asc, desc, eq, inArray, or, type SQL } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import { type Actor, ownedBy } from '../auth/actor.ts';
+import { labelled, readLabels } from '../db/label-store.ts';
 import {
   healthChecks,
   maintenanceWindows,
@@ -12,6 +13,7 @@ import {
 import { isWatched } from '../db/watched.ts';
 import { knownUntil } from '../facts/freshness.ts';
 import { withoutBrackets } from '../facts/host-words.ts';
+import { labelInWords, type LabelFilter } from '../facts/label.ts';
 import type { LinkFacts } from '../facts/link.ts';
 import { rememberedLink } from '../monitoring/rules/link-columns.ts';
 import { getEffectiveCircuitState, type CircuitState } from '../monitoring/circuit-breaker.ts';
@@ -34,6 +36,8 @@ export type FleetRow = {
   /** What it is logged in to with: a stored key, or a certificate of the fleet's authority. */
   readonly login: 'key' | 'certificate';
   readonly service: string;
+  /** `provider=hetzner`, or a free word; for admins. */
+  readonly labels: readonly string[];
   readonly subscriptionStatus: 'active' | 'past_due' | 'canceled';
   /** Whether the sweep looks at it. */
   readonly active: boolean;
@@ -91,6 +95,7 @@ function readRows({ db, settings }: App, where: SQL | undefined, now: Date): Fle
     db.select().from(maintenanceWindows).where(inArray(maintenanceWindows.userId, ids)).all(),
     ({ userId }) => userId,
   );
+  const labels = readLabels(db, where);
   return db
     .select({ subscription: subscriptions, customer: users, health: healthChecks })
     .from(subscriptions)
@@ -113,6 +118,7 @@ function readRows({ db, settings }: App, where: SQL | undefined, now: Date): Fle
         user: subscription.sshUser,
         login: subscription.sshLogin,
         service: subscription.serviceName ?? settings.monitoredService,
+        labels: (labels.get(subscription.id) ?? []).map(labelInWords),
         subscriptionStatus: subscription.status,
         active: isWatched(subscription),
         notReadyWhy: isReadyToBe(subscription) ? subscription.notReadyWhy : null,
@@ -166,6 +172,7 @@ const rowFor =
     const { trouble } = traitsOf(row.lastErrorCode ?? 'unknown');
     return {
       ...row,
+      labels: [],
       link: null,
       notReadyWhy: null,
       note: null,
@@ -179,9 +186,9 @@ const restartFor =
   (row: RestartRow): RestartRow =>
     actor.role === 'admin' ? row : { ...row, detail: null, requestedBy: null };
 
-/** The VPSs this actor may see, oldest first. */
-export const listVps = (app: App, actor: Actor, now: Date): FleetRow[] =>
-  readRows(app, ownedBy(actor, subscriptions.userId), now).map(rowFor(actor));
+/** The VPSs this actor may see, oldest first; where labels are given, those that have all of them. */
+export const listVps = (app: App, actor: Actor, now: Date, labels: readonly LabelFilter[] = []): FleetRow[] =>
+  readRows(app, and(ownedBy(actor, subscriptions.userId), labelled(app.db, labels)), now).map(rowFor(actor));
 
 /**
  * The VPSs a person means by `HOST`, `HOST:PORT` or an id; more than one where a host name stands for several. An IPv6

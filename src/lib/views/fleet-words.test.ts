@@ -18,6 +18,7 @@ const DONE: Parameters<typeof vpsSentence>[2] = { breaker: BREAKER, healing: 'on
 const ROW: FleetRow = {
   id: 'vps-1',
   link: null,
+  labels: [],
   userId: 'user-1',
   customer: 'Nordlys AS',
   email: 'ops@nordlys.test',

@@ -1,7 +1,9 @@
 import { eq } from 'drizzle-orm';
 import type { App } from '../app.ts';
 import type { Actor } from '../auth/actor.ts';
+import { readLabels } from '../db/label-store.ts';
 import { subscriptions, users } from '../db/schema.ts';
+import { labelsInWords } from '../facts/label.ts';
 
 /** What can be edited, as it is; the service as stored: null means the setting `MONITORED_SERVICE`. */
 export type EditableVps = {
@@ -11,6 +13,8 @@ export type EditableVps = {
   readonly port: number;
   readonly user: string;
   readonly service: string | null;
+  /** As they are typed: `provider=hetzner, canary`. */
+  readonly labels: string;
   readonly note: string | null;
   /** What it is logged in to with. */
   readonly key: 'own' | 'shared' | 'certificate';
@@ -40,4 +44,5 @@ export const readEditable = ({ db }: App, actor: Actor, id: string): EditableVps
           ...row,
           host: row.host ?? '',
           key: login === 'certificate' ? login : keyId === null ? ('own' as const) : ('shared' as const),
+          labels: labelsInWords(readLabels(db, eq(subscriptions.id, id)).get(id) ?? []),
         }))[0];

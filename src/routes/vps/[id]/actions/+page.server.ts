@@ -3,10 +3,11 @@ import * as z from 'zod/mini';
 import { defaultApp, type App } from '$lib/app';
 import { guarded, type Actor } from '$lib/auth/actor';
 import { confirmedOf } from '$lib/views/action-words';
+import { LENGTHS } from '$lib/views/bulk-words';
 import { refuseOtherLine, removeVps, repinHostKey, vouchedInWords } from '$lib/fleet-admin/fleet-admin';
 import { RefusedError } from '$lib/fleet-admin/the-vps';
 import { readVps, type FleetRow } from '$lib/views/fleet-read';
-import { parseMaintenance } from '$lib/fleet-admin/maintenance-request';
+import { parseMaintenance, REQUEST_OF } from '$lib/fleet-admin/maintenance-request';
 import {
   checkNow,
   endMaintenance,
@@ -52,15 +53,8 @@ async function carryOut({ locals, params }: RequestEvent, done: string, work: Wo
   seeOther(done === 'remove' ? '/?done=removed' : `/vps/${vps.id}?done=${done}`);
 }
 
-const LENGTHS = {
-  '1h': { for: '1h' },
-  '4h': { for: '4h' },
-  '1d': { for: '1d' },
-  healthy: { untilHealthy: true },
-  open: {},
-} as const;
 const MaintenanceForm = z.object({
-  length: oneOf(['1h', '4h', '1d', 'healthy', 'open', 'until']),
+  length: oneOf([...LENGTHS, 'until']),
   until: anyText,
   reason: anyText,
 });
@@ -71,7 +65,7 @@ export const actions: Actions = {
   reset: (event) => carryOut(event, 'reset', (app, actor, { id }, now) => resetCircuit(app, actor, [id], now)),
   maintenance: async (event) => {
     const { length, until, reason } = posted(event, MaintenanceForm);
-    const chosen = length === 'until' ? { until, timeZone: 'UTC' } : LENGTHS[length];
+    const chosen = length === 'until' ? { until, timeZone: 'UTC' } : REQUEST_OF[length];
     const parsed = parseMaintenance({ ...chosen, ...(reason && { reason }) }, new Date());
     if ('problems' in parsed) {
       const { until: ofUntil, reason: ofReason } = inForm(parsed.problems);

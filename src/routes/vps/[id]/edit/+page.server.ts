@@ -14,12 +14,13 @@ import { vpsFieldsOf } from '../../../form-fields';
 import { seeOther } from '../../../site';
 import type { Actions, PageServerLoad } from './$types';
 
-const valuesOf = ({ name, host, port, user, service, note }: EditableVps): EditFields => ({
+const valuesOf = ({ name, host, port, user, service, labels, note }: EditableVps): EditFields => ({
   name: name ?? '',
   host,
   port: String(port),
   user,
   service: service ?? '',
+  labels,
   note: note ?? '',
 });
 
