@@ -25,6 +25,7 @@ describe('the table of causes', () => {
       'key_unreadable',
       'key_invalid',
       'target_invalid',
+      'address_refused',
       'resolver',
       'local_limit',
       'stalled',

@@ -6,11 +6,12 @@ const WAS = { name: 'Anna', host: '10.0.0.1', port: '22', user: 'root', service:
 const NOW = { ...WAS, name: 'Anna B.', host: '10.0.0.9' };
 
 it('a form changes what was changed in it, and nothing else', () => {
-  expect(mergeEdit(NOW, WAS, { ...WAS, service: 'nginx' })).toEqual({ ...NOW, service: 'nginx' });
+  expect(mergeEdit(NOW, WAS, { ...WAS, service: 'nginx' })).toEqual({ ...NOW, service: 'nginx', note: undefined });
   expect(mergeEdit(NOW, WAS, { ...WAS, host: '10.0.0.2', service: undefined })).toEqual({
     ...NOW,
     host: '10.0.0.2',
     service: undefined,
+    note: undefined,
   });
 });
 

@@ -23,6 +23,7 @@ describe('the description of a VPS', () => {
         privateKey: login.private,
         service: null,
         hostKey: null,
+        note: null,
       },
     });
   });
