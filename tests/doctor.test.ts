@@ -70,6 +70,12 @@ describe('wardround doctor', () => {
     expect(vps.commands).toEqual([]);
   });
 
+  it('connects to nothing that the monitor may not dial', async () => {
+    const { checks, verdicts } = await examined({ ...scratch.environment, ALLOWED_ADDRESSES: 'private' });
+    expect(verdicts.ssh).toBe('failure');
+    expect(checks.find(({ name }) => name === 'ssh')?.seen).toContain('is an address of this machine itself');
+  });
+
   it('says it in words, with what to do', async () => {
     const { stdout, exitCode } = await runCli(scratch.environment, 'doctor');
     expect(exitCode).toBe(0);

@@ -12,9 +12,9 @@ import { keyProblem } from '../db/key-check.ts';
 import { isAlive, MACHINE } from '../db/process.ts';
 import { cleanRemoteText } from '../facts/remote-text.ts';
 import { hostAndPort } from '../facts/host-words.ts';
-import { isLoopbackAddress } from '../facts/address-reach.ts';
+import { isLoopbackAddress, refusalOfAll, type Reach } from '../facts/address-reach.ts';
 import { openFilesLimit } from '../provisioning/open-files.ts';
-import { checkTables, tryNetwork, type Target } from './programs.ts';
+import { checkTables, tryNetwork, type Target, type Tried } from './programs.ts';
 import type { Facts } from './rules/checks.ts';
 
 export type Patient = {
@@ -78,10 +78,10 @@ export const PROBES: Probes = {
     );
     const targets = names.slice(0, MOST_TRIED).map((name) => ({ what: name, host: name, port: null }));
     const { worked, failed } = await tryNetwork(targets, deadline);
-    return { found: worked, failed };
+    return { found: worked.map(({ what }) => what), failed };
   },
 
-  ssh: async ({ database, deadline }) => {
+  ssh: async ({ settings, database, deadline }) => {
     // Those first that have answered before: they show whether we get out.
     const vpss = database.rows<{ host: string; port: number }>(
       `SELECT vps_ip_address AS host, ssh_port AS port FROM subscriptions
@@ -90,8 +90,8 @@ export const PROBES: Probes = {
        ORDER BY reachable DESC, last_healthy_at DESC LIMIT ?`,
       MOST_TRIED,
     );
-    const { worked, failed } = await tryNetwork(vpss.map(asTarget), deadline);
-    return { reached: worked, failed };
+    const { worked, failed } = await connectWithin(settings.allowedAddresses, vpss.map(asTarget), deadline);
+    return { reached: worked.map(({ what }) => what), failed };
   },
 
   mail: async ({ settings, deadline }) => {
@@ -156,6 +156,29 @@ function mailServer({ notifications: { smtpUrl } }: Settings): { readonly host: 
   const url = smtpUrl === null ? null : URL.parse(smtpUrl);
   if (url === null) return null;
   return { host: url.hostname.replaceAll(/[[\]]/g, ''), port: Number(url.port) || (SMTP_PORTS[url.protocol] ?? 25) };
+}
+
+/** Connects to what may be dialled, as the monitor does: a name is looked up once, and all that it leads to is judged. */
+async function connectWithin(reach: Reach, targets: readonly Target[], deadline: AbortSignal): Promise<Tried> {
+  const found = await tryNetwork(
+    targets.map((target) => ({ ...target, port: null })),
+    deadline,
+  );
+  const judged = found.worked.map(({ what, addresses }) => ({
+    what,
+    addresses,
+    refusal: refusalOfAll(
+      addresses.map(({ address }) => address),
+      reach,
+    ),
+  }));
+  const allowed = targets.flatMap((target) => {
+    const one = judged.find(({ what, refusal }) => what === target.what && refusal === null);
+    return one ? [{ ...target, addresses: one.addresses }] : [];
+  });
+  const refused = judged.flatMap(({ what, refusal }) => (refusal === null ? [] : [{ what, why: refusal }]));
+  const { worked, failed } = await tryNetwork(allowed, deadline);
+  return { worked, failed: [...found.failed, ...refused, ...failed] };
 }
 
 const asTarget = ({ host, port }: { readonly host: string; readonly port: number }): Target => ({

@@ -1,3 +1,4 @@
+import type { LookupAddress } from 'node:dns';
 import { linesApart } from './apart.ts';
 import type { Facts, Failed } from './rules/checks.ts';
 
@@ -29,11 +30,13 @@ export async function checkTables(path: string, deadline: AbortSignal): Promise<
 const TRY_NETWORK = `${GIVEN}
 const { lookup } = require('node:dns');
 const { connect } = require('node:net');
-for (const { what, host, port } of given) {
-  const say = (error) => console.log(JSON.stringify([what, error ? error.code || error.message : null]));
-  if (port === null) lookup(host, say);
+for (const { what, host, port, addresses } of given) {
+  const say = (error, found = []) =>
+    console.log(JSON.stringify([what, error ? error.code || error.message : null, found]));
+  if (port === null) lookup(host, { all: true }, say);
   else {
-    const socket = connect({ host, port }, () => {
+    const known = addresses && { lookup: (name, options, done) => done(null, addresses) };
+    const socket = connect({ host, port, ...known }, () => {
       say(null);
       socket.destroy();
     });
@@ -41,25 +44,35 @@ for (const { what, host, port } of given) {
   }
 }`;
 
-/** A name that is looked up, or with a port, a connection that is opened. */
-export type Target = { readonly what: string; readonly host: string; readonly port: number | null };
+/** A name that is looked up, or with a port, a connection that is opened, to these addresses where they are known. */
+export type Target = {
+  readonly what: string;
+  readonly host: string;
+  readonly port: number | null;
+  readonly addresses?: readonly LookupAddress[];
+};
+
+/** `worked`: with the addresses that a look-up has found. */
+export type Tried = {
+  readonly worked: readonly { readonly what: string; readonly addresses: readonly LookupAddress[] }[];
+  readonly failed: readonly Failed[];
+};
 
 /**
  * Tries all of them at once; what has not worked at the deadline has failed. Connections are closed at once and nothing is
  * said over them: one alone is no offence to a host (sshd_config(5), PerSourcePenalties).
  */
-export async function tryNetwork(
-  targets: readonly Target[],
-  deadline: AbortSignal,
-): Promise<{ readonly worked: readonly string[]; readonly failed: readonly Failed[] }> {
+export async function tryNetwork(targets: readonly Target[], deadline: AbortSignal): Promise<Tried> {
   const lines = targets.length === 0 ? [] : await linesApart(TRY_NETWORK, targets, deadline);
-  const ends = new Map(lines.map((line) => JSON.parse(line) as [what: string, why: string | null]));
-  const names = targets.map(({ what }) => what);
+  const ends = lines.map(
+    (line) => JSON.parse(line) as [what: string, why: string | null, addresses: readonly LookupAddress[]],
+  );
+  const ended = new Set(ends.map(([what]) => what));
   return {
-    worked: names.filter((what) => ends.get(what) === null),
-    failed: names.flatMap((what) => {
-      const why = ends.has(what) ? ends.get(what) : 'no answer in time';
-      return why ? [{ what, why }] : [];
-    }),
+    worked: ends.flatMap(([what, why, addresses]) => (why === null ? [{ what, addresses }] : [])),
+    failed: [
+      ...ends.flatMap(([what, why]) => (why === null ? [] : [{ what, why }])),
+      ...targets.flatMap(({ what }) => (ended.has(what) ? [] : [{ what, why: 'no answer in time' }])),
+    ],
   };
 }

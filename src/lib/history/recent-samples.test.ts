@@ -218,12 +218,18 @@ describe('the history of a database from before there were recent samples', () =
         'server',
       );
 
+    const [migrated, fresh] = ['migrated', 'fresh'].map((name) => ({ userId: `user-${name}`, vpsId: `vps-${name}` }));
+    if (!migrated || !fresh) throw new Error();
     let app = await open(older);
-    const [migrated, fresh] = [addWatched(app, 'migrated'), addWatched(app, 'fresh')];
     const states = Array.from({ length: 200 }, (_, minute) => (minute % 50 === 7 ? 'down' : 'healthy') as SampleState);
     const looks = everyMinute(migrated.userId, new Date(START), states);
     const samples = looks.map((one) => ({ ...one, atMs: one.at.getTime() }));
     const { $client } = app.db;
+    // With the columns of that version.
+    for (const { userId, vpsId } of [migrated, fresh]) {
+      $client.prepare('INSERT INTO users (id, email) VALUES (?, ?)').run(userId, `${userId}@example.test`);
+      $client.prepare('INSERT INTO subscriptions (id, user_id) VALUES (?, ?)').run(vpsId, userId);
+    }
     // As each look left it.
     $client.prepare('INSERT INTO history_series VALUES (1, ?)').run(migrated.userId);
     for (const { atMs, state, probeMs } of samples)
