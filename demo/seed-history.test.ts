@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { addWatched, openHistoryApp, type HistoryApp } from '../tests/support/history.ts';
+import { addWatched, openHistoryApp, settleAll, type HistoryApp } from '../tests/support/history.ts';
 import { dumpHistory } from '../bench/simulated-history.ts';
 import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { write } from '../src/lib/db/client.ts';
@@ -29,6 +29,7 @@ describe('the past of a demo', () => {
       for (const { atMs, state, probeMs } of pastOf(0, NOW.getTime()).samples)
         recordSample(tx, { userId: recorded.userId, at: new Date(atMs), state, probeMs }, PAST_VALID_MS);
     });
+    await settleAll(app);
     await pruneHistory(app.db, NOW, app.settings.history);
     expect(dumpHistory(app.db, seeded.userId)).toBe(dumpHistory(app.db, recorded.userId));
   });

@@ -27,7 +27,6 @@ describe('the table of causes', () => {
       'no_certificate',
       'address_refused',
       'target_invalid',
-      'address_refused',
       'resolver',
       'local_limit',
       'stalled',

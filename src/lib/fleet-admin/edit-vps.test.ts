@@ -14,12 +14,11 @@ const WAS = {
 const NOW = { ...WAS, name: 'Anna B.', host: '10.0.0.9' };
 
 it('a form changes what was changed in it, and nothing else', () => {
-  expect(mergeEdit(NOW, WAS, { ...WAS, service: 'nginx' })).toEqual({ ...NOW, service: 'nginx', note: undefined });
+  expect(mergeEdit(NOW, WAS, { ...WAS, service: 'nginx' })).toEqual({ ...NOW, service: 'nginx' });
   expect(mergeEdit(NOW, WAS, { ...WAS, host: '10.0.0.2', service: undefined })).toEqual({
     ...NOW,
     host: '10.0.0.2',
     service: undefined,
-    note: undefined,
   });
 });
 

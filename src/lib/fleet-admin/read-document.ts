@@ -122,7 +122,8 @@ function readSections(root: Mapped, now: Date, faults: Faults): WantedFleet {
         channel,
         enabled: enabled === 'true',
         kinds: kinds
-          .split(/\s*,\s*/)
+          .split(',')
+          .map((kind) => kind.trim())
           .toSorted()
           .join(', '),
         address: address.trim(),
