@@ -140,7 +140,8 @@ describe('recent samples', () => {
       }),
       { numRuns: 40 },
     );
-    expect(kept).toBeGreaterThan(20);
+    // Half of the runs or more end with some that wait; that fewer than six of forty do is no chance.
+    expect(kept).toBeGreaterThan(5);
   }, 60_000);
 
   it('are no way around the length of a bucket, when the clock goes back over what was pruned', async () => {
