@@ -7,6 +7,7 @@ import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { write } from '../src/lib/db/client.ts';
 import { healthEvents, subscriptions, users, vpsLabels } from '../src/lib/db/schema.ts';
 import { applyFleet, planFleet, readKeys, type Wanted } from '../src/lib/fleet-admin/apply-fleet.ts';
+import { makeAuthority } from '../src/lib/fleet-admin/authority.ts';
 import { exportFleet, fleetYaml } from '../src/lib/fleet-admin/export-fleet.ts';
 import { readFleetDocument } from '../src/lib/fleet-admin/read-document.ts';
 import { changeInWords } from '../src/lib/views/fleet-change-words.ts';
@@ -64,6 +65,17 @@ notifications:
 `;
 
 describe('a fleet file that is applied', () => {
+  it('may name VPSs that are logged in to by certificate: they wait until they trust the fleet', async () => {
+    const file = 'version: 1\nvps: [{ customer: anna@x.test, host: 203.0.113.7, key: certificate }]\n';
+    await expect(apply(file)).rejects.toThrow(/authority/);
+    await makeAuthority(app, LOCAL_OPERATOR);
+    await apply(file);
+    expect(app.db.select().from(subscriptions).all()).toMatchObject([
+      { sshLogin: 'certificate', sshPrivateKey: null, sshKeyId: null, provisioningStatus: 'pending' },
+    ]);
+    expect(exported()).toContain('key: certificate');
+    expect(await apply(exported())).toEqual([]);
+  });
   it('makes the fleet what it says, and the second time changes nothing', async () => {
     expect(await apply(FLEET)).toEqual([
       '+ customer later@x.test, Later',
