@@ -3,11 +3,9 @@ import { LOCAL_OPERATOR } from '../src/lib/auth/actor.ts';
 import { shortAddress } from '../src/lib/facts/host-words.ts';
 import type { ImportResult } from '../src/lib/facts/import-result.ts';
 import { FORMATS, type FileFormat } from '../src/lib/facts/file-format.ts';
-import { readFleetFile } from '../src/lib/fleet-files/read-fleet-file.ts';
 import { importInWords, OUTCOME_WORDS } from '../src/lib/views/import-words.ts';
 import { FAILED } from './caller.ts';
 import { jsonOption, readKeyFile, UsageError, withApp, type JsonOption } from './context.ts';
-import { keysFrom, readFleetSource, refuseFile } from './fleet-source.ts';
 import { clearBar, drawBar, print, printJson, renderColumns } from './output.ts';
 
 type ImportOptions = JsonOption & {
@@ -52,6 +50,9 @@ export function addImportCommand(vps: Command): void {
 type How = { readonly mode: 'all' | 'good' | 'none'; readonly json: boolean };
 
 async function importFile(file: string, options: Omit<ImportOptions, 'json'>, { mode, json }: How): Promise<void> {
+  // What reads files of a dozen kinds is nothing for the commands beside this one to load.
+  const { keysFrom, readFleetSource, refuseFile } = await import('./fleet-source.ts');
+  const { readFleetFile } = await import('../src/lib/fleet-files/read-fleet-file.ts');
   const source = readFleetSource(file, options.format);
   const read = readFleetFile(source);
   if ('problems' in read) {

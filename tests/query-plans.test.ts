@@ -32,6 +32,7 @@ const SMALL: Readonly<Record<string, string>> = {
   metadata: 'a row for each of a few facts',
   delivery_troubles: 'what does not get through now',
   ssh_keys: 'a few keys that VPSs share',
+  ssh_authorities: 'who signs now, and who does next',
   two_factors: 'admins with a second factor',
   verifications: 'sign-ins that wait for their second factor, for minutes',
 };

@@ -153,13 +153,13 @@ export class SSHSession {
     if (hostKey !== null && parseHostKey(hostKey) !== hostKey) throw refuse('the pinned host key is malformed');
     if (patience.signal?.aborted) throw new SSHCommandError('aborted', 'connect', GIVEN_UP);
     const session = new SSHSession(target, onProgress);
-    const startedAt = performance.now();
-    const key = isCertificateLogin(privateKey)
-      ? session.#certified(privateKey.principal, await privateKey.issue(patience))
-      : typeof privateKey === 'string'
-        ? parsePrivateKey(privateKey)
-        : privateKey;
-    const timeoutMs = Math.max(1, patience.timeoutMs - (performance.now() - startedAt));
+    let { timeoutMs } = patience;
+    let key: ParsedKey;
+    if (isCertificateLogin(privateKey)) {
+      const startedAt = performance.now();
+      key = session.#certified(privateKey.principal, await privateKey.issue(patience));
+      timeoutMs = Math.max(1, Math.round(timeoutMs - (performance.now() - startedAt)));
+    } else key = typeof privateKey === 'string' ? parsePrivateKey(privateKey) : privateKey;
     await session.#wait({ ...patience, timeoutMs }, () => void session.#dial(key, { host, port, timeoutMs }));
     return session;
   }
